@@ -1,0 +1,1 @@
+//! Beacon collector, sessions, store, queries and dashboard for Headgate players.

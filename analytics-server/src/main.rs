@@ -1,0 +1,2 @@
+//! Beacon collector, sessions, store, queries and dashboard for Headgate players.
+fn main() {}

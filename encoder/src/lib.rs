@@ -1,0 +1,1 @@
+//! Prepares HLS and DASH ladders with FFmpeg.

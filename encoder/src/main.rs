@@ -1,0 +1,2 @@
+//! Prepares HLS and DASH ladders with FFmpeg.
+fn main() {}

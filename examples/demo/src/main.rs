@@ -1,0 +1,2 @@
+//! The whole of Headgate in one process.
+fn main() {}

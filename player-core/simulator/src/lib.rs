@@ -1,0 +1,1 @@
+//! Replays network traces and recorded sessions through the Headgate engine.

@@ -1,0 +1,2 @@
+//! Replays network traces and recorded sessions through the Headgate engine.
+fn main() {}

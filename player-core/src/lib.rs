@@ -1,0 +1,1 @@
+//! A sans-IO adaptive-bitrate player engine: HLS and DASH, ABR, buffering, telemetry.

@@ -1,0 +1,1 @@
+//! The Headgate engine driving Media Source Extensions.

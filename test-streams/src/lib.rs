@@ -1,0 +1,1 @@
+//! An origin of named test streams with traffic shaping.

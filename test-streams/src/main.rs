@@ -1,0 +1,2 @@
+//! An origin of named test streams with traffic shaping.
+fn main() {}
