@@ -1,0 +1,5 @@
+//! What a view looked like to its viewer: metrics, and the beacons that carry them.
+//!
+//! [`schema`] is the wire format, shared with the analytics server, which parses these very types.
+
+pub mod schema;
