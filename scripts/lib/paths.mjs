@@ -28,6 +28,8 @@ export const wasmTarget = join(target, 'wasm');
 
 /** What every step that runs our own programs may rely on (see scripts/README.md). */
 export const toolEnv = {
+  // It would replace the flags of .cargo/config.toml, and no program would find DuckDB.
+  RUSTFLAGS: undefined,
   HEADGATE_BIN_DIR: join(target, 'debug'),
   CHROMIUM: process.env.CHROMIUM || '/usr/bin/chromium',
   CHROMEDRIVER: process.env.CHROMEDRIVER || '/usr/bin/chromedriver',

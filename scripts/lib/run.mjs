@@ -68,7 +68,11 @@ export function run(command, args, { cwd, env, limitMs, show = false } = {}) {
 /** As `run`, but failure is a `Problem` that shows the end of what was printed. */
 export async function mustRun(command, args, options = {}, next = undefined) {
   const result = await run(command, args, options);
-  if (!result.ok) throw new Problem(failure(command, args, result, options.show), next);
+  if (!result.ok) {
+    const problem = new Problem(failure(command, args, result, options.show), next);
+    problem.output = result.output;
+    throw problem;
+  }
   return result.output;
 }
 
