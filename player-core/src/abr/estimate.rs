@@ -1,0 +1,162 @@
+//! Throughput from downloads: two exponentially weighted averages, the lower of which counts.
+
+use core::time::Duration;
+
+use super::{Download, Progress};
+use crate::time::{Bitrate, Instant};
+
+/// Windows shorter than this are not a sample of their own: too few round trips to say anything.
+const WINDOW: Duration = Duration::from_millis(500);
+/// A remainder at the end of a download counts if it is at least this long.
+const REMAINDER: Duration = Duration::from_millis(30);
+
+/// An estimator of throughput that looks at the time in which bytes flowed, not at the time to first byte, and cuts a
+/// download into windows by its progress, so that one long download says as much as several short ones.
+///
+/// Two averages with half-lives of 3 s and 9 s of transfer time (the constants of hls.js 1.7); the estimate is the lower of
+/// them: quick to fall, slow to rise.
+#[derive(Clone, Debug)]
+pub struct ThroughputEstimator {
+    fast: Ewma,
+    slow: Ewma,
+    window: Option<Window>,
+    prior_bps: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    requested_at: Instant,
+    since: Instant,
+    bytes: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Ewma {
+    half_life_s: f64,
+    weighted: f64,
+    weight: f64,
+}
+
+impl Ewma {
+    const fn new(half_life_s: f64) -> Self {
+        Self { half_life_s, weighted: 0.0, weight: 0.0 }
+    }
+
+    fn add(&mut self, bps: f64, seconds: f64) {
+        let keep = libm::exp2(-seconds / self.half_life_s);
+        self.weighted = self.weighted * keep + bps * (1.0 - keep);
+        self.weight = self.weight * keep + (1.0 - keep);
+    }
+
+    fn value(&self) -> Option<f64> {
+        (self.weight > 0.0).then(|| self.weighted / self.weight)
+    }
+}
+
+impl ThroughputEstimator {
+    /// An estimator that answers with `prior_kbps` until it has measured something.
+    pub fn new(prior_kbps: Option<f64>) -> Self {
+        let prior_bps = prior_kbps.filter(|k| k.is_finite() && *k > 0.0).map(|k| k * 1000.0);
+        Self { fast: Ewma::new(3.0), slow: Ewma::new(9.0), window: None, prior_bps }
+    }
+
+    /// Bytes have arrived.
+    pub fn on_progress(&mut self, progress: &Progress) {
+        let window = match self.window {
+            Some(window) if window.requested_at == progress.requested_at => window,
+            // The first bytes came with the headers: what they cost is not known.
+            _ => Window { requested_at: progress.requested_at, since: progress.first_byte_at, bytes: 0 },
+        };
+        self.window = Some(window);
+        if progress.at.since(window.since) >= WINDOW {
+            self.close_window(progress);
+        }
+    }
+
+    /// A download has ended.
+    pub fn on_download(&mut self, download: &Download) {
+        if !download.cached {
+            self.on_progress(&download.progress);
+            if self.window.is_some_and(|w| download.progress.at.since(w.since) >= REMAINDER) {
+                self.close_window(&download.progress);
+            }
+        }
+        self.window = None;
+    }
+
+    fn close_window(&mut self, progress: &Progress) {
+        let Some(window) = self.window else { return };
+        let seconds = progress.at.since(window.since).as_secs_f64();
+        let bits = progress.bytes.saturating_sub(window.bytes) as f64 * 8.0;
+        if seconds > 0.0 {
+            self.fast.add(bits / seconds, seconds);
+            self.slow.add(bits / seconds, seconds);
+        }
+        self.window = Some(Window { since: progress.at, bytes: progress.bytes, ..window });
+    }
+
+    /// Bits per second, if anything is known.
+    pub fn bps(&self) -> Option<f64> {
+        match (self.fast.value(), self.slow.value()) {
+            (Some(fast), Some(slow)) => Some(fast.min(slow)),
+            _ => self.prior_bps,
+        }
+    }
+
+    /// Whether the estimate rests on a measurement.
+    pub fn is_measured(&self) -> bool {
+        self.fast.value().is_some()
+    }
+
+    /// The estimate as a bitrate.
+    pub fn bitrate(&self) -> Option<Bitrate> {
+        self.bps().map(|bps| Bitrate::from_bps(bps as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn download(from_ms: u64, ttfb_ms: u64, ms: u64, bytes: u64) -> Download {
+        let at = |ms: u64| Instant::from_micros(ms * 1000);
+        Download {
+            progress: Progress { at: at(from_ms + ttfb_ms + ms), requested_at: at(from_ms), first_byte_at: at(from_ms + ttfb_ms), bytes },
+            rung: 0,
+            abandoned: false,
+            cached: false,
+        }
+    }
+
+    #[test]
+    fn time_to_first_byte_does_not_count() {
+        let mut e = ThroughputEstimator::new(None);
+        e.on_download(&download(0, 900, 1000, 125_000));
+        assert!((e.bps().unwrap_or_default() - 1e6).abs() < 1.0);
+    }
+
+    #[test]
+    fn it_falls_faster_than_it_rises() {
+        let mut e = ThroughputEstimator::new(None);
+        for i in 0..20 {
+            e.on_download(&download(i * 2000, 0, 1000, 125_000));
+        }
+        let mut up = e.clone();
+        up.on_download(&download(100_000, 0, 1000, 1_250_000));
+        let mut down = e.clone();
+        down.on_download(&download(100_000, 0, 1000, 12_500));
+        let rise = up.bps().unwrap_or_default() / 1e6;
+        let fall = 1e6 / down.bps().unwrap_or_default();
+        assert!(rise < 1.8, "{rise}");
+        assert!(fall > 1.2, "{fall}");
+    }
+
+    #[test]
+    fn empty_and_cached_downloads_teach_nothing() {
+        let mut e = ThroughputEstimator::new(Some(3000.0));
+        e.on_download(&download(0, 100, 0, 0));
+        e.on_download(&Download { cached: true, ..download(500, 1, 2, 10_000_000) });
+        assert!(!e.is_measured());
+        assert_eq!(e.bps(), Some(3e6));
+    }
+}

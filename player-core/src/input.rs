@@ -1,0 +1,265 @@
+//! What a driver tells the engine.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{MediaTime, TimeRange};
+
+/// Names a request of the engine; never used twice in the life of a player.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(pub u64);
+
+/// What a source buffer holds. There is at most one buffer a kind; muxed media lives in `Video`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackKind {
+    /// Sound.
+    Audio,
+    /// Subtitles and captions.
+    Text,
+    /// Pictures, with or without sound in the same segments.
+    Video,
+}
+
+impl TrackKind {
+    /// `audio`, `text` or `video`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Audio => "audio",
+            Self::Text => "text",
+            Self::Video => "video",
+        }
+    }
+}
+
+/// One thing that happened, told to [`Player::handle_input`](crate::Player::handle_input).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Input {
+    /// The source buffer has taken the append in progress.
+    Appended {
+        /// Which buffer.
+        kind: TrackKind,
+        /// What it holds now, in order.
+        buffered: Vec<TimeRange>,
+    },
+    /// The source buffer has refused the append in progress.
+    AppendFailed {
+        /// Which buffer.
+        kind: TrackKind,
+        /// Why.
+        reason: AppendFailure,
+        /// What it holds now, in order.
+        buffered: Vec<TimeRange>,
+    },
+    /// The whole body of a request made with [`Deliver::Body`](crate::output::Deliver::Body). The request has ended.
+    Body {
+        /// The request.
+        request: RequestId,
+        /// The bytes.
+        body: Body,
+    },
+    /// A request made with [`Deliver::Handle`](crate::output::Deliver::Handle) has ended well; the driver keeps the bytes.
+    Complete {
+        /// The request.
+        request: RequestId,
+        /// Bytes of the body.
+        bytes: u64,
+        /// What a look at the box structure said.
+        integrity: Integrity,
+        /// The bytes came from a cache on this machine, as far as the driver can tell.
+        cached: bool,
+    },
+    /// A request has ended badly, before or in the middle of its body. Not sent for requests that the engine cancelled.
+    Failed {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        reason: NetworkFailure,
+    },
+    /// The page around the player changed.
+    Host(Host),
+    /// Load a presentation; an earlier one is unloaded first.
+    Load(Load),
+    /// The state of the media element, sent at each of its events and at least every 250 ms while it plays.
+    Media(MediaState),
+    /// More bytes of a body have arrived. Sent at most every 50 ms a request, at least every 250 ms while bytes flow.
+    Progress {
+        /// The request.
+        request: RequestId,
+        /// Bytes of the body so far.
+        bytes: u64,
+    },
+    /// A range was removed from a source buffer, as asked.
+    Removed {
+        /// Which buffer.
+        kind: TrackKind,
+        /// What it holds now, in order.
+        buffered: Vec<TimeRange>,
+    },
+    /// The status line and the headers of a response have arrived.
+    Response {
+        /// The request.
+        request: RequestId,
+        /// HTTP status.
+        status: u16,
+        /// The URL that answered, if redirects led elsewhere.
+        url: Option<String>,
+        /// Content-Type, if any.
+        content_type: Option<String>,
+        /// Content-Length in bytes, if known and if the body is not compressed.
+        content_length: Option<u64>,
+        /// Retry-After in seconds, if any.
+        retry_after_s: Option<u32>,
+    },
+    /// The viewer or the application chose a rendition of the video, by its id; `None` gives the choice back to ABR.
+    SelectRendition(Option<String>),
+    /// The source that [`Output::OpenSource`](crate::Output::OpenSource) asked for is open.
+    SourceOpened,
+    /// The answer to [`Output::ProbeTypes`](crate::Output::ProbeTypes): those types of the question that can be played.
+    TypesSupported(Vec<String>),
+    /// Nothing happened but time: the deadline of [`Output::Wait`](crate::Output::Wait) has come.
+    Tick,
+    /// Stop, drop everything, end the view.
+    Unload,
+}
+
+/// What to load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Load {
+    /// Absolute URL of the multivariant playlist, media playlist or MPD.
+    pub url: String,
+    /// Where to start, on the presentation timeline; `None` starts at the beginning.
+    pub start: Option<MediaTime>,
+    /// The wall clock now, milliseconds since the Unix epoch: for identifiers and beacons only.
+    pub wall_clock_ms: u64,
+    /// The application's id of the video, for telemetry.
+    pub video_id: String,
+    /// The application's title of the video, for telemetry.
+    pub video_title: String,
+}
+
+/// The page around the player.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Host {
+    /// The page is hidden, or about to go away.
+    pub hidden: bool,
+    /// Width of the element in device pixels; 0 if unknown.
+    pub width: u32,
+    /// Height of the element in device pixels; 0 if unknown.
+    pub height: u32,
+}
+
+/// The state of the media element.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MediaState {
+    /// The playhead.
+    pub position: MediaTime,
+    /// `paused`: nobody wants it to play.
+    pub paused: bool,
+    /// `seeking`.
+    pub seeking: bool,
+    /// `ended`.
+    pub ended: bool,
+    /// `readyState`, 0 (nothing) to 4 (enough data). Below 3 it cannot go on.
+    pub ready_state: u8,
+    /// `playbackRate`, 1 = normal speed.
+    pub rate: f64,
+    /// Frames decoded since the source was attached.
+    pub decoded_frames: u64,
+    /// Frames dropped since the source was attached.
+    pub dropped_frames: u64,
+    /// The element has failed: `MediaError.code`.
+    pub error: Option<u8>,
+}
+
+impl Default for MediaState {
+    /// An element that has just been made: paused, at zero, without data.
+    fn default() -> Self {
+        Self {
+            position: MediaTime::ZERO,
+            paused: true,
+            seeking: false,
+            ended: false,
+            ready_state: 0,
+            rate: 1.0,
+            decoded_frames: 0,
+            dropped_frames: 0,
+            error: None,
+        }
+    }
+}
+
+/// Why a source buffer refused an append.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AppendFailure {
+    /// The bytes are not what the buffer was made for; the text is the driver's.
+    Media(String),
+    /// The buffer is full (`QuotaExceededError`).
+    Quota,
+}
+
+/// Why a request failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NetworkFailure {
+    /// No connection, name, permission (CORS), or it broke; the text is the driver's and holds no URL.
+    Connection(String),
+    /// The body is larger than [`Fetch::max_bytes`](crate::output::Fetch::max_bytes).
+    TooLarge,
+}
+
+/// What a look at the top-level boxes of a response said; see [`media::isobmff`](crate::media::isobmff).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Integrity {
+    /// Not an ISO BMFF file: the text shows the first bytes.
+    Foreign(String),
+    /// The last box lacks this many bytes.
+    Truncated(u64),
+    /// Nobody looked.
+    #[default]
+    Unchecked,
+    /// Boxes fill the response exactly.
+    Whole,
+}
+
+/// Bytes that the engine must read itself. In a log they are a string where they are UTF-8, else an array of numbers.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body(pub Vec<u8>);
+
+impl core::fmt::Debug for Body {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Body({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Body {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match core::str::from_utf8(&self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => serializer.collect_seq(&self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Text(String),
+            Bytes(Vec<u8>),
+        }
+        Ok(Self(match Form::deserialize(deserializer)? {
+            Form::Text(text) => text.into_bytes(),
+            Form::Bytes(bytes) => bytes,
+        }))
+    }
+}

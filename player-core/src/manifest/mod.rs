@@ -1,0 +1,1 @@
+//! Text in, [`presentation`](crate::presentation) out.

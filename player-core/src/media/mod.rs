@@ -1,0 +1,3 @@
+//! Containers, as far as the engine must understand them.
+
+pub mod isobmff;

@@ -1,0 +1,208 @@
+//! What the engine asks of its driver.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::PlayerError;
+use crate::input::{RequestId, TrackKind};
+use crate::telemetry::schema::{Beacon, PlaybackState, RebufferCause};
+use crate::time::{Bitrate, ByteRange, Instant, MediaTime, TimeRange};
+
+/// One thing to do, from [`Player::poll_output`](crate::Player::poll_output).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Output {
+    /// Append a response to a source buffer. The engine sends the next append or remove of a kind only after the
+    /// answer to this one.
+    Append(Append),
+    /// Send this to the collector. If it cannot be delivered, try again later; order does not matter.
+    Beacon(Box<Beacon>),
+    /// Stop a request and forget it: no further input about it.
+    Cancel {
+        /// The request.
+        request: RequestId,
+    },
+    /// Detach the source from the element and drop the source and its buffers.
+    CloseSource,
+    /// Make a source buffer.
+    CreateBuffer {
+        /// Its kind.
+        kind: TrackKind,
+        /// Its type, as `video/mp4; codecs="avc1.64001f"`.
+        mime: String,
+    },
+    /// Everything has been appended: `MediaSource.endOfStream()`. A later append re-opens the source by itself.
+    EndOfStream,
+    /// Tell the application.
+    Event(PlayerEvent),
+    /// Start a request.
+    Fetch(Fetch),
+    /// Make a media source, attach it to the element, answer [`Input::SourceOpened`](crate::Input::SourceOpened).
+    OpenSource,
+    /// Ask which of these types can be played; answer [`Input::TypesSupported`](crate::Input::TypesSupported).
+    ProbeTypes {
+        /// Full MIME types with codecs.
+        types: Vec<String>,
+    },
+    /// The bytes of a completed [`Deliver::Handle`] request are not needed any more.
+    Release {
+        /// The request.
+        request: RequestId,
+    },
+    /// Remove a range from a source buffer; answer [`Input::Removed`](crate::Input::Removed).
+    Remove {
+        /// Which buffer.
+        kind: TrackKind,
+        /// What to remove.
+        range: TimeRange,
+    },
+    /// Move the playhead.
+    Seek {
+        /// Where to.
+        to: MediaTime,
+    },
+    /// Set the duration of the source.
+    SetDuration {
+        /// The duration.
+        duration: MediaTime,
+    },
+    /// There is nothing more to do until an input arrives or, if there is one, this time comes. Always the last output:
+    /// afterwards give an input ([`Input::Tick`](crate::Input::Tick) at the deadline).
+    Wait(Option<Instant>),
+}
+
+/// A request to make: `GET`, without credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetch {
+    /// Its name.
+    pub request: RequestId,
+    /// Absolute URL.
+    pub url: String,
+    /// Only these bytes (`Range` header), or all.
+    pub range: Option<ByteRange>,
+    /// What it is.
+    pub kind: RequestKind,
+    /// Where its bytes go.
+    pub deliver: Deliver,
+    /// Fail with [`NetworkFailure::TooLarge`](crate::input::NetworkFailure::TooLarge) past this size.
+    pub max_bytes: u64,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RequestKind {
+    /// An initialization section.
+    Init,
+    /// The manifest: multivariant playlist or MPD, or a media playlist that was loaded directly.
+    Manifest,
+    /// A media playlist.
+    Playlist,
+    /// A media segment.
+    Segment,
+}
+
+impl RequestKind {
+    /// `init`, `manifest`, `playlist` or `segment`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Manifest => "manifest",
+            Self::Playlist => "playlist",
+            Self::Segment => "segment",
+        }
+    }
+}
+
+/// Where the bytes of a response go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deliver {
+    /// To the engine, with [`Input::Body`](crate::Input::Body).
+    Body,
+    /// They stay with the driver, until [`Output::Release`]; the engine hears of them with
+    /// [`Input::Complete`](crate::Input::Complete).
+    Handle,
+}
+
+/// An append to a source buffer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Append {
+    /// Which buffer.
+    pub kind: TrackKind,
+    /// Whose bytes: a completed [`Deliver::Handle`] request.
+    pub request: RequestId,
+    /// Which of its bytes; `None` means all.
+    pub bytes: Option<ByteRange>,
+    /// `SourceBuffer.timestampOffset`.
+    pub timestamp_offset: MediaTime,
+    /// `SourceBuffer.changeType()` to this first.
+    pub change_type: Option<String>,
+    /// Reset the parser first (`SourceBuffer.abort()`): what was appended before broke off.
+    pub reset: bool,
+}
+
+/// What an application may want to know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+#[non_exhaustive]
+pub enum PlayerEvent {
+    /// Something went wrong. If it is fatal, playback has ended.
+    Error(PlayerError),
+    /// The manifest was read.
+    Loaded {
+        /// `hls` or `dash`.
+        protocol: String,
+        /// Duration of the presentation, if it has an end.
+        duration: Option<MediaTime>,
+        /// The video ladder, lowest bitrate first.
+        renditions: Vec<RenditionInfo>,
+        /// What was odd in the manifest but did not keep it from playing.
+        warnings: Vec<String>,
+    },
+    /// What the viewer sees, or will see next, changed its rendition.
+    Rendition {
+        /// Its id.
+        id: String,
+        /// True once the playhead has reached it; false when the engine begins to fetch it.
+        visible: bool,
+    },
+    /// The playback state changed.
+    State {
+        /// The state now.
+        state: PlaybackState,
+        /// Why, if it is rebuffering.
+        cause: Option<RebufferCause>,
+    },
+    /// Figures for a debug view, at most every half second.
+    Stats(Stats),
+}
+
+/// One rung of the ladder, as an application sees it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RenditionInfo {
+    /// Its id, for [`Input::SelectRendition`](crate::Input::SelectRendition).
+    pub id: String,
+    /// Declared peak bitrate.
+    pub bandwidth: Bitrate,
+    /// Width, pixels; 0 if not declared.
+    pub width: u32,
+    /// Height, pixels; 0 if not declared.
+    pub height: u32,
+    /// Frames per second; 0 if not declared.
+    pub frame_rate: f64,
+    /// Codecs as declared (RFC 6381).
+    pub codecs: String,
+}
+
+/// Figures for a debug view.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Media ahead of the playhead, the least of the kinds.
+    pub buffer: MediaTime,
+    /// Throughput estimate, if there is one.
+    pub throughput: Option<Bitrate>,
+    /// Id of the rendition being fetched.
+    pub rendition: String,
+}

@@ -1,0 +1,1 @@
+//! The model that HLS and DASH are read into.

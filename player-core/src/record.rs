@@ -1,0 +1,160 @@
+//! Logs: every input with its time, every output, one JSON object a line.
+//!
+//! The first line is a [`Header`], the others are [`Line`]s. A log of a driver anywhere replays with
+//! [`replay`] to the same outputs, byte for byte: the engine has no other inputs.
+
+use std::io::{self, BufRead, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Config, Input, Instant, Output, Player};
+
+/// The version of the log format.
+pub const LOG_VERSION: u32 = 1;
+
+/// The first line of a log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`LOG_VERSION`].
+    pub headgate_log: u32,
+    /// Version of the engine that wrote it.
+    pub engine: String,
+    /// Its configuration.
+    pub config: Config,
+    /// When the player was made.
+    pub start: Instant,
+}
+
+impl Header {
+    /// The header for a player of this engine.
+    pub fn new(config: Config, start: Instant) -> Self {
+        Self { headgate_log: LOG_VERSION, engine: env!("CARGO_PKG_VERSION").to_owned(), config, start }
+    }
+}
+
+/// A line of a log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// An input at a time.
+    In(Instant, Input),
+    /// An output, between the input before it and the input after it.
+    Out(Output),
+}
+
+/// Why a log could not be replayed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The log could not be read, or the output not be written.
+    #[error("reading the log or writing the outputs failed: {0}")]
+    Io(#[from] io::Error),
+    /// A line is not what it should be.
+    #[error("line {line} of the log is malformed: {source}")]
+    Malformed {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The log is empty, or its first line is no header of this version.
+    #[error("this is not a Headgate log of version {LOG_VERSION}: its first line must be a header")]
+    NoHeader,
+}
+
+/// How a replay went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// Inputs replayed.
+    pub inputs: usize,
+    /// Outputs that the engine gave.
+    pub outputs: usize,
+    /// Number of the first line of the log whose output differs from what the engine says now, if any does.
+    pub first_difference: Option<usize>,
+}
+
+/// Feeds the inputs of a log to a new player, writes the complete log (header, inputs, new outputs) to `out`, and compares
+/// the outputs with those in the log, if it has any.
+///
+/// # Errors
+/// If the log is malformed or `log` or `out` fail.
+pub fn replay(log: impl BufRead, mut out: impl Write) -> Result<Replay, ReplayError> {
+    let mut lines = log.lines().enumerate().map(|(i, line)| (i + 1, line));
+    let first = lines.next().ok_or(ReplayError::NoHeader)?.1?;
+    let header: Header = serde_json::from_str(&first).map_err(|_| ReplayError::NoHeader)?;
+    if header.headgate_log != LOG_VERSION {
+        return Err(ReplayError::NoHeader);
+    }
+    write_line(&mut out, &header)?;
+    let mut player = Player::new(header.config, header.start);
+    let mut result = Replay::default();
+    let mut expected: Vec<(usize, String)> = Vec::new();
+    let mut given: Vec<Output> = Vec::new();
+    let mut saw_outputs = false;
+    for (number, line) in lines {
+        let line = line?;
+        if line.is_empty() {
+            continue;
+        }
+        let parsed = serde_json::from_str(&line).map_err(|source| ReplayError::Malformed { line: number, source })?;
+        match parsed {
+            Line::Out(_) => {
+                saw_outputs = true;
+                expected.push((number, line));
+            }
+            Line::In(now, input) => {
+                if saw_outputs {
+                    compare(&mut result, &expected, &given, number)?;
+                }
+                expected.clear();
+                given.clear();
+                result.inputs += 1;
+                write_line(&mut out, &Line::In(now, input.clone()))?;
+                player.handle_input(now, input);
+                loop {
+                    let output = player.poll_output();
+                    let last = matches!(output, Output::Wait(_));
+                    result.outputs += 1;
+                    write_line(&mut out, &Line::Out(output.clone()))?;
+                    given.push(output);
+                    if last {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    if saw_outputs {
+        compare(&mut result, &expected, &given, usize::MAX)?;
+    }
+    Ok(result)
+}
+
+fn compare(result: &mut Replay, expected: &[(usize, String)], given: &[Output], next: usize) -> io::Result<()> {
+    if result.first_difference.is_some() {
+        return Ok(());
+    }
+    for (i, (number, line)) in expected.iter().enumerate() {
+        let same = match given.get(i) {
+            Some(output) => serde_json::to_string(&Line::Out(output.clone()))? == *line,
+            None => false,
+        };
+        if !same {
+            result.first_difference = Some(*number);
+            return Ok(());
+        }
+    }
+    if given.len() > expected.len() {
+        result.first_difference = Some(expected.last().map_or(next, |(number, _)| number + 1));
+    }
+    Ok(())
+}
+
+/// Writes one line of a log.
+///
+/// # Errors
+/// If `out` fails.
+pub fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
+    out.write_all(b"\n")
+}

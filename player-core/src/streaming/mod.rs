@@ -1,0 +1,1 @@
+//! What to fetch, append and remove, and when.

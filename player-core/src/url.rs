@@ -1,0 +1,1 @@
+//! URLs: resolution against a base, and what may be stored of them.
