@@ -52,7 +52,8 @@ export async function main(body) {
   try {
     process.exitCode = (await body(process.argv.slice(2))) ?? 0;
   } catch (error) {
-    if (!(error instanceof Problem)) throw error;
+    // The system's own errors name the file or the program; anything else is a mistake of ours and keeps its trace.
+    if (!(error instanceof Problem) && !error.syscall) throw error;
     console.error(`\n${red('error')}: ${error.message}`);
     if (error.next) console.error(`\n${error.next}`);
     process.exitCode = 1;
