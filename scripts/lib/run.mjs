@@ -1,7 +1,7 @@
 // Child processes. Each runs in a process group of its own, and nothing outlives the script that started it.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { Problem } from './report.mjs';
 
 /** Every descendant carries this in its environment, also one that left its process group. */
@@ -136,8 +136,23 @@ for (const [signal, number] of [
   ['SIGINT', 2],
   ['SIGTERM', 15],
 ]) {
-  process.on(signal, () => {
-    for (const pid of groups) killGroup(pid, 'SIGTERM');
-    setTimeout(() => process.exit(128 + number), 500);
-  });
+  process.on(signal, () => end(128 + number));
+}
+
+// npm does not pass every signal on, and passes none when it is killed: a script whose npm is gone ends, too.
+const npm = process.env.npm_lifecycle_event && ancestorNamed('npm');
+if (npm) setInterval(() => existsSync(`/proc/${npm}`) || process.emit('SIGTERM'), 500).unref();
+
+function ancestorNamed(name) {
+  for (let pid = process.ppid; pid > 1; ) {
+    const [, title, parent] = readFileSync(`/proc/${pid}/stat`, 'utf8').match(/\((.*)\) \S (\d+)/);
+    if (title.startsWith(name)) return pid;
+    pid = Number(parent);
+  }
+  return undefined;
+}
+
+function end(code) {
+  for (const pid of groups) killGroup(pid, 'SIGTERM');
+  setTimeout(() => process.exit(code), 500);
 }
