@@ -1,0 +1,311 @@
+//! A virtual media element with one source buffer: it plays whenever it has media at the playhead, and stalls otherwise.
+//!
+//! Playback is wanted from the start. It begins, and goes on after a stall, as soon as there is any media at the playhead:
+//! here segments arrive whole, so that is after the first segment.
+
+use std::time::Duration;
+
+use player_core::input::MediaState;
+use player_core::time::TimeRange;
+use player_core::{Instant, MediaTime};
+
+/// Time between two reports of the state while it plays.
+pub const REPORT_INTERVAL: Duration = Duration::from_millis(250);
+const FRAMES_PER_SECOND: u64 = 25;
+
+/// The element and its source buffer.
+#[derive(Clone, Debug, Default)]
+pub struct Element {
+    now: Instant,
+    position: MediaTime,
+    playing: bool,
+    ended: bool,
+    seeking: bool,
+    end_of_stream: bool,
+    /// Sorted, without touching neighbours.
+    buffered: Vec<TimeRange>,
+    played: Duration,
+    next_report: Option<Instant>,
+    stalls: Vec<Stall>,
+    /// Since when it has been waiting for media.
+    waiting_since: Instant,
+}
+
+/// A time without pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// When it began; for start-up the origin of the clock.
+    pub from: Instant,
+    /// How long it lasted.
+    pub duration: Duration,
+    /// The position at which playback went on.
+    pub position: MediaTime,
+}
+
+impl Element {
+    /// An element without media, at zero, that is to play.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// When [`Element::advance`] will next have something to report; `None` while it waits for media or has ended.
+    pub fn next(&self) -> Option<Instant> {
+        let end = self.buffer_end().filter(|_| self.playing)?;
+        let dry = self.now + (end - self.position).as_duration();
+        Some(self.next_report.map_or(dry, |report| report.min(dry)))
+    }
+
+    /// Lets time pass until `now`, which must not be after [`Element::next`]. True if there is a new state to report.
+    pub fn advance(&mut self, now: Instant) -> bool {
+        if self.playing {
+            let by = now.since(self.now);
+            self.position = self.position + MediaTime::from(by);
+            self.played += by;
+        }
+        self.now = self.now.max(now);
+        let changed = self.update();
+        let due = self.playing && self.next_report.is_some_and(|at| at <= self.now);
+        if changed || due {
+            self.next_report = self.playing.then(|| self.now + REPORT_INTERVAL);
+        }
+        changed || due
+    }
+
+    /// Adds media. True if there is a new state to report.
+    pub fn append(&mut self, range: TimeRange) -> bool {
+        self.end_of_stream = false;
+        if range.start < range.end {
+            self.buffered.push(range);
+            self.normalize();
+        }
+        self.advance(self.now)
+    }
+
+    /// Removes media. True if there is a new state to report.
+    pub fn remove(&mut self, range: TimeRange) -> bool {
+        let kept = self.buffered.iter().flat_map(|have| {
+            let before = TimeRange::new(have.start, have.end.min(range.start));
+            let after = TimeRange::new(have.start.max(range.end), have.end);
+            [before, after]
+        });
+        self.buffered = kept.filter(|have| have.start < have.end).collect();
+        self.advance(self.now)
+    }
+
+    /// There will be no more media: the end of the last range is the end. True if there is a new state to report.
+    pub fn end_of_stream(&mut self) -> bool {
+        self.end_of_stream = true;
+        self.advance(self.now)
+    }
+
+    /// Moves the playhead. Always a new state to report.
+    pub fn seek(&mut self, to: MediaTime) {
+        if self.playing {
+            self.playing = false;
+            self.waiting_since = self.now;
+        }
+        self.position = to.max(MediaTime::ZERO);
+        self.seeking = true;
+        self.ended = false;
+        self.next_report = None;
+        self.advance(self.now);
+    }
+
+    /// What it reports.
+    pub fn state(&self) -> MediaState {
+        let ahead = self.buffer_end().map(|end| end - self.position);
+        let ready_state = match ahead {
+            _ if self.ended => 2,
+            Some(_) => 4,
+            None if self.buffered.is_empty() => 0,
+            // A frame remains on the screen in a stall; nothing is known of a position that was jumped to.
+            None => 2 - u8::from(self.seeking),
+        };
+        let frames = (self.played.as_micros() as u64).saturating_mul(FRAMES_PER_SECOND) / 1_000_000;
+        MediaState {
+            position: self.position,
+            paused: false,
+            seeking: self.seeking,
+            ended: self.ended,
+            ready_state,
+            rate: 1.0,
+            decoded_frames: frames,
+            dropped_frames: 0,
+            error: None,
+        }
+    }
+
+    /// What the source buffer holds.
+    pub fn buffered(&self) -> &[TimeRange] {
+        &self.buffered
+    }
+
+    /// The playhead.
+    pub const fn position(&self) -> MediaTime {
+        self.position
+    }
+
+    /// Whether the playhead advances.
+    pub const fn is_playing(&self) -> bool {
+        self.playing
+    }
+
+    /// Whether it has played to the end.
+    pub const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The stalls that are over, in order; the first one is start-up.
+    pub fn stalls(&self) -> &[Stall] {
+        &self.stalls
+    }
+
+    /// Where the media at the playhead ends, if there is any.
+    fn buffer_end(&self) -> Option<MediaTime> {
+        self.buffered
+            .iter()
+            .find(|range| range.contains(self.position))
+            .map(|range| range.end)
+    }
+
+    /// Starts and stops; true if that changed anything.
+    fn update(&mut self) -> bool {
+        let at_end = self.end_of_stream
+            && self
+                .buffered
+                .last()
+                .is_none_or(|range| range.end <= self.position);
+        let play = self.buffer_end().is_some() && !self.ended;
+        let seeked = self.seeking && (play || at_end);
+        self.seeking &= !seeked;
+        if at_end && !self.ended {
+            self.ended = true;
+            self.playing = false;
+            return true;
+        }
+        if play == self.playing {
+            return seeked;
+        }
+        if play {
+            let duration = self.now.since(self.waiting_since);
+            self.stalls.push(Stall {
+                from: self.waiting_since,
+                duration,
+                position: self.position,
+            });
+        } else {
+            self.waiting_since = self.now;
+        }
+        self.playing = play;
+        true
+    }
+
+    fn normalize(&mut self) {
+        self.buffered.sort_unstable_by_key(|range| range.start);
+        let mut merged: Vec<TimeRange> = Vec::with_capacity(self.buffered.len());
+        for range in &self.buffered {
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => merged.push(*range),
+            }
+        }
+        self.buffered = merged;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(from_ms: i64, to_ms: i64) -> TimeRange {
+        TimeRange::new(MediaTime::from_millis(from_ms), MediaTime::from_millis(to_ms))
+    }
+
+    const fn at(ms: u64) -> Instant {
+        Instant::from_micros(ms * 1000)
+    }
+
+    const fn stall(from_ms: u64, ms: u64, position_ms: i64) -> Stall {
+        let position = MediaTime::from_millis(position_ms);
+        Stall {
+            from: at(from_ms),
+            duration: Duration::from_millis(ms),
+            position,
+        }
+    }
+
+    /// Lets it play until `ms`; the times of its reports.
+    fn play_until(element: &mut Element, ms: u64) -> Vec<u64> {
+        let mut reports = Vec::new();
+        while let Some(next) = element.next().filter(|next| *next <= at(ms)) {
+            if element.advance(next) {
+                reports.push(next.as_micros() / 1000);
+            }
+        }
+        element.advance(at(ms));
+        reports
+    }
+
+    #[test]
+    fn it_starts_stalls_goes_on_and_ends() {
+        let mut e = Element::new();
+        assert_eq!(
+            (e.next(), e.state().ready_state, e.state().paused),
+            (None, 0, false)
+        );
+        e.advance(at(700));
+        assert!(e.append(range(0, 1000)), "it starts");
+        assert_eq!((e.state().ready_state, e.is_playing()), (4, true));
+        assert_eq!(play_until(&mut e, 2000), [950, 1200, 1450, 1700]);
+        assert_eq!((e.state().ready_state, e.is_playing()), (2, false));
+        assert_eq!(e.position(), MediaTime::from_millis(1000));
+        assert!(e.append(range(1000, 2000)), "it goes on");
+        assert!(!e.append(range(2000, 2100)), "more media changes nothing");
+        assert!(!e.end_of_stream());
+        assert_eq!(play_until(&mut e, 9000), [2250, 2500, 2750, 3000, 3100]);
+        assert!(e.has_ended() && e.state().ended);
+        assert_eq!(e.position(), MediaTime::from_millis(2100));
+        assert_eq!(e.state().decoded_frames, 52);
+        assert_eq!(e.stalls(), [stall(0, 700, 0), stall(1700, 300, 1000)]);
+        assert_eq!(e.next(), None);
+    }
+
+    #[test]
+    fn without_the_end_of_the_stream_it_waits_for_more() {
+        let mut e = Element::new();
+        e.append(range(0, 100));
+        assert_eq!(play_until(&mut e, 500), [100]);
+        assert!(!e.has_ended());
+        assert!(e.end_of_stream());
+        assert!(e.has_ended());
+    }
+
+    #[test]
+    fn a_gap_stops_it_until_it_is_told_to_jump() {
+        let mut e = Element::new();
+        e.append(range(0, 100));
+        e.append(range(150, 400));
+        assert_eq!(e.buffered(), [range(0, 100), range(150, 400)]);
+        assert_eq!(play_until(&mut e, 200), [100]);
+        e.seek(MediaTime::from_millis(150));
+        assert!(e.is_playing() && !e.state().seeking);
+        e.seek(MediaTime::from_millis(900));
+        assert_eq!(
+            (e.is_playing(), e.state().seeking, e.state().ready_state),
+            (false, true, 1)
+        );
+        assert_eq!(e.stalls(), [stall(0, 0, 0), stall(100, 100, 150)]);
+    }
+
+    #[test]
+    fn removing_splits_and_trims() {
+        let mut e = Element::new();
+        e.append(range(0, 1000));
+        e.remove(range(200, 300));
+        e.remove(range(900, 2000));
+        e.append(range(250, 300));
+        assert_eq!(e.buffered(), [range(0, 200), range(250, 900)]);
+        assert!(e.remove(range(0, 150)), "the playhead lost its media");
+        assert!(!e.is_playing());
+    }
+}
