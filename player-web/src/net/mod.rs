@@ -1,0 +1,236 @@
+//! Requests: `fetch` with a stream behind it.
+
+mod window;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use js_sys::{Array, Date, Uint8Array};
+use player_core::Input;
+use player_core::input::{Body, NetworkFailure, RequestId};
+use player_core::output::{Deliver, Fetch};
+use player_core::time::ByteRange;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{
+    AbortController, AbortSignal, Headers, PerformanceResourceTiming, ReadableStreamDefaultReader,
+    RequestCredentials, RequestInit, Response,
+};
+
+use crate::shell::Shell;
+use crate::{bodies, global};
+use window::Window;
+
+/// [`Input::Progress`] comes at most this often.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The requests in flight.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    live: RefCell<BTreeMap<RequestId, AbortController>>,
+}
+
+impl Requests {
+    pub(crate) fn cancel(&self, request: RequestId) {
+        let controller = self.live.borrow_mut().remove(&request);
+        if let Some(controller) = controller {
+            controller.abort();
+        }
+    }
+
+    pub(crate) fn cancel_all(&self) {
+        for controller in self.live.take().into_values() {
+            controller.abort();
+        }
+    }
+
+    fn is_live(&self, request: RequestId) -> bool {
+        self.live.borrow().contains_key(&request)
+    }
+
+    /// Whether the request was live until now.
+    fn end(&self, request: RequestId) -> bool {
+        self.live.borrow_mut().remove(&request).is_some()
+    }
+}
+
+/// Starts a request. What becomes of it is told to the shell, unless it is cancelled.
+pub(crate) fn start(shell: &Rc<Shell>, fetch: Fetch) {
+    let controller = match AbortController::new() {
+        Ok(controller) => controller,
+        Err(error) => {
+            return shell.tell(Input::Failed {
+                request: fetch.request,
+                reason: connection(&error),
+            });
+        }
+    };
+    let signal = controller.signal();
+    shell.requests.live.borrow_mut().insert(fetch.request, controller);
+    let shell = Rc::clone(shell);
+    spawn_local(async move {
+        let request = fetch.request;
+        let result = perform(&shell, &fetch, &signal).await;
+        if !shell.requests.end(request) {
+            return;
+        }
+        shell.tell(match result {
+            Ok(received) => received.into_input(&shell, &fetch),
+            Err(reason) => Input::Failed { request, reason },
+        });
+    });
+}
+
+/// A whole body, still in JavaScript's memory.
+struct Received {
+    chunks: Vec<Uint8Array>,
+    started_ms: f64,
+    url: String,
+}
+
+impl Received {
+    fn into_input(self, shell: &Shell, fetch: &Fetch) -> Input {
+        let request = fetch.request;
+        let body = bodies::join(&self.chunks);
+        match fetch.deliver {
+            Deliver::Body => Input::Body {
+                request,
+                body: Body(body.to_vec()),
+            },
+            Deliver::Handle => {
+                let complete = Input::Complete {
+                    request,
+                    bytes: u64::from(body.length()),
+                    integrity: bodies::integrity(&body),
+                    cached: from_cache(&self.url, self.started_ms),
+                };
+                shell.bodies.borrow_mut().keep(request, body);
+                complete
+            }
+        }
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// What `ReadableStreamDefaultReader.read()` resolves to.
+    type ReadResult;
+
+    #[wasm_bindgen(method, getter, structural)]
+    fn done(this: &ReadResult) -> bool;
+
+    #[wasm_bindgen(method, getter, structural)]
+    fn value(this: &ReadResult) -> Uint8Array;
+}
+
+async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Result<Received, NetworkFailure> {
+    let started_ms = global::performance(web_sys::Performance::now);
+    let init = request_init(fetch, signal).map_err(|error| connection(&error))?;
+    let response = JsFuture::from(global::fetch(&fetch.url, &init))
+        .await
+        .map_err(|error| connection(&error))?;
+    let response: Response = response.unchecked_into();
+    let status = response.status();
+    shell.tell(describe(fetch, &response));
+
+    let mut received = Received {
+        chunks: Vec::new(),
+        started_ms,
+        url: response.url(),
+    };
+    let Some(stream) = response.body() else {
+        return Ok(received);
+    };
+    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
+    let mut window = Window::new(fetch.range, status, fetch.max_bytes);
+    let mut told = global::now();
+    while shell.requests.is_live(fetch.request) && !window.is_satisfied() {
+        let read = JsFuture::from(reader.read())
+            .await
+            .map_err(|error| connection(&error))?;
+        let read: ReadResult = read.unchecked_into();
+        if read.done() {
+            return Ok(received);
+        }
+        let chunk = read.value();
+        let length = chunk.length();
+        match window.admit(length) {
+            Err(too_large) => {
+                drop(reader.cancel());
+                return Err(too_large);
+            }
+            Ok(part) if part.is_empty() => {}
+            Ok(part) if part.len() == length as usize => received.chunks.push(chunk),
+            // A copy, so that the rest of the chunk can go.
+            Ok(part) => received.chunks.push(chunk.slice(part.start, part.end)),
+        }
+        let now = global::now();
+        if now.since(told) >= PROGRESS_INTERVAL {
+            told = now;
+            shell.tell(Input::Progress {
+                request: fetch.request,
+                bytes: window.taken(),
+            });
+        }
+    }
+    drop(reader.cancel());
+    Ok(received)
+}
+
+fn request_init(fetch: &Fetch, signal: &AbortSignal) -> Result<RequestInit, JsValue> {
+    let init = RequestInit::new();
+    init.set_credentials(RequestCredentials::Omit);
+    init.set_signal(Some(signal));
+    if let Some(ByteRange { offset, length }) = fetch.range {
+        let headers = Headers::new()?;
+        headers.set(
+            "Range",
+            &format!("bytes={offset}-{}", offset.saturating_add(length.max(1)) - 1),
+        )?;
+        init.set_headers(&headers);
+    }
+    Ok(init)
+}
+
+fn describe(fetch: &Fetch, response: &Response) -> Input {
+    let headers = response.headers();
+    let header = |name: &str| headers.get(name).ok().flatten();
+    // Other origins hide Content-Encoding, with which Content-Length counts other bytes; media is not compressed.
+    let plain = fetch.deliver == Deliver::Handle && header("Content-Encoding").is_none();
+    Input::Response {
+        request: fetch.request,
+        status: response.status(),
+        url: response.redirected().then(|| response.url()),
+        content_type: header("Content-Type"),
+        content_length: header("Content-Length")
+            .filter(|_| plain)
+            .and_then(|n| n.trim().parse().ok()),
+        retry_after_s: header("Retry-After").and_then(|value| retry_after_s(&value)),
+    }
+}
+
+/// Seconds, or a date (RFC 9110, 10.2.3).
+pub(crate) fn retry_after_s(value: &str) -> Option<u32> {
+    value.trim().parse().ok().or_else(|| {
+        let left_ms = Date::parse(value) - Date::now();
+        left_ms.is_finite().then_some((left_ms / 1000.0).ceil() as u32)
+    })
+}
+
+/// Whether the last response from `url` needed no byte from the network. Other origins must allow to know that
+/// (Timing-Allow-Origin): then a body has a size, else both numbers are zero.
+fn from_cache(url: &str, since_ms: f64) -> bool {
+    let entries: Array =
+        global::performance(|performance| performance.get_entries_by_name_with_entry_type(url, "resource"));
+    let timing: PerformanceResourceTiming = match entries.pop() {
+        entry if entry.is_undefined() => return false,
+        entry => entry.unchecked_into(),
+    };
+    timing.start_time() >= since_ms && timing.transfer_size() == 0.0 && timing.encoded_body_size() > 0.0
+}
+
+fn connection(error: &JsValue) -> NetworkFailure {
+    NetworkFailure::Connection(global::error_text(error))
+}
