@@ -6,6 +6,7 @@ import { root, toolEnv } from './paths.mjs';
 import { ask, mustRun } from './run.mjs';
 import { wasmBindgenFolder } from './setup/wasm-bindgen.mjs';
 import { buildWasm, wasmCargo } from './wasm.mjs';
+import { buildWeb } from './web.mjs';
 
 /** Returned by a step that this machine or this state of the tree has no use for. */
 export class Skipped {
@@ -37,6 +38,11 @@ export const steps = [
   },
   { name: 'fmt', what: 'cargo fmt --check', run: () => cargo(['fmt', '--all', '--check']) },
   { name: 'licences', what: 'cargo deny: licences, bans, sources', run: licences },
+  // Before any Rust: the analytics server embeds its dashboard.
+  { name: 'wasm', what: 'the engine for browsers', run: buildWasm },
+  { name: 'web', what: 'npm run build', needs: ['wasm'], run: () => buildWeb({ show: true }) },
+  { name: 'typecheck', what: 'npm run typecheck', needs: ['wasm', 'web'], run: () => npm('typecheck') },
+  { name: 'unit', what: 'npm run test:unit', needs: ['wasm', 'web'], run: () => npm('test:unit') },
   {
     name: 'clippy',
     what: 'cargo clippy, warnings denied',
@@ -50,10 +56,6 @@ export const steps = [
   { name: 'rust', what: 'Rust tests, by nextest if it is installed', tests: true, run: rustTests },
   { name: 'doctest', what: 'the examples in Rust documentation', run: () => cargo(['test', ...locked, '--workspace', '--doc', '--no-fail-fast']) },
   { name: 'bins', what: 'the programs that the end-to-end tests run', run: () => cargo(['build', ...locked, '--workspace', '--bins']) },
-  { name: 'wasm', what: 'the engine for browsers', run: buildWasm },
-  { name: 'web', what: 'npm run build', needs: ['wasm'], run: () => npm('build') },
-  { name: 'typecheck', what: 'npm run typecheck', needs: ['wasm', 'web'], run: () => npm('typecheck') },
-  { name: 'unit', what: 'npm run test:unit', needs: ['wasm', 'web'], run: () => npm('test:unit') },
   { name: 'browser', what: 'Rust tests of player-web in Chromium', tests: true, run: browserTests },
   { name: 'e2e', what: 'npm run test:e2e', needs: ['bins', 'wasm', 'web'], run: () => npm('test:e2e') },
 ];
