@@ -13,7 +13,7 @@ const groups = new Set();
  * @typedef {object} Options
  * @property {string} [cwd]
  * @property {Record<string, string | undefined>} [env] added to this process's environment; undefined removes
- * @property {number} [limitMs] the group is killed after this time
+ * @property {number} [limitMs] the group is killed after this time (30 minutes if nothing else is said)
  * @property {boolean} [show] pass the output on as it comes (it is always kept, too)
  */
 
@@ -21,7 +21,7 @@ const groups = new Set();
  * Runs a program to its end; what it printed (stdout and stderr as they came) is in `output`.
  * @returns {Promise<{ ok: boolean, code: number | null, output: string, timedOut: boolean }>}
  */
-export function run(command, args, { cwd, env, limitMs, show = false } = {}) {
+export function run(command, args, { cwd, env, limitMs = 30 * 60_000, show = false } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd,
@@ -31,12 +31,10 @@ export function run(command, args, { cwd, env, limitMs, show = false } = {}) {
     });
     const chunks = [];
     let timedOut = false;
-    const timer =
-      limitMs &&
-      setTimeout(() => {
-        timedOut = true;
-        killGroup(child.pid, 'SIGKILL');
-      }, limitMs);
+    const timer = setTimeout(() => {
+      timedOut = true;
+      killGroup(child.pid, 'SIGKILL');
+    }, limitMs);
 
     child.once('error', (error) => {
       clearTimeout(timer);
