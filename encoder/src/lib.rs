@@ -1,1 +1,84 @@
 //! Prepares HLS and DASH ladders with FFmpeg.
+//!
+//! [`vod::encode`] turns one media file into a folder that any static web server or CDN can serve: H.264 and AAC in one
+//! set of CMAF segments, with HLS playlists and a DASH manifest that both point to them. [`sample::write`] makes a clip
+//! to try it with. The binary `headgate-encode` is a thin shell around the two.
+//!
+//! ```no_run
+//! use encoder::vod::{VodOptions, encode};
+//!
+//! let mut options = VodOptions::new("film.mp4", "public");
+//! options.id = Some("film".to_owned());
+//! options.ladder = "720p:2500k,360p:600k".parse()?;
+//! let summary = encode(&options, &mut |_| {})?;
+//! assert_eq!(summary.hls, std::path::Path::new("public/videos/film/hls/master.m3u8"));
+//! # Ok::<(), encoder::EncodeError>(())
+//! ```
+//!
+//! # The pipeline
+//!
+//! ```text
+//! source ──▶ demux, decode ──▶ graph: turn, constant rate, split ─┬▶ scale ─▶ queue ─▶ x264 ─▶ packager ─▶ 1080p/
+//! (our own      (once)                                             ├▶ scale ─▶ queue ─▶ x264 ─▶ packager ─▶ 720p/
+//! file handle)      │                                              └▶ …                      ▲
+//!                   └─▶ resample, fill gaps ─▶ queue ─▶ AAC ─▶ packager ─▶ audio/            one IDR plan
+//!                                                                      │
+//!                                       segment index ◀────────────────┘ ──▶ media playlists, MPD, multivariant playlist
+//! ```
+//!
+//! - The source is opened through our own file handle, with no protocol allowed and only formats that hold their media
+//!   themselves: a crafted file cannot make FFmpeg read other files or the network.
+//! - It is decoded once. One filter graph turns it as its display matrix says, makes the frame rate constant and scales
+//!   for every rung; a broadcast stream's time jumps are closed; sound gets silence where it has gaps.
+//! - Picture and sound are normalised to one origin: presentation time 0 is the earlier of the two, and the other is
+//!   filled up to it.
+//! - Bounded queues feed one thread per encoder, so memory does not grow with the video.
+//! - One plan says which frames are IDR frames, on every rung. Sound is cut at the frames nearest to them.
+//! - The packager writes its own boxes. Video decode times start at 0 and composition offsets may be negative, so that
+//!   the first picture is at 0 on every rung without an edit list; sound has an edit list for the encoder's priming.
+//! - What a manifest declares is measured on the segments that were written.
+//!
+//! # The output
+//!
+//! ```text
+//! <out>/                     or <out>/videos/<id>/ with an id
+//!   hls/master.m3u8          multivariant playlist
+//!   hls/<rendition>.m3u8     media playlists; "audio" is a group of its own
+//!   dash/manifest.mpd        static MPD, SegmentTemplate with SegmentTimeline
+//!   <rendition>/init.mp4     ftyp, moov
+//!   <rendition>/<n>.m4s      styp, moof, mdat; n counts from 1
+//! ```
+//!
+//! All of it is first written into a hidden folder beside `<out>` and renamed when it is whole.
+//!
+//! # FFmpeg
+//!
+//! FFmpeg's own messages are silenced for the whole process, since each failure is returned as an [`EncodeError`];
+//! set `HEADGATE_FFMPEG_LOG=1` to see them.
+
+mod cmaf;
+mod encode;
+mod error;
+mod graph;
+mod index;
+pub mod ladder;
+mod manifest;
+mod packager;
+mod pipeline;
+pub mod sample;
+mod source;
+mod storage;
+mod timing;
+pub mod vod;
+
+pub use error::EncodeError;
+
+/// Starts FFmpeg's libraries.
+fn init_ffmpeg() {
+    use ffmpeg_next::util::log::{Level, set_level};
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let is_wanted = std::env::var_os("HEADGATE_FFMPEG_LOG").is_some();
+        set_level(if is_wanted { Level::Info } else { Level::Fatal });
+    });
+}

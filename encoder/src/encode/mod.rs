@@ -1,0 +1,36 @@
+//! One encoder per thread: frames in through a bounded channel, a packaged rendition out.
+
+mod audio;
+mod video;
+
+pub(crate) use audio::{AudioTarget, encode_audio};
+pub(crate) use video::{VideoTarget, encode_video};
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use ffmpeg_next::Error;
+
+use crate::storage::OutputDir;
+use crate::timing::IdrPlan;
+
+/// What every encoder thread shares with the pipeline.
+pub(crate) struct Job<'a> {
+    pub(crate) output: &'a OutputDir,
+    pub(crate) plan: &'a IdrPlan,
+    /// Set when another part failed: what is left to encode is not wanted any more.
+    pub(crate) abandoned: &'a AtomicBool,
+    /// Frames (video) or samples (audio) that this rendition has packaged.
+    pub(crate) done: &'a AtomicU64,
+}
+
+impl Job<'_> {
+    fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+}
+
+/// Whether an encoder or filter only wants more input, or has ended.
+pub(crate) fn is_pause(error: Error) -> bool {
+    matches!(error, Error::Eof)
+        || matches!(error, Error::Other { errno } if errno == ffmpeg_next::error::EAGAIN)
+}

@@ -1,0 +1,187 @@
+//! What can go wrong, each with the thing's name and the next step.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a video could not be prepared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The ladder is not one that can be encoded.
+    #[error(
+        "ladder {ladder:?}: {reason}; write it as 720p:2500k,360p:600k,audio:128k or name a JSON file of that form"
+    )]
+    BadLadder {
+        /// The ladder as it was given.
+        ladder: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another option has a value that cannot be used.
+    #[error("{option} {value:?}: {reason}")]
+    BadOption {
+        /// The option's name.
+        option: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What would be right.
+        reason: String,
+    },
+    /// The caller asked to stop; nothing was left behind.
+    #[error("stopped before the end; no output was written")]
+    Cancelled,
+    /// A stream's codec has no decoder here.
+    #[error(
+        "{}: the {kind} codec {codec} cannot be decoded here ({source}); convert it first, for example to H.264 and AAC",
+        path.display()
+    )]
+    Decoder {
+        /// The input.
+        path: PathBuf,
+        /// "video" or "audio".
+        kind: &'static str,
+        /// The codec's name.
+        codec: String,
+        /// FFmpeg's reason.
+        source: ffmpeg_next::Error,
+    },
+    /// An encoder could not be opened or failed while it ran.
+    #[error(
+        "rendition {rendition}: the {codec} encoder failed ({source}); check that FFmpeg here has {codec}"
+    )]
+    Encoder {
+        /// The rendition that was being encoded.
+        rendition: String,
+        /// The encoder's name.
+        codec: &'static str,
+        /// FFmpeg's reason.
+        source: ffmpeg_next::Error,
+    },
+    /// A filter graph could not be built or failed while it ran.
+    #[error("the filters {graph:?} failed ({source}); check that FFmpeg here has them (`ffmpeg -filters`)")]
+    Filter {
+        /// The graph in FFmpeg's notation.
+        graph: String,
+        /// FFmpeg's reason.
+        source: ffmpeg_next::Error,
+    },
+    /// The input is a folder.
+    #[error("{} is a folder; name one video file", path.display())]
+    InputIsFolder {
+        /// The input.
+        path: PathBuf,
+    },
+    /// The input is a playlist, a manifest or a script that refers to other files.
+    #[error("{} is {what}, not a video; name the video file itself", path.display())]
+    InputIsPlaylist {
+        /// The input.
+        path: PathBuf,
+        /// What kind of playlist.
+        what: &'static str,
+    },
+    /// The input is a URL.
+    #[error("{url} is a URL; download the video and name the file")]
+    InputIsUrl {
+        /// The input.
+        url: String,
+    },
+    /// The input does not exist.
+    #[error("{} was not found; check the path", path.display())]
+    InputMissing {
+        /// The input.
+        path: PathBuf,
+    },
+    /// The input may not be read.
+    #[error("{} cannot be read ({source}); check its permissions", path.display())]
+    InputUnreadable {
+        /// The input.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A manifest could not be written down.
+    #[error("{manifest} could not be written ({reason}); please report this")]
+    Manifest {
+        /// Which manifest.
+        manifest: String,
+        /// Why.
+        reason: String,
+    },
+    /// The input has streams, but nothing in them could be decoded.
+    #[error("{}: no picture or sound could be decoded; check that the file is complete (`ffprobe` shows what it holds)", path.display())]
+    NoFrames {
+        /// The input.
+        path: PathBuf,
+    },
+    /// The input is a media file without pictures and without sound.
+    #[error("{} has neither a video nor an audio stream; name another file", path.display())]
+    NoStreams {
+        /// The input.
+        path: PathBuf,
+    },
+    /// The input is not a media file that can be read.
+    #[error(
+        "{} is not a video or audio file that can be read here ({source}); check it with `ffprobe`, or convert it to MP4",
+        path.display()
+    )]
+    NotMedia {
+        /// The input.
+        path: PathBuf,
+        /// FFmpeg's reason.
+        source: ffmpeg_next::Error,
+    },
+    /// The output folder is there already.
+    #[error("{} already exists; choose another folder, or give --force to replace it", path.display())]
+    OutputExists {
+        /// The output folder.
+        path: PathBuf,
+    },
+    /// The output folder to be replaced was not written by this program, or holds the input.
+    #[error("{} will not be replaced: {reason}; choose another folder or remove it yourself", path.display())]
+    OutputNotOurs {
+        /// The output folder.
+        path: PathBuf,
+        /// Why it is left alone.
+        reason: &'static str,
+    },
+    /// Something in the output could not be written.
+    #[error("{} cannot be written ({source}); check permissions and free space", path.display())]
+    OutputUnwritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// An encoder gave a packet that the packager cannot place.
+    #[error("rendition {rendition}: {reason}; please report this with the source")]
+    Packaging {
+        /// The rendition.
+        rendition: String,
+        /// What was unexpected.
+        reason: String,
+    },
+    /// The input broke off while it was read.
+    #[error("{} could not be read to its end ({source}); check the disk and that the file is complete", path.display())]
+    ReadFailed {
+        /// The input.
+        path: PathBuf,
+        /// FFmpeg's reason.
+        source: ffmpeg_next::Error,
+    },
+}
+
+impl EncodeError {
+    pub(crate) fn unwritable(path: &Path, source: io::Error) -> Self {
+        Self::OutputUnwritable {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn packaging(rendition: &str, reason: impl Into<String>) -> Self {
+        Self::Packaging {
+            rendition: rendition.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
