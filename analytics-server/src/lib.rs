@@ -1,1 +1,200 @@
 //! Beacon collector, sessions, store, queries and dashboard for Headgate players.
+//!
+//! ```text
+//! POST /v1/beacons ─▶ collector ─▶ log (fjall, group commit) ─▶ 204
+//!                                   └▶ sessions ─▶ store (DuckDB) ─▶ queries ─▶ dashboard
+//! ```
+//!
+//! [`Analytics::open`] starts it all; [`Analytics::router`] is mounted in an axum server; [`Analytics::shutdown`]
+//! brings every accepted beacon into the store.
+//!
+//! ```no_run
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! use analytics_server::{Analytics, Config, Site};
+//!
+//! let analytics = Analytics::open(Config::new("data", [Site::new("demo", "demo")]))?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8090").await?;
+//! axum::serve(listener, analytics.router())
+//!     .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+//!     .await?;
+//! analytics.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What each number means is defined in [`metrics`].
+
+mod clock;
+mod collector;
+mod config;
+mod dashboard;
+mod error;
+mod log;
+pub mod metrics;
+mod pipeline;
+mod problem;
+mod query;
+mod sessions;
+mod store;
+#[cfg(test)]
+mod testing;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use axum::Router;
+
+use collector::{Collector, Outcomes};
+use pipeline::Shared;
+use query::Queries;
+use sessions::{FINAL_AFTER_MS, Sessions};
+use store::{StoreReader, StoreWriter};
+
+pub use clock::Clock;
+pub use config::{Config, Site};
+pub use error::{Error, LogError, StoreError};
+
+/// A running analytics server. Dropping it without [`shutdown`](Self::shutdown) loses no acknowledged beacon: the next
+/// start finds them in the log.
+pub struct Analytics {
+    log: Arc<log::BeaconLog>,
+    collector: Arc<Collector>,
+    queries: Arc<Queries>,
+    reader: StoreReader,
+    shared: Arc<Shared>,
+    threads: Mutex<Option<Threads>>,
+}
+
+struct Threads {
+    log: JoinHandle<()>,
+    pipeline: JoinHandle<()>,
+}
+
+impl Analytics {
+    /// Opens or creates the data folder and starts the server's threads.
+    ///
+    /// # Errors
+    /// If the folder cannot be used or belongs to a running server or a newer version, or two sites are the same.
+    pub fn open(config: Config) -> Result<Self, Error> {
+        let mut taken = HashSet::new();
+        for site in &config.sites {
+            if !taken.insert((0, &site.name)) || !taken.insert((1, &site.key)) {
+                return Err(Error::SiteTwice(site.name.clone()));
+            }
+        }
+        std::fs::create_dir_all(&config.data_dir).map_err(|source| Error::DataDir {
+            path: config.data_dir.clone(),
+            source,
+        })?;
+        let store = StoreWriter::open(&config.data_dir.join("store.duckdb"), &config)?;
+        let log = Arc::new(log::BeaconLog::open(
+            &config.data_dir.join("log"),
+            store.log_offset()?,
+        )?);
+        let now_ms = config.clock.now_ms();
+        let sites: Vec<String> = config.sites.iter().map(|site| site.name.clone()).collect();
+        let sessions = Sessions::new(sites.clone(), store.views_since(now_ms - FINAL_AFTER_MS)?);
+        let reader = store.reader(&config)?;
+        let outcomes = Arc::new(Outcomes::default());
+        let shared = Arc::new(Shared::default());
+        tracing::info!(
+            data_dir = %config.data_dir.display(),
+            sites = sites.len(),
+            replay_beacons = log.head() - store.log_offset()?.min(log.head()),
+            "analytics is open"
+        );
+        let pipeline = pipeline::start(
+            Arc::clone(&log),
+            store,
+            sessions,
+            config.clock.clone(),
+            Arc::clone(&outcomes),
+            Arc::clone(&shared),
+        )?;
+        let (appender, writer) = log::start_writer(Arc::clone(&log), config.queue_beacons)?;
+        let collector = Arc::new(Collector::new(
+            &config.sites,
+            config.clock.clone(),
+            Arc::clone(&outcomes),
+            appender,
+        ));
+        let queries = Arc::new(Queries {
+            reader: reader.clone(),
+            clock: config.clock,
+            shared: Arc::clone(&shared),
+            log: Arc::clone(&log),
+            collector: Arc::clone(&collector),
+            outcomes,
+            sites,
+        });
+        let threads = Mutex::new(Some(Threads {
+            log: writer,
+            pipeline,
+        }));
+        Ok(Self {
+            log,
+            collector,
+            queries,
+            reader,
+            shared,
+            threads,
+        })
+    }
+
+    /// All routes: [`collector_router`](Self::collector_router) and [`query_router`](Self::query_router).
+    pub fn router(&self) -> Router {
+        self.collector_router().merge(self.query_router())
+    }
+
+    /// What players talk to: `POST /v1/beacons`.
+    pub fn collector_router(&self) -> Router {
+        collector::router(Arc::clone(&self.collector))
+    }
+
+    /// What people and programs that watch talk to: `/v1/overview`, `/v1/views`, `/v1/views/{id}`, `/v1/live`,
+    /// `/v1/status`, `/dashboard`.
+    pub fn query_router(&self) -> Router {
+        query::router(Arc::clone(&self.queries)).merge(dashboard::router())
+    }
+
+    /// Refuses new beacons, brings the accepted ones into the store, and closes log and store. Call it when the HTTP
+    /// server has stopped; a second call does nothing.
+    ///
+    /// # Errors
+    /// If one of the server's threads had panicked.
+    pub async fn shutdown(&self) -> Result<(), Error> {
+        self.collector.close();
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(threads) = threads else { return Ok(()) };
+        join(threads.log, "beacon-log").await?;
+        self.shared.stop(&self.log);
+        join(threads.pipeline, "analytics-store").await?;
+        self.reader.close();
+        tracing::info!("analytics is closed");
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Analytics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Analytics")
+            .field("log_head", &self.log.head())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Analytics {
+    fn drop(&mut self) {
+        self.collector.close();
+        self.shared.stop(&self.log);
+    }
+}
+
+async fn join(thread: JoinHandle<()>, name: &'static str) -> Result<(), Error> {
+    match tokio::task::spawn_blocking(move || thread.join()).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(Error::Thread(name)),
+    }
+}

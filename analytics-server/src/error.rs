@@ -1,0 +1,65 @@
+//! What can stop the server.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {path}: {source}; choose a writable one")]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The beacon log failed.
+    #[error("beacon log: {0}")]
+    Log(#[from] LogError),
+    /// Two sites share a name or a key.
+    #[error("two sites share the name or key `{0}`; give each its own")]
+    SiteTwice(String),
+    /// The store failed.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    /// A thread of the server could not be started or ended in a panic.
+    #[error("the {0} thread failed")]
+    Thread(&'static str),
+}
+
+/// What can go wrong in the beacon log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The embedded engine failed.
+    #[error("{0}")]
+    Engine(#[from] fjall::Error),
+    /// Another process owns the folder.
+    #[error("{path} is in use by another process; stop it or choose another data folder")]
+    InUse {
+        /// The log's folder.
+        path: PathBuf,
+    },
+}
+
+/// What can go wrong in the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// DuckDB failed.
+    #[error("{0}")]
+    Engine(#[from] duckdb::Error),
+    /// A row could not be written as JSON.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// The store was written by a newer version.
+    #[error("the store has schema version {found}, this server knows {known}; use a newer server")]
+    Newer {
+        /// In the file.
+        found: i64,
+        /// Known here.
+        known: i64,
+    },
+}

@@ -1,0 +1,101 @@
+//! The one thread that appends to the log. It takes whatever is waiting, writes it with one sync, then answers
+//! everyone: a group commit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
+use tokio::sync::oneshot;
+
+use super::BeaconLog;
+use crate::error::Error;
+
+/// A group holds at most so many records …
+const GROUP_RECORDS: usize = 1024;
+/// … and, but for the last record, so many bytes.
+const GROUP_BYTES: usize = 4 << 20;
+/// Bytes that may wait in the queue.
+const QUEUE_BYTES: usize = 64 << 20;
+
+/// Why a record was not appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AppendError {
+    /// The queue is full, or the server is shutting down.
+    Busy,
+    /// The disk refused it.
+    Failed,
+}
+
+struct Append {
+    bytes: Vec<u8>,
+    done: oneshot::Sender<bool>,
+}
+
+/// Hands records to the log's writer thread.
+#[derive(Clone)]
+pub(crate) struct Appender {
+    queue: Sender<Append>,
+    queued_bytes: Arc<AtomicUsize>,
+}
+
+impl Appender {
+    /// Appends a record; returns when it is durable.
+    pub(crate) async fn append(&self, bytes: Vec<u8>) -> Result<(), AppendError> {
+        let len = bytes.len();
+        if self.queued_bytes.fetch_add(len, Ordering::Relaxed) > QUEUE_BYTES {
+            self.queued_bytes.fetch_sub(len, Ordering::Relaxed);
+            return Err(AppendError::Busy);
+        }
+        let (done, answer) = oneshot::channel();
+        match self.queue.try_send(Append { bytes, done }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
+                self.queued_bytes.fetch_sub(len, Ordering::Relaxed);
+                return Err(AppendError::Busy);
+            }
+        }
+        match answer.await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(AppendError::Failed),
+        }
+    }
+}
+
+/// Starts the writer thread. It ends, with everything written, when the last [`Appender`] is gone.
+pub(crate) fn start_writer(
+    log: Arc<BeaconLog>,
+    queue_records: usize,
+) -> Result<(Appender, JoinHandle<()>), Error> {
+    let (queue, waiting) = channel(queue_records.max(1));
+    let queued_bytes = Arc::new(AtomicUsize::new(0));
+    let bytes = Arc::clone(&queued_bytes);
+    let thread = std::thread::Builder::new()
+        .name("beacon-log".to_owned())
+        .spawn(move || write(&log, waiting, &bytes))
+        .map_err(|_| Error::Thread("beacon-log"))?;
+    Ok((Appender { queue, queued_bytes }, thread))
+}
+
+fn write(log: &BeaconLog, mut waiting: Receiver<Append>, queued_bytes: &AtomicUsize) {
+    while let Some(first) = waiting.blocking_recv() {
+        let mut bytes = first.bytes.len();
+        let mut records = vec![first.bytes];
+        let mut answers = vec![first.done];
+        while records.len() < GROUP_RECORDS && bytes < GROUP_BYTES {
+            let Ok(next) = waiting.try_recv() else { break };
+            bytes += next.bytes.len();
+            records.push(next.bytes);
+            answers.push(next.done);
+        }
+        queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let appended = log.append(records);
+        if let Err(error) = &appended {
+            tracing::error!(%error, beacons = answers.len(), "the beacon log refused beacons; check the disk");
+        }
+        for done in answers {
+            // Whoever asked may have gone away; the record counts all the same.
+            let _ = done.send(appended.is_ok());
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `GET /v1/live`: now, from memory. `GET /v1/status`: how the server itself is.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::Queries;
+use crate::problem::Problem;
+use crate::sessions::LiveSite;
+
+#[derive(Deserialize)]
+pub(super) struct Params {
+    site: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Live {
+    now_ms: i64,
+    #[serde(flatten)]
+    site: LiveSite,
+}
+
+pub(super) async fn live(
+    State(queries): State<Arc<Queries>>,
+    Query(params): Query<Params>,
+) -> Result<Json<Live>, Problem> {
+    let site = queries.site(params.site)?;
+    let live = queries.shared.live();
+    Ok(Json(Live {
+        now_ms: live.at_ms,
+        site: live.of(site.as_deref()),
+    }))
+}
+
+/// 200 while beacons are accepted, 503 afterwards.
+pub(super) async fn status(State(queries): State<Arc<Queries>>) -> (StatusCode, Json<Value>) {
+    let ready = queries.collector.is_open();
+    let code = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body = json!({
+        "ready": ready,
+        "version": env!("CARGO_PKG_VERSION"),
+        "sites": queries.sites,
+        "beacons": queries.outcomes.counts(),
+        "log": { "stored": queries.shared.stored(), "head": queries.log.head() },
+    });
+    (code, Json(body))
+}

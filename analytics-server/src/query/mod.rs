@@ -1,0 +1,80 @@
+//! Queries, as JSON. Times are milliseconds since the Unix epoch by the server's clock. `site` is a site's name; without
+//! it, all sites count together.
+
+mod live;
+mod overview;
+mod views;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::clock::Clock;
+use crate::collector::{Collector, Outcomes};
+use crate::log::BeaconLog;
+use crate::pipeline::Shared;
+use crate::problem::Problem;
+use crate::store::{QueryError, StoreReader};
+
+/// What the routes share.
+pub(crate) struct Queries {
+    pub(crate) reader: StoreReader,
+    pub(crate) clock: Clock,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) log: Arc<BeaconLog>,
+    pub(crate) collector: Arc<Collector>,
+    pub(crate) outcomes: Arc<Outcomes>,
+    pub(crate) sites: Vec<String>,
+}
+
+impl Queries {
+    /// The site's name, if there is such a site.
+    fn site(&self, site: Option<String>) -> Result<Option<String>, Problem> {
+        match site.filter(|name| !name.is_empty()) {
+            Some(name) if !self.sites.contains(&name) => {
+                Err(Problem::not_found("there is no site of this name"))
+            }
+            site => Ok(site),
+        }
+    }
+}
+
+/// The routes of the queries.
+pub(crate) fn router(queries: Arc<Queries>) -> Router {
+    Router::new()
+        .route("/v1/overview", get(overview::overview))
+        .route("/v1/views", get(views::list))
+        .route("/v1/views/{id}", get(views::one))
+        .route("/v1/live", get(live::live))
+        .route("/v1/status", get(live::status))
+        .with_state(queries)
+}
+
+impl IntoResponse for QueryError {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        match &error {
+            QueryError::Busy => Self::unavailable("busy", error.to_string()),
+            QueryError::TooSlow => Self::unavailable(
+                "too_slow",
+                "the query took too long; ask for a shorter range of time",
+            ),
+            QueryError::Store(source) => {
+                tracing::error!(error = %source, "a query failed");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "the query failed; see the server's log",
+                )
+            }
+        }
+    }
+}

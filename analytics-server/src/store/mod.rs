@@ -1,0 +1,191 @@
+//! The store: DuckDB, embedded. One [`StoreWriter`] owns the writing connection; [`StoreReader`]s run queries on
+//! clones of it.
+
+mod reader;
+pub(crate) mod rows;
+pub(crate) mod table;
+
+use std::path::Path;
+
+use duckdb::{Connection, params, params_from_iter};
+
+use crate::config::Config;
+use crate::error::StoreError;
+pub(crate) use reader::{QueryError, StoreReader};
+use rows::{BeatRow, ConcurrencyRow, EventRow, ViewRow};
+use table::TableRow;
+
+/// The version of the tables.
+const SCHEMA_VERSION: i64 = 1;
+
+/// Everything that a stretch of the log changes, committed at once together with the log's offset.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// The offset after the last record that is in here.
+    pub(crate) log_offset: u64,
+    /// Views that changed, each as it is now.
+    pub(crate) views: Vec<ViewRow>,
+    /// New rows.
+    pub(crate) beats: Vec<BeatRow>,
+    /// New rows.
+    pub(crate) events: Vec<EventRow>,
+    /// New rows.
+    pub(crate) concurrency: Vec<ConcurrencyRow>,
+    /// Views whose start turned out to be earlier: rows of `beats` that are already stored move by `shift_ms`.
+    pub(crate) shifts: Vec<Shift>,
+}
+
+/// A view's stored beats move in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shift {
+    pub(crate) site: String,
+    pub(crate) view_id: String,
+    pub(crate) shift_ms: i64,
+}
+
+/// The one writer.
+pub(crate) struct StoreWriter {
+    connection: Connection,
+}
+
+impl StoreWriter {
+    /// Opens or creates the store in `path`.
+    pub(crate) fn open(path: &Path, config: &Config) -> Result<Self, StoreError> {
+        let settings = duckdb::Config::default()
+            .enable_autoload_extension(false)?
+            .with("autoinstall_known_extensions", "false")?
+            .enable_external_access(false)?
+            .max_memory(&config.store_memory_limit)?
+            .threads(i64::try_from(config.store_threads.max(1)).unwrap_or(1))?;
+        let connection = Connection::open_with_flags(path, settings)?;
+        connection.execute_batch(
+            "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value BIGINT NOT NULL)",
+        )?;
+        connection.execute_batch(&format!(
+            "BEGIN;
+             INSERT INTO meta VALUES ('schema_version', {SCHEMA_VERSION}), ('log_offset', 0) ON CONFLICT DO NOTHING;
+             {views};
+             {beats};
+             {events};
+             {concurrency};
+             COMMIT;
+             CREATE TEMP TABLE changed_views AS SELECT * FROM views LIMIT 0;",
+            views = ViewRow::ddl(", PRIMARY KEY (site, view_id)"),
+            beats = BeatRow::ddl(""),
+            events = EventRow::ddl(""),
+            concurrency = ConcurrencyRow::ddl(""),
+        ))?;
+        let store = Self { connection };
+        let found = store.meta("schema_version")?;
+        if found > SCHEMA_VERSION {
+            return Err(StoreError::Newer {
+                found,
+                known: SCHEMA_VERSION,
+            });
+        }
+        Ok(store)
+    }
+
+    /// A pool for queries.
+    pub(crate) fn reader(&self, config: &Config) -> Result<StoreReader, StoreError> {
+        let connections = (0..config.query_concurrency.max(1)).map(|_| self.connection.try_clone());
+        Ok(StoreReader::new(
+            connections.collect::<Result<_, _>>()?,
+            config.query_timeout,
+        ))
+    }
+
+    /// The log's offset after the last record that is in the store.
+    pub(crate) fn log_offset(&self) -> Result<u64, StoreError> {
+        Ok(u64::try_from(self.meta("log_offset")?).unwrap_or(0))
+    }
+
+    /// The views that had a beat at or after this time.
+    pub(crate) fn views_since(&self, last_beat_ms: i64) -> Result<Vec<ViewRow>, StoreError> {
+        let sql = format!("SELECT {} FROM views WHERE last_beat_ms >= ?", ViewRow::names());
+        let mut statement = self.connection.prepare(&sql)?;
+        let rows = statement.query_map(params![last_beat_ms], ViewRow::read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Those of these views that are in the store.
+    pub(crate) fn views_by_id<'a>(
+        &self,
+        view_ids: impl ExactSizeIterator<Item = &'a str>,
+    ) -> Result<Vec<ViewRow>, StoreError> {
+        if view_ids.len() == 0 {
+            return Ok(Vec::new());
+        }
+        let places = vec!["?"; view_ids.len()].join(", ");
+        let sql = format!(
+            "SELECT {} FROM views WHERE view_id IN ({places})",
+            ViewRow::names()
+        );
+        let mut statement = self.connection.prepare(&sql)?;
+        let rows = statement.query_map(params_from_iter(view_ids), ViewRow::read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Commits a batch, wholly or not at all.
+    pub(crate) fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.connection.execute_batch("BEGIN")?;
+        let written = self
+            .write(batch)
+            .and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        if written.is_err() {
+            // Of the two errors the first one tells what happened.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        written
+    }
+
+    /// Writes what the write-ahead log holds into the file.
+    pub(crate) fn checkpoint(&self) -> Result<(), StoreError> {
+        Ok(self.connection.execute_batch("CHECKPOINT")?)
+    }
+
+    fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+        // Before the new rows, which are dated by the new start already.
+        for shift in &batch.shifts {
+            self.connection.execute(
+                "UPDATE beats SET at_ms = at_ms + ? WHERE site = ? AND view_id = ?",
+                params![shift.shift_ms, shift.site, shift.view_id],
+            )?;
+        }
+        self.append(EventRow::TABLE, &batch.events)?;
+        self.append(BeatRow::TABLE, &batch.beats)?;
+        self.append(ConcurrencyRow::TABLE, &batch.concurrency)?;
+        if !batch.views.is_empty() {
+            self.connection.execute_batch("DELETE FROM changed_views")?;
+            self.append("changed_views", &batch.views)?;
+            self.connection
+                .execute_batch("INSERT OR REPLACE INTO views SELECT * FROM changed_views")?;
+        }
+        let offset = i64::try_from(batch.log_offset).unwrap_or(i64::MAX);
+        self.connection.execute(
+            "UPDATE meta SET value = ? WHERE name = 'log_offset'",
+            params![offset],
+        )?;
+        Ok(())
+    }
+
+    fn append<R: TableRow>(&self, table: &str, rows: &[R]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut appender = self.connection.appender(table)?;
+        for row in rows {
+            appender.append_row(row.values().as_slice())?;
+        }
+        appender.flush()?;
+        Ok(())
+    }
+
+    fn meta(&self, name: &str) -> Result<i64, StoreError> {
+        Ok(self
+            .connection
+            .query_row("SELECT value FROM meta WHERE name = ?", params![name], |row| {
+                row.get(0)
+            })?)
+    }
+}
