@@ -97,7 +97,10 @@ pub struct BufferConfig {
 
 impl Default for BufferConfig {
     fn default() -> Self {
-        Self { goal_s: 30.0, back_s: 30.0 }
+        Self {
+            goal_s: 30.0,
+            back_s: 30.0,
+        }
     }
 }
 

@@ -43,6 +43,7 @@ pub mod output;
 mod player;
 pub mod presentation;
 pub mod record;
+mod rng;
 mod streaming;
 pub mod telemetry;
 pub mod time;

@@ -4,8 +4,11 @@ use std::collections::VecDeque;
 
 use crate::abr::{self, Abr};
 use crate::config::Config;
-use crate::input::Input;
+use crate::input::{Host, Input};
 use crate::output::Output;
+use crate::rng::Rng;
+use crate::streaming::context::Cx;
+use crate::streaming::session::Session;
 use crate::time::Instant;
 
 /// A player: see the [crate's text](crate) for the run loop.
@@ -14,6 +17,12 @@ pub struct Player {
     abr: Box<dyn Abr>,
     now: Instant,
     outputs: VecDeque<Output>,
+    deadline: Option<Instant>,
+    rng: Rng,
+    next_request: u64,
+    session_id: Option<String>,
+    session: Option<Box<Session>>,
+    host: Host,
 }
 
 impl Player {
@@ -25,16 +34,69 @@ impl Player {
 
     /// A player with an algorithm of the caller's.
     pub fn with_abr(config: Config, abr: Box<dyn Abr>, now: Instant) -> Self {
-        Self { config, abr, now, outputs: VecDeque::new() }
+        let rng = Rng::new(config.seed);
+        Self {
+            config,
+            abr,
+            now,
+            outputs: VecDeque::new(),
+            deadline: None,
+            rng,
+            next_request: 1,
+            session_id: None,
+            session: None,
+            host: Host::default(),
+        }
     }
 
-    /// Takes one input. `now` never goes backwards: an earlier time counts as the latest one seen.
+    /// Takes one input. Time never goes backwards: an earlier `now` counts as the latest one seen.
+    ///
+    /// Inputs about things that are not (any more) are ignored, so that a driver need not care about crossing messages.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
-        let _ = (now, input, &self.config, &self.abr);
+        self.now = self.now.max(now);
+        let mut cx = Cx {
+            now: self.now,
+            config: &self.config,
+            abr: &mut *self.abr,
+            out: &mut self.outputs,
+            rng: &mut self.rng,
+            next_request: &mut self.next_request,
+        };
+        match input {
+            Input::Load(load) => {
+                if let Some(mut old) = self.session.take() {
+                    old.close(&mut cx);
+                }
+                let session_id = self
+                    .session_id
+                    .get_or_insert_with(|| cx.rng.uuid_v7(load.wall_clock_ms))
+                    .clone();
+                let ids = (cx.rng.uuid_v7(load.wall_clock_ms), session_id);
+                cx.abr.on_seek();
+                self.session = Some(Box::new(Session::new(&mut cx, load, self.host, ids)));
+            }
+            Input::Unload => {
+                if let Some(mut old) = self.session.take() {
+                    old.close(&mut cx);
+                }
+            }
+            input => {
+                if let Input::Host(host) = &input {
+                    self.host = *host;
+                }
+                if let Some(session) = &mut self.session {
+                    session.handle(&mut cx, input);
+                }
+            }
+        }
+        self.deadline = match &mut self.session {
+            Some(session) => session.pump(&mut cx),
+            None => None,
+        };
     }
 
     /// The next thing to do. [`Output::Wait`] is the last one and is repeated until the next input.
     pub fn poll_output(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or(Output::Wait(Some(self.now)))
+        self.outputs.pop_front().unwrap_or(Output::Wait(self.deadline))
     }
 }

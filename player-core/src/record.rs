@@ -28,7 +28,12 @@ pub struct Header {
 impl Header {
     /// The header for a player of this engine.
     pub fn new(config: Config, start: Instant) -> Self {
-        Self { headgate_log: LOG_VERSION, engine: env!("CARGO_PKG_VERSION").to_owned(), config, start }
+        Self {
+            headgate_log: LOG_VERSION,
+            engine: env!("CARGO_PKG_VERSION").to_owned(),
+            config,
+            start,
+        }
     }
 }
 
@@ -96,7 +101,8 @@ pub fn replay(log: impl BufRead, mut out: impl Write) -> Result<Replay, ReplayEr
         if line.is_empty() {
             continue;
         }
-        let parsed = serde_json::from_str(&line).map_err(|source| ReplayError::Malformed { line: number, source })?;
+        let parsed =
+            serde_json::from_str(&line).map_err(|source| ReplayError::Malformed { line: number, source })?;
         match parsed {
             Line::Out(_) => {
                 saw_outputs = true;
@@ -130,7 +136,12 @@ pub fn replay(log: impl BufRead, mut out: impl Write) -> Result<Replay, ReplayEr
     Ok(result)
 }
 
-fn compare(result: &mut Replay, expected: &[(usize, String)], given: &[Output], next: usize) -> io::Result<()> {
+fn compare(
+    result: &mut Replay,
+    expected: &[(usize, String)],
+    given: &[Output],
+    next: usize,
+) -> io::Result<()> {
     if result.first_difference.is_some() {
         return Ok(());
     }

@@ -35,7 +35,10 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     fn add(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(by.as_micros()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -204,7 +207,10 @@ mod tests {
 
     #[test]
     fn ticks_become_media_time_without_drift() {
-        assert_eq!(MediaTime::from_ticks(1001 * 30_000, 30_000).as_micros(), 1_001_000_000);
+        assert_eq!(
+            MediaTime::from_ticks(1001 * 30_000, 30_000).as_micros(),
+            1_001_000_000
+        );
         assert_eq!(MediaTime::from_ticks(-1, 90_000).as_micros(), -12);
         assert_eq!(MediaTime::from_ticks(i64::MAX, 1), MediaTime::MAX);
         assert_eq!(MediaTime::from_ticks(5, 0).as_micros(), 5_000_000);

@@ -23,18 +23,31 @@ pub struct Bola {
 impl Bola {
     /// With the configuration's initial throughput.
     pub fn new(config: &AbrConfig) -> Self {
-        Self { estimator: ThroughputEstimator::new(config.initial_throughput_kbps) }
+        Self {
+            estimator: ThroughputEstimator::new(config.initial_throughput_kbps),
+        }
     }
 }
 
 /// The rung that BOLA likes best at a buffer level.
 fn best(context: &Context<'_>) -> usize {
-    let Some(lowest) = context.ladder.first() else { return 0 };
+    let Some(lowest) = context.ladder.first() else {
+        return 0;
+    };
     // Utilities start at 1, as in dash.js: u_0 = 1, u_m = 1 + ln(S_m / S_0).
     let utility = |bps: f64| 1.0 + libm::log(bps / lowest.bitrate.as_f64().max(1.0));
-    let highest = context.ladder.last().map_or(1.0, |rung| utility(rung.bitrate.as_f64()));
-    let target = context.buffer_max_s.max(MINIMUM_BUFFER_S + BUFFER_PER_RUNG_S * context.ladder.len() as f64);
-    let gp = if highest > 1.0 { (highest - 1.0) / (target / MINIMUM_BUFFER_S - 1.0) } else { 1.0 };
+    let highest = context
+        .ladder
+        .last()
+        .map_or(1.0, |rung| utility(rung.bitrate.as_f64()));
+    let target = context
+        .buffer_max_s
+        .max(MINIMUM_BUFFER_S + BUFFER_PER_RUNG_S * context.ladder.len() as f64);
+    let gp = if highest > 1.0 {
+        (highest - 1.0) / (target / MINIMUM_BUFFER_S - 1.0)
+    } else {
+        1.0
+    };
     let vp = MINIMUM_BUFFER_S / gp;
     let mut best = (0, f64::NEG_INFINITY);
     for (i, rung) in context.ladder.iter().enumerate() {

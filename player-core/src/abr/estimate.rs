@@ -39,7 +39,11 @@ struct Ewma {
 
 impl Ewma {
     const fn new(half_life_s: f64) -> Self {
-        Self { half_life_s, weighted: 0.0, weight: 0.0 }
+        Self {
+            half_life_s,
+            weighted: 0.0,
+            weight: 0.0,
+        }
     }
 
     fn add(&mut self, bps: f64, seconds: f64) {
@@ -56,8 +60,15 @@ impl Ewma {
 impl ThroughputEstimator {
     /// An estimator that answers with `prior_kbps` until it has measured something.
     pub fn new(prior_kbps: Option<f64>) -> Self {
-        let prior_bps = prior_kbps.filter(|k| k.is_finite() && *k > 0.0).map(|k| k * 1000.0);
-        Self { fast: Ewma::new(3.0), slow: Ewma::new(9.0), window: None, prior_bps }
+        let prior_bps = prior_kbps
+            .filter(|k| k.is_finite() && *k > 0.0)
+            .map(|k| k * 1000.0);
+        Self {
+            fast: Ewma::new(3.0),
+            slow: Ewma::new(9.0),
+            window: None,
+            prior_bps,
+        }
     }
 
     /// Bytes have arrived.
@@ -65,7 +76,11 @@ impl ThroughputEstimator {
         let window = match self.window {
             Some(window) if window.requested_at == progress.requested_at => window,
             // The first bytes came with the headers: what they cost is not known.
-            _ => Window { requested_at: progress.requested_at, since: progress.first_byte_at, bytes: 0 },
+            _ => Window {
+                requested_at: progress.requested_at,
+                since: progress.first_byte_at,
+                bytes: 0,
+            },
         };
         self.window = Some(window);
         if progress.at.since(window.since) >= WINDOW {
@@ -77,7 +92,10 @@ impl ThroughputEstimator {
     pub fn on_download(&mut self, download: &Download) {
         if !download.cached {
             self.on_progress(&download.progress);
-            if self.window.is_some_and(|w| download.progress.at.since(w.since) >= REMAINDER) {
+            if self
+                .window
+                .is_some_and(|w| download.progress.at.since(w.since) >= REMAINDER)
+            {
                 self.close_window(&download.progress);
             }
         }
@@ -92,7 +110,11 @@ impl ThroughputEstimator {
             self.fast.add(bits / seconds, seconds);
             self.slow.add(bits / seconds, seconds);
         }
-        self.window = Some(Window { since: progress.at, bytes: progress.bytes, ..window });
+        self.window = Some(Window {
+            since: progress.at,
+            bytes: progress.bytes,
+            ..window
+        });
     }
 
     /// Bits per second, if anything is known.
@@ -121,7 +143,12 @@ mod tests {
     fn download(from_ms: u64, ttfb_ms: u64, ms: u64, bytes: u64) -> Download {
         let at = |ms: u64| Instant::from_micros(ms * 1000);
         Download {
-            progress: Progress { at: at(from_ms + ttfb_ms + ms), requested_at: at(from_ms), first_byte_at: at(from_ms + ttfb_ms), bytes },
+            progress: Progress {
+                at: at(from_ms + ttfb_ms + ms),
+                requested_at: at(from_ms),
+                first_byte_at: at(from_ms + ttfb_ms),
+                bytes,
+            },
             rung: 0,
             abandoned: false,
             cached: false,
@@ -138,13 +165,13 @@ mod tests {
     #[test]
     fn it_falls_faster_than_it_rises() {
         let mut e = ThroughputEstimator::new(None);
-        for i in 0..20 {
+        for i in 0..60 {
             e.on_download(&download(i * 2000, 0, 1000, 125_000));
         }
         let mut up = e.clone();
-        up.on_download(&download(100_000, 0, 1000, 1_250_000));
+        up.on_download(&download(200_000, 0, 1000, 1_250_000));
         let mut down = e.clone();
-        down.on_download(&download(100_000, 0, 1000, 12_500));
+        down.on_download(&download(200_000, 0, 1000, 12_500));
         let rise = up.bps().unwrap_or_default() / 1e6;
         let fall = 1e6 / down.bps().unwrap_or_default();
         assert!(rise < 1.8, "{rise}");
@@ -155,7 +182,10 @@ mod tests {
     fn empty_and_cached_downloads_teach_nothing() {
         let mut e = ThroughputEstimator::new(Some(3000.0));
         e.on_download(&download(0, 100, 0, 0));
-        e.on_download(&Download { cached: true, ..download(500, 1, 2, 10_000_000) });
+        e.on_download(&Download {
+            cached: true,
+            ..download(500, 1, 2, 10_000_000)
+        });
         assert!(!e.is_measured());
         assert_eq!(e.bps(), Some(3e6));
     }

@@ -40,12 +40,18 @@ struct Window {
 impl Headgate {
     /// With the configuration's initial throughput.
     pub fn new(config: &AbrConfig) -> Self {
-        Self { estimator: ThroughputEstimator::new(config.initial_throughput_kbps), flight: None, rtt_s: 0.1 }
+        Self {
+            estimator: ThroughputEstimator::new(config.initial_throughput_kbps),
+            flight: None,
+            rtt_s: 0.1,
+        }
     }
 
     /// Bits per second over the last second or two of the request.
     fn recent_bps(&self, flight: &Flight) -> Option<f64> {
-        let window = self.flight.filter(|w| w.requested_at == flight.progress.requested_at)?;
+        let window = self
+            .flight
+            .filter(|w| w.requested_at == flight.progress.requested_at)?;
         let seconds = flight.progress.at.since(window.previous.0).as_secs_f64();
         let bits = flight.progress.bytes.saturating_sub(window.previous.1) as f64 * 8.0;
         (seconds >= 0.4).then(|| bits / seconds)
@@ -69,7 +75,11 @@ impl Abr for Headgate {
             }
             _ => {
                 let start = (progress.first_byte_at, 0);
-                self.flight = Some(Window { requested_at: progress.requested_at, previous: start, current: start });
+                self.flight = Some(Window {
+                    requested_at: progress.requested_at,
+                    previous: start,
+                    current: start,
+                });
             }
         }
     }
@@ -77,7 +87,11 @@ impl Abr for Headgate {
     fn on_download(&mut self, download: &Download) {
         self.estimator.on_download(download);
         if !download.cached && !download.abandoned {
-            let ttfb = download.progress.first_byte_at.since(download.progress.requested_at).as_secs_f64();
+            let ttfb = download
+                .progress
+                .first_byte_at
+                .since(download.progress.requested_at)
+                .as_secs_f64();
             self.rtt_s = 0.8 * self.rtt_s + 0.2 * ttfb;
         }
         self.flight = None;
@@ -102,11 +116,19 @@ impl Abr for Headgate {
             Some(last) if choice > last => {
                 // A rise must be carried without the help of the buffer, or it will be taken back soon.
                 let carried = context.highest_below(bps * 0.9);
-                let step = if context.buffer_s > 0.5 * context.buffer_max_s { choice } else { last + 1 };
+                let step = if context.buffer_s > 0.5 * context.buffer_max_s {
+                    choice
+                } else {
+                    last + 1
+                };
                 choice.min(carried.max(last)).min(step)
             }
             // With half a buffer in hand the rendition is kept through a dip that it survives.
-            Some(last) if fill > 0.5 && fits(last) && context.bits(last, 0) / bps.max(1.0) < 0.3 * context.buffer_s => {
+            Some(last)
+                if fill > 0.5
+                    && fits(last)
+                    && context.bits(last, 0) / bps.max(1.0) < 0.3 * context.buffer_s =>
+            {
                 last.min(choice + 1)
             }
             _ => choice,
@@ -114,11 +136,17 @@ impl Abr for Headgate {
     }
 
     fn abandon(&mut self, context: &Context<'_>, flight: &Flight) -> Option<usize> {
-        let elapsed = flight.progress.at.since(flight.progress.requested_at).as_secs_f64();
+        let elapsed = flight
+            .progress
+            .at
+            .since(flight.progress.requested_at)
+            .as_secs_f64();
         if flight.rung == 0 || elapsed < MIN_FLIGHT_S + self.rtt_s {
             return None;
         }
-        let total = flight.total_bytes.map_or_else(|| context.bits(flight.rung, 0), |bytes| bytes as f64 * 8.0);
+        let total = flight
+            .total_bytes
+            .map_or_else(|| context.bits(flight.rung, 0), |bytes| bytes as f64 * 8.0);
         let left = (total - flight.progress.bytes as f64 * 8.0).max(0.0);
         let bps = self.recent_bps(flight)?.max(1.0);
         let finish_s = left / bps;
@@ -126,7 +154,10 @@ impl Abr for Headgate {
             return None;
         }
         let restart_s = |rung: usize| self.rtt_s + context.bits(rung, 0) / bps;
-        let choice = (0..flight.rung).rev().find(|rung| restart_s(*rung) < SPEND * context.buffer_s).unwrap_or(0);
+        let choice = (0..flight.rung)
+            .rev()
+            .find(|rung| restart_s(*rung) < SPEND * context.buffer_s)
+            .unwrap_or(0);
         (restart_s(choice) * RESTART_GAIN < finish_s).then_some(choice)
     }
 

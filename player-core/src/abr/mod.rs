@@ -138,6 +138,9 @@ impl Context<'_> {
 
     /// The highest rung whose bitrate is at most `limit_bps`, or the lowest rung.
     pub fn highest_below(&self, limit_bps: f64) -> usize {
-        self.ladder.iter().rposition(|rung| rung.bitrate.as_f64() <= limit_bps).unwrap_or(0)
+        self.ladder
+            .iter()
+            .rposition(|rung| rung.bitrate.as_f64() <= limit_bps)
+            .unwrap_or(0)
     }
 }

@@ -16,7 +16,9 @@ pub struct Throughput {
 impl Throughput {
     /// With the configuration's initial throughput.
     pub fn new(config: &AbrConfig) -> Self {
-        Self { estimator: ThroughputEstimator::new(config.initial_throughput_kbps) }
+        Self {
+            estimator: ThroughputEstimator::new(config.initial_throughput_kbps),
+        }
     }
 }
 
@@ -34,7 +36,9 @@ impl Abr for Throughput {
     }
 
     fn choose(&mut self, context: &Context<'_>) -> usize {
-        self.estimator.bps().map_or(0, |bps| context.highest_below(bps * SAFETY))
+        self.estimator
+            .bps()
+            .map_or(0, |bps| context.highest_below(bps * SAFETY))
     }
 
     fn abandon(&mut self, _: &Context<'_>, _: &Flight) -> Option<usize> {

@@ -5,6 +5,12 @@ use crate::input::Integrity;
 /// Bytes that [`BoxWalker`] needs to see at an offset: a box header with a 64-bit size.
 pub const HEADER_BYTES: usize = 16;
 
+/// What a segment or initialization section can begin with: text has letters in the place of a box type too.
+const FIRST: [&[u8; 4]; 16] = [
+    b"emsg", b"free", b"ftyp", b"mdat", b"meta", b"moof", b"moov", b"pdin", b"prft", b"sidx", b"skip",
+    b"ssix", b"styp", b"uuid", b"wide", b"mfra",
+];
+
 /// Walks over the top-level boxes of a response without seeing more of it than their headers.
 ///
 /// ```
@@ -34,7 +40,11 @@ pub fn check(length: u64, mut read: impl FnMut(u64, &mut [u8])) -> Integrity {
     let mut walker = BoxWalker { offset: 0, length };
     for _ in 0..MAX_BOXES {
         if walker.offset == walker.length {
-            return if length == 0 { Integrity::Truncated(8) } else { Integrity::Whole };
+            return if length == 0 {
+                Integrity::Truncated(8)
+            } else {
+                Integrity::Whole
+            };
         }
         let mut header = [0; HEADER_BYTES];
         read(walker.offset, &mut header);
@@ -53,8 +63,24 @@ impl BoxWalker {
         }
         let [s0, s1, s2, s3, t0, t1, t2, t3, large @ ..] = *header;
         let kind = [t0, t1, t2, t3];
-        if !kind.iter().all(|b| b.is_ascii_alphanumeric() || *b == b' ' || *b == 0xa9) {
-            let shown: String = header.iter().take(12).map(|b| if b.is_ascii_graphic() || *b == b' ' { *b as char } else { '.' }).collect();
+        let plausible = if self.offset == 0 {
+            FIRST.contains(&&kind)
+        } else {
+            kind.iter()
+                .all(|b| b.is_ascii_alphanumeric() || *b == b' ' || *b == 0xa9)
+        };
+        if !plausible {
+            let shown: String = header
+                .iter()
+                .take(12)
+                .map(|b| {
+                    if b.is_ascii_graphic() || *b == b' ' {
+                        *b as char
+                    } else {
+                        '.'
+                    }
+                })
+                .collect();
             return Err(Integrity::Foreign(shown));
         }
         let size = match u32::from_be_bytes([s0, s1, s2, s3]) {
@@ -89,15 +115,32 @@ mod tests {
 
     #[test]
     fn html_is_foreign() {
-        assert_eq!(of(b"<!DOCTYPE html><html>"), Integrity::Foreign("<!DOCTYPE ht".into()));
-        assert_eq!(of(b"<html>\n<body>not found"), Integrity::Foreign("<html>.<body".into()));
+        assert_eq!(
+            of(b"<!DOCTYPE html><html>"),
+            Integrity::Foreign("<!DOCTYPE ht".into())
+        );
+        assert_eq!(
+            of(b"<html>\n<body>not found"),
+            Integrity::Foreign("<html>.<body".into())
+        );
     }
 
     #[test]
     fn sizes_that_lead_nowhere_end() {
-        assert_eq!(of(&[0, 0, 0, 3, b'f', b'r', b'e', b'e', 0, 0, 0, 0]), Integrity::Foreign("a box of 3 bytes".into()));
-        assert_eq!(of(&[0, 0, 0, 1, b'f', b'r', b'e', b'e', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), Integrity::Truncated(u64::MAX - 16));
-        assert_eq!(of(&[0, 0, 0, 0, b'm', b'd', b'a', b't', 1, 2, 3]), Integrity::Whole);
+        assert_eq!(
+            of(&[0, 0, 0, 3, b'f', b'r', b'e', b'e', 0, 0, 0, 0]),
+            Integrity::Foreign("a box of 3 bytes".into())
+        );
+        assert_eq!(
+            of(&[
+                0, 0, 0, 1, b'f', b'r', b'e', b'e', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
+            ]),
+            Integrity::Truncated(u64::MAX - 16)
+        );
+        assert_eq!(
+            of(&[0, 0, 0, 0, b'm', b'd', b'a', b't', 1, 2, 3]),
+            Integrity::Whole
+        );
         assert_eq!(of(b""), Integrity::Truncated(8));
         assert_eq!(of(&[0, 0, 0]), Integrity::Truncated(5));
     }

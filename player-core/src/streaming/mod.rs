@@ -1,1 +1,11 @@
 //! What to fetch, append and remove, and when.
+//!
+//! [`Session`](session::Session) is one loaded presentation: it owns a [`Loader`](loader::Loader) for each kind of media, the
+//! requests under way, the playhead, and the view that telemetry reports.
+
+pub(crate) mod context;
+mod loader;
+mod playhead;
+mod requests;
+pub(crate) mod session;
+mod slots;

@@ -3,3 +3,6 @@
 //! [`schema`] is the wire format, shared with the analytics server, which parses these very types.
 
 pub mod schema;
+mod view;
+
+pub(crate) use view::{Seen, View};

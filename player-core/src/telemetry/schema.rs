@@ -60,7 +60,10 @@ fn one() -> f64 {
     1.0
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
 fn is_one(rate: &f64) -> bool {
     *rate == 1.0
 }
@@ -243,7 +246,10 @@ pub struct Counters {
     pub ended: bool,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
 fn is_false(b: &bool) -> bool {
     !*b
 }

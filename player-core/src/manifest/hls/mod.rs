@@ -1,0 +1,68 @@
+//! HTTP Live Streaming (RFC 8216 and its successor, rfc8216bis).
+
+mod lexer;
+mod media;
+mod multivariant;
+
+pub use media::MediaPlaylist;
+
+use super::ManifestError;
+use crate::input::TrackKind;
+use crate::presentation::{Period, Presentation, Protocol, Rendition, SegmentSource, Track};
+use crate::time::{Bitrate, MediaTime};
+
+/// Reads a multivariant or media playlist that was fetched from `url`.
+///
+/// # Errors
+/// If nothing in it can be played.
+pub fn parse(text: &str, url: &str) -> Result<Presentation, ManifestError> {
+    if lexer::lines(text)
+        .any(|line| line.text.starts_with("#EXTINF") || line.text.starts_with("#EXT-X-TARGETDURATION"))
+    {
+        return Ok(alone(parse_media(text, url)?));
+    }
+    multivariant::parse(text, url)
+}
+
+/// Reads a media playlist that was fetched from `url`.
+///
+/// # Errors
+/// If it is no media playlist or lists no segment.
+pub fn parse_media(text: &str, url: &str) -> Result<MediaPlaylist, ManifestError> {
+    media::parse(text, url)
+}
+
+/// The presentation of a media playlist without a multivariant one: nothing is declared of its codecs.
+fn alone(playlist: MediaPlaylist) -> Presentation {
+    let rendition = Rendition {
+        id: "0".into(),
+        bandwidth: Bitrate::from_bps(0),
+        average_bandwidth: None,
+        container: playlist.container.to_owned(),
+        codecs: String::new(),
+        width: 0,
+        height: 0,
+        frame_rate: 0.0,
+        audio_group: String::new(),
+        source: SegmentSource::Index(playlist.index),
+    };
+    let track = Track {
+        kind: TrackKind::Video,
+        id: "video".into(),
+        language: String::new(),
+        label: String::new(),
+        renditions: vec![rendition],
+    };
+    Presentation {
+        protocol: Protocol::Hls,
+        duration: playlist.ended.then_some(playlist.duration),
+        live: !playlist.ended,
+        periods: vec![Period {
+            id: String::new(),
+            start: MediaTime::ZERO,
+            duration: playlist.ended.then_some(playlist.duration),
+            tracks: vec![track],
+        }],
+        warnings: playlist.warnings,
+    }
+}

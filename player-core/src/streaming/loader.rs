@@ -1,0 +1,762 @@
+//! One kind of media: which segment comes next, in which rendition, and what its source buffer holds.
+
+use std::collections::VecDeque;
+
+use core::time::Duration;
+
+use super::context::{Cx, error};
+use super::requests::{Attempt, Job, JobId, Purpose, Requests};
+use super::slots::{Index, Init, Moment, Slots, TOLERANCE};
+use crate::abr::{Download, Flight as AbrFlight, Progress};
+use crate::error::{ErrorKind, PlayerError};
+use crate::input::{AppendFailure, Host, RequestId, TrackKind};
+use crate::manifest::hls::MediaPlaylist;
+use crate::output::{Append, Output};
+use crate::presentation::{Resource, SegmentIndex, Track};
+use crate::time::{Instant, MediaTime, TimeRange};
+
+/// Segment duration to reckon with while no index is known, seconds.
+const UNKNOWN_SEGMENT_S: f64 = 4.0;
+/// How often a download is looked at, if nothing is heard of it.
+const ABANDON_CHECK: Duration = Duration::from_millis(250);
+/// Evict only when this much has gathered, so that it is not done all the time.
+const EVICT_AT_ONCE: MediaTime = MediaTime::from_millis(10_000);
+/// Appends that fail one after the other before it counts as fatal.
+const MAX_APPEND_FAILURES: u32 = 3;
+
+/// What the session tells its loaders.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Env {
+    pub(crate) position: MediaTime,
+    /// Media seconds a second; zero while the playhead stands.
+    pub(crate) speed: f64,
+    pub(crate) started: bool,
+    /// Nothing that starts later than this may be fetched yet.
+    pub(crate) not_after: Option<MediaTime>,
+    /// This loader's downloads teach the ABR and are chosen by it.
+    pub(crate) main: bool,
+}
+
+/// A stretch of the buffer and the rendition it is of.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    range: TimeRange,
+    rendition: usize,
+}
+
+/// A segment that has arrived and waits to be appended.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    request: RequestId,
+    rendition: usize,
+    init: Option<usize>,
+    range: TimeRange,
+}
+
+/// The segment being fetched.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flight {
+    pub(crate) job: JobId,
+    pub(crate) rendition: usize,
+    pub(crate) range: TimeRange,
+    init: Option<usize>,
+    bytes: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Busy {
+    Init(usize, usize),
+    Remove,
+    Segment,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Loader {
+    pub(crate) kind: TrackKind,
+    pub(crate) slots: Slots,
+    mime: Option<String>,
+    next: MediaTime,
+    choice: Option<usize>,
+    pub(crate) flight: Option<Flight>,
+    queue: VecDeque<Pending>,
+    busy: Option<Busy>,
+    appended_init: Option<(usize, usize)>,
+    buffered: Vec<TimeRange>,
+    placed: VecDeque<Placed>,
+    last: Option<usize>,
+    goal_scale: f64,
+    hold_until: Option<Instant>,
+    append_failures: u32,
+    reset: bool,
+    done: bool,
+}
+
+impl Loader {
+    pub(crate) fn new(track: Track, start: MediaTime) -> Self {
+        Self {
+            kind: track.kind,
+            slots: Slots::new(track),
+            mime: None,
+            next: start,
+            choice: None,
+            flight: None,
+            queue: VecDeque::new(),
+            busy: None,
+            appended_init: None,
+            buffered: Vec::new(),
+            placed: VecDeque::new(),
+            last: None,
+            goal_scale: 1.0,
+            hold_until: None,
+            append_failures: 0,
+            reset: false,
+            done: false,
+        }
+    }
+
+    /// End of what has been fetched without a gap.
+    pub(crate) fn next(&self) -> MediaTime {
+        self.next
+    }
+
+    /// The rendition of the last segment that was asked for.
+    pub(crate) fn current(&self) -> Option<usize> {
+        self.flight.map(|f| f.rendition).or(self.last)
+    }
+
+    /// Everything has been fetched and appended.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.done && self.queue.is_empty() && self.busy.is_none()
+    }
+
+    /// Media ahead of `position`, fetched or appended.
+    pub(crate) fn level(&self, position: MediaTime) -> MediaTime {
+        (self.next - position).max(MediaTime::ZERO)
+    }
+
+    /// Appended media ahead of `position` without a gap.
+    pub(crate) fn playable(&self, position: MediaTime) -> MediaTime {
+        let holds = self
+            .buffered
+            .iter()
+            .find(|r| r.start <= position + TOLERANCE && position < r.end);
+        holds.map_or(MediaTime::ZERO, |r| r.end - position)
+    }
+
+    /// Where buffered media begins after `position`, if `position` itself is not buffered.
+    pub(crate) fn next_start(&self, position: MediaTime) -> Option<MediaTime> {
+        if self.playable(position) > MediaTime::ZERO {
+            return None;
+        }
+        self.buffered
+            .iter()
+            .map(|r| r.start)
+            .find(|start| *start > position)
+    }
+
+    /// The rendition at a point of the buffer.
+    pub(crate) fn rendition_at(&self, position: MediaTime) -> Option<usize> {
+        self.placed
+            .iter()
+            .rev()
+            .find(|p| p.range.contains(position))
+            .map(|p| p.rendition)
+    }
+
+    /// Sets the type of the source buffer, once: that of the first usable rendition.
+    pub(crate) fn create_buffer(&mut self, cx: &mut Cx<'_>) {
+        if self.mime.is_some() {
+            return;
+        }
+        let Some(mime) = self
+            .slots
+            .ladder()
+            .first()
+            .and_then(|i| self.slots.get(*i))
+            .map(|s| s.rendition.mime())
+        else {
+            return;
+        };
+        self.mime = Some(mime.clone());
+        cx.send(Output::CreateBuffer {
+            kind: self.kind,
+            mime,
+        });
+    }
+
+    // Fetching ---------------------------------------------------------------------------------------------------------
+
+    /// Starts what should be started; says when to look again.
+    pub(crate) fn schedule(
+        &mut self,
+        cx: &mut Cx<'_>,
+        requests: &mut Requests,
+        env: &Env,
+    ) -> Option<Instant> {
+        // A declared gap is passed over, and a choice can fail at once: at most one round a segment or rendition.
+        loop {
+            if self.flight.is_some() || self.done {
+                return None;
+            }
+            if let Some(choice) = self.choice
+                && matches!(self.slots.get(choice).map(|s| &s.index), Some(Index::Loading))
+            {
+                return None;
+            }
+            if self
+                .slots
+                .any_index(self.last)
+                .is_some_and(|index| self.next + TOLERANCE >= index.end())
+            {
+                self.done = true;
+                return None;
+            }
+            // After a seek back what was buffered before may still be there.
+            if let Some(held) = self
+                .buffered
+                .iter()
+                .find(|r| r.start <= self.next + TOLERANCE && self.next + TOLERANCE < r.end)
+            {
+                self.next = held.end;
+                continue;
+            }
+            if let Some(deadline) = self.too_early(cx, env) {
+                return deadline;
+            }
+            let rendition = match self.choice.take().filter(|r| self.slots.ladder().contains(r)) {
+                Some(rendition) => rendition,
+                None => self.choose(cx, env)?,
+            };
+            let slot = self.slots.get_mut(rendition)?;
+            match &slot.index {
+                Index::Loading => {
+                    self.choice = Some(rendition);
+                    return None;
+                }
+                Index::Unknown(url) => {
+                    let resource = Resource {
+                        url: url.clone(),
+                        range: None,
+                    };
+                    slot.index = Index::Loading;
+                    requests.start(
+                        cx,
+                        Purpose::Playlist {
+                            kind: self.kind,
+                            rendition,
+                        },
+                        resource,
+                    );
+                    self.choice = Some(rendition);
+                    return None;
+                }
+                Index::Ready(index) => {
+                    let Some(segment) = index.get(index.position_at(self.next + TOLERANCE)) else {
+                        self.done = true;
+                        return None;
+                    };
+                    if segment.gap {
+                        self.next = segment.end;
+                        continue;
+                    }
+                    let init = segment.init.filter(|i| *i < index.inits.len());
+                    let missing = init.filter(|i| !slot.inits.contains_key(i));
+                    if let (Some(i), Some(resource)) =
+                        (missing, missing.and_then(|i| index.inits.get(i)).cloned())
+                    {
+                        requests.start(
+                            cx,
+                            Purpose::Init {
+                                kind: self.kind,
+                                rendition,
+                                init: i,
+                            },
+                            resource,
+                        );
+                        slot.inits.insert(i, Init::Loading);
+                    }
+                    let purpose = Purpose::Segment {
+                        kind: self.kind,
+                        rendition,
+                        start: segment.start,
+                    };
+                    let bytes = segment.resource.range.map(|r| r.length);
+                    let job = requests.start(cx, purpose, segment.resource);
+                    let range = TimeRange::new(segment.start, segment.end);
+                    self.flight = Some(Flight {
+                        job,
+                        rendition,
+                        range,
+                        init,
+                        bytes,
+                    });
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// `Some(when to look again)` if the next segment must not be fetched yet.
+    fn too_early(&self, cx: &Cx<'_>, env: &Env) -> Option<Option<Instant>> {
+        if env.not_after.is_some_and(|limit| self.next > limit) {
+            return Some(None);
+        }
+        let segment = MediaTime::from_secs_f64(self.segment_s(self.next));
+        let goal = self.goal(cx).max(segment + segment);
+        let excess = self.level(env.position) + segment - goal;
+        // Half a millisecond is rounding.
+        if excess <= MediaTime::from_micros(500) {
+            return None;
+        }
+        let wait = excess.as_secs_f64() / env.speed;
+        Some((env.speed > 0.0).then(|| cx.now + Duration::from_micros((wait * 1e6) as u64 + 1)))
+    }
+
+    fn goal(&self, cx: &Cx<'_>) -> MediaTime {
+        MediaTime::from_secs_f64(cx.config.buffer.goal_s * self.goal_scale)
+    }
+
+    fn segment_s(&self, at: MediaTime) -> f64 {
+        let times = self
+            .slots
+            .any_index(self.last)
+            .and_then(|index| index.times(index.position_at(at + TOLERANCE)));
+        times.map_or(UNKNOWN_SEGMENT_S, |(start, end)| (end - start).as_secs_f64())
+    }
+
+    fn moment(&self, cx: &Cx<'_>, env: &Env, start: MediaTime) -> Moment {
+        let remaining = self
+            .slots
+            .any_index(self.last)
+            .map(|index| index.len().saturating_sub(index.position_at(start + TOLERANCE)));
+        Moment {
+            now: cx.now,
+            buffer_s: (start - env.position).max(MediaTime::ZERO).as_secs_f64(),
+            goal_s: self.goal(cx).as_secs_f64(),
+            last: self.last,
+            segment_s: self.segment_s(start),
+            remaining,
+            started: env.started,
+        }
+    }
+
+    fn choose(&self, cx: &mut Cx<'_>, env: &Env) -> Option<usize> {
+        let ladder = self.slots.ladder();
+        if !env.main {
+            // Sound is chosen once: it costs little and a change can be heard.
+            let keep = self.last.filter(|r| ladder.contains(r));
+            let budget = cx.abr.estimate().map_or(0.0, |e| e.as_f64() / 10.0);
+            let affordable = |r: &&usize| {
+                self.slots
+                    .get(**r)
+                    .is_some_and(|s| s.rendition.bandwidth.as_f64() <= budget)
+            };
+            return keep
+                .or_else(|| ladder.iter().rfind(affordable).copied())
+                .or(ladder.first().copied());
+        }
+        let moment = self.moment(cx, env, self.next);
+        let sizes = self.slots.sizes_from(self.next);
+        let rung = cx.abr.choose(&moment.context(&self.slots, &sizes));
+        ladder.get(rung.min(ladder.len().checked_sub(1)?)).copied()
+    }
+
+    /// Asks the ABR whether the segment on its way should be given up, and does so. True if it was.
+    pub(crate) fn consider_abandoning(
+        &mut self,
+        cx: &mut Cx<'_>,
+        requests: &mut Requests,
+        env: &Env,
+    ) -> Option<(Job, Attempt)> {
+        if !env.main || !cx.config.abr.abandonment {
+            return None;
+        }
+        let flight = self.flight?;
+        let attempt = requests.attempt(flight.job)?;
+        let rung = self.slots.ladder().iter().position(|r| *r == flight.rendition)?;
+        let abr_flight = AbrFlight {
+            progress: progress(cx.now, attempt),
+            rung,
+            total_bytes: attempt.expected.or(flight.bytes),
+        };
+        let moment = self.moment(cx, env, flight.range.start);
+        let sizes = self.slots.sizes_from(flight.range.start);
+        let lower = cx
+            .abr
+            .abandon(&moment.context(&self.slots, &sizes), &abr_flight)?;
+        let lower = *self.slots.ladder().get(lower.min(rung.checked_sub(1)?))?;
+        let given_up = requests.cancel(cx, flight.job)?;
+        self.flight = None;
+        self.choice = Some(lower);
+        cx.abr.on_download(&Download {
+            progress: abr_flight.progress,
+            rung,
+            abandoned: true,
+            cached: false,
+        });
+        Some(given_up)
+    }
+
+    /// When the segment on its way should be looked at again.
+    pub(crate) fn abandon_deadline(&self, cx: &Cx<'_>, requests: &Requests, env: &Env) -> Option<Instant> {
+        if !env.main || !cx.config.abr.abandonment {
+            return None;
+        }
+        let attempt = requests.attempt(self.flight?.job)?;
+        attempt.first_byte_at.map(|_| cx.now + ABANDON_CHECK)
+    }
+
+    /// Bytes have arrived for the segment on its way.
+    pub(crate) fn on_progress(&self, cx: &mut Cx<'_>, requests: &Requests, job: JobId, env: &Env) {
+        if !env.main || self.flight.is_none_or(|f| f.job != job) {
+            return;
+        }
+        if let Some(attempt) = requests.attempt(job) {
+            cx.abr.on_progress(&progress(cx.now, attempt));
+        }
+    }
+
+    pub(crate) fn on_segment(&mut self, cx: &mut Cx<'_>, attempt: &Attempt, cached: bool, env: &Env) {
+        let Some(flight) = self.flight.take() else {
+            cx.send(Output::Release {
+                request: attempt.request,
+            });
+            return;
+        };
+        if env.main {
+            let rung = self.slots.rung_of(flight.rendition).unwrap_or(0);
+            let progress = progress(cx.now, attempt);
+            cx.abr.on_download(&Download {
+                progress,
+                rung,
+                abandoned: false,
+                cached,
+            });
+        }
+        self.next = flight.range.end;
+        self.last = Some(flight.rendition);
+        let Flight {
+            rendition,
+            init,
+            range,
+            ..
+        } = flight;
+        self.queue.push_back(Pending {
+            request: attempt.request,
+            rendition,
+            init,
+            range,
+        });
+    }
+
+    pub(crate) fn on_init(&mut self, cx: &mut Cx<'_>, rendition: usize, init: usize, attempt: &Attempt) {
+        match self.slots.get_mut(rendition) {
+            Some(slot) => {
+                slot.inits.insert(init, Init::Ready(attempt.request));
+            }
+            None => cx.send(Output::Release {
+                request: attempt.request,
+            }),
+        }
+    }
+
+    pub(crate) fn on_playlist(&mut self, rendition: usize, playlist: MediaPlaylist) {
+        let known = self.slots.any_index(None).map(SegmentIndex::end);
+        if let Some(slot) = self.slots.get_mut(rendition) {
+            slot.index = Index::Ready(playlist.index);
+        }
+        if known.is_none() {
+            self.done = false;
+        }
+    }
+
+    /// A job of this loader has failed for good: the rendition is not used any more. An error if none is left.
+    pub(crate) fn on_failed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        requests: &mut Requests,
+        purpose: Purpose,
+        cause: PlayerError,
+        host: &Host,
+    ) -> Result<(), PlayerError> {
+        let Some((_, rendition)) = purpose.track() else {
+            return Ok(());
+        };
+        match purpose {
+            Purpose::Segment { .. } => self.flight = None,
+            // What waits for an initialization section that will never come would block the rest.
+            Purpose::Init { .. } => {
+                let queued = self
+                    .queue
+                    .iter()
+                    .find(|p| p.rendition == rendition)
+                    .map(|p| p.range.start);
+                let flying = self
+                    .flight
+                    .filter(|f| f.rendition == rendition)
+                    .map(|f| f.range.start);
+                if let Some(start) = queued.or(flying) {
+                    self.restart(cx, requests, start);
+                }
+            }
+            _ => {}
+        }
+        self.choice = None;
+        self.exclude(cx, rendition, host);
+        // No server answers: another rendition will not fare better.
+        let hopeless = matches!(cause.kind, ErrorKind::Network | ErrorKind::Timeout);
+        if hopeless || self.slots.ladder().is_empty() {
+            return Err(cause);
+        }
+        Ok(())
+    }
+
+    fn exclude(&mut self, cx: &Cx<'_>, rendition: usize, host: &Host) {
+        if let Some(slot) = self.slots.get_mut(rendition) {
+            slot.excluded = true;
+        }
+        self.slots.limit(&cx.config.abr, host, None);
+    }
+
+    /// Drops everything from `start` on that is not in the source buffer, and goes on from there.
+    fn restart(&mut self, cx: &mut Cx<'_>, requests: &mut Requests, start: MediaTime) {
+        if let Some(flight) = self.flight.take() {
+            requests.cancel(cx, flight.job);
+        }
+        // The append in progress cannot be called back.
+        let keep = usize::from(self.busy == Some(Busy::Segment));
+        while self.queue.len() > keep {
+            if let Some(pending) = self.queue.pop_back() {
+                cx.send(Output::Release {
+                    request: pending.request,
+                });
+            }
+        }
+        self.next = start;
+        self.choice = None;
+        self.done = false;
+    }
+
+    // Seeking ----------------------------------------------------------------------------------------------------------
+
+    /// The playhead jumped: go on from there, unless what is here or on its way already leads on from there.
+    pub(crate) fn seek(&mut self, cx: &mut Cx<'_>, requests: &mut Requests, position: MediaTime, main: bool) {
+        let held = self
+            .buffered
+            .iter()
+            .find(|r| r.start <= position + TOLERANCE && position < r.end)
+            .map(|r| r.end);
+        let mut end = held.unwrap_or(position);
+        let under_way = self
+            .queue
+            .iter()
+            .map(|p| p.range)
+            .chain(self.flight.map(|f| f.range));
+        for range in under_way {
+            if range.start <= end + TOLERANCE && range.end > end {
+                end = range.end;
+            }
+        }
+        // Where fetching would go on by itself.
+        let goes_on = self.flight.map_or(self.next, |f| f.range.end);
+        if (goes_on - end).max(end - goes_on) <= TOLERANCE {
+            return;
+        }
+        self.restart(cx, requests, held.unwrap_or(position));
+        if main {
+            cx.abr.on_seek();
+        }
+    }
+
+    // The source buffer ------------------------------------------------------------------------------------------------
+
+    /// Gives the source buffer its next job: an append, or an eviction. True if it was an append.
+    pub(crate) fn feed(&mut self, cx: &mut Cx<'_>, position: MediaTime) -> bool {
+        if self.busy.is_some() || self.mime.is_none() {
+            return false;
+        }
+        let back = MediaTime::from_secs_f64(cx.config.buffer.back_s.max(0.0));
+        let old = position - back;
+        if self
+            .buffered
+            .first()
+            .is_some_and(|r| r.start + EVICT_AT_ONCE < old)
+        {
+            self.remove(cx, TimeRange::new(MediaTime::ZERO, old));
+            return false;
+        }
+        if self.hold_until.is_some_and(|until| cx.now < until) {
+            return false;
+        }
+        let Some(pending) = self.queue.front().copied() else {
+            return false;
+        };
+        let Some(slot) = self.slots.get(pending.rendition) else {
+            return false;
+        };
+        let timestamp_offset = self
+            .slots
+            .index(pending.rendition)
+            .map_or(MediaTime::ZERO, |i| i.timestamp_offset);
+        let init = pending
+            .init
+            .filter(|i| self.appended_init != Some((pending.rendition, *i)));
+        let (request, busy) = match init {
+            Some(i) => match slot.inits.get(&i) {
+                Some(Init::Ready(request)) => (*request, Busy::Init(pending.rendition, i)),
+                _ => return false,
+            },
+            None => (pending.request, Busy::Segment),
+        };
+        let mime = slot.rendition.mime();
+        let change_type = self
+            .mime
+            .as_deref()
+            .is_some_and(|current| family(current) != family(&mime))
+            .then(|| mime.clone());
+        if change_type.is_some() {
+            self.mime = Some(mime);
+        }
+        let reset = core::mem::take(&mut self.reset);
+        self.busy = Some(busy);
+        cx.send(Output::Append(Append {
+            kind: self.kind,
+            request,
+            bytes: None,
+            timestamp_offset,
+            change_type,
+            reset,
+        }));
+        true
+    }
+
+    fn remove(&mut self, cx: &mut Cx<'_>, range: TimeRange) {
+        self.busy = Some(Busy::Remove);
+        cx.send(Output::Remove {
+            kind: self.kind,
+            range,
+        });
+    }
+
+    /// When a full buffer is tried again.
+    pub(crate) fn hold_deadline(&self, now: Instant) -> Option<Instant> {
+        self.hold_until.filter(|until| *until > now)
+    }
+
+    pub(crate) fn on_appended(&mut self, cx: &mut Cx<'_>, buffered: Vec<TimeRange>) {
+        self.buffered = buffered;
+        self.hold_until = None;
+        match self.busy.take() {
+            Some(Busy::Init(rendition, init)) => self.appended_init = Some((rendition, init)),
+            Some(Busy::Segment) => {
+                self.append_failures = 0;
+                if let Some(pending) = self.queue.pop_front() {
+                    cx.send(Output::Release {
+                        request: pending.request,
+                    });
+                    self.place(pending);
+                }
+            }
+            Some(Busy::Remove) | None => {}
+        }
+    }
+
+    pub(crate) fn on_removed(&mut self, buffered: Vec<TimeRange>) {
+        self.buffered = buffered;
+        if self.busy == Some(Busy::Remove) {
+            self.busy = None;
+        }
+        let start = self.buffered.first().map_or(MediaTime::MAX, |r| r.start);
+        self.placed.retain(|p| p.range.end > start);
+    }
+
+    fn place(&mut self, pending: Pending) {
+        let range = pending.range;
+        self.placed.retain_mut(|p| {
+            if p.range.start < range.start {
+                p.range.end = p.range.end.min(range.start);
+            } else if p.range.end > range.end {
+                p.range.start = p.range.start.max(range.end);
+            } else {
+                return false;
+            }
+            p.range.end > p.range.start
+        });
+        self.placed.push_back(Placed {
+            range,
+            rendition: pending.rendition,
+        });
+    }
+
+    /// The source buffer refused an append. An error if that is the end.
+    pub(crate) fn on_append_failed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        requests: &mut Requests,
+        reason: &AppendFailure,
+        buffered: Vec<TimeRange>,
+        position: MediaTime,
+        host: &Host,
+    ) -> Result<Option<PlayerError>, PlayerError> {
+        self.buffered = buffered;
+        let busy = self.busy.take();
+        match reason {
+            AppendFailure::Quota => {
+                let segment = self.segment_s(self.next);
+                self.goal_scale *= 0.8;
+                if self.goal(cx).as_secs_f64() < 2.0 * segment {
+                    let message = format!("the {} buffer is full and cannot be emptied", self.kind.name());
+                    return Err(error(ErrorKind::Quota, message));
+                }
+                let old = position - MediaTime::from_millis(2000);
+                if self.buffered.first().is_some_and(|r| r.start < old) {
+                    self.remove(cx, TimeRange::new(MediaTime::ZERO, old));
+                }
+                self.hold_until = Some(cx.now + Duration::from_secs(1));
+                Ok(None)
+            }
+            AppendFailure::Media(why) => {
+                self.append_failures += 1;
+                self.reset = true;
+                self.appended_init = None;
+                let pending = match busy {
+                    Some(Busy::Segment | Busy::Init(..)) => self.queue.front().copied(),
+                    _ => None,
+                };
+                let at = pending.map_or(position, |p| p.range.start);
+                let message = format!(
+                    "the {} source buffer refused media at {:.3} s: {why}",
+                    self.kind.name(),
+                    at.as_secs_f64()
+                );
+                let refused = error(ErrorKind::Media, message);
+                let Some(pending) = pending else {
+                    return Err(refused);
+                };
+                self.restart(cx, requests, pending.range.start);
+                self.exclude(cx, pending.rendition, host);
+                if self.append_failures >= MAX_APPEND_FAILURES || self.slots.ladder().is_empty() {
+                    return Err(refused);
+                }
+                Ok(Some(refused))
+            }
+        }
+    }
+}
+
+fn progress(now: Instant, attempt: &Attempt) -> Progress {
+    Progress {
+        at: now,
+        requested_at: attempt.requested_at,
+        first_byte_at: attempt.first_byte_at.unwrap_or(now),
+        bytes: attempt.bytes,
+    }
+}
+
+/// What a source buffer distinguishes: container and codec, not profile and level.
+fn family(mime: &str) -> (&str, &str) {
+    let (container, codecs) = mime.split_once(';').unwrap_or((mime, ""));
+    let codec = codecs.split_once('"').map_or("", |(_, c)| c);
+    (container, codec.split(['.', '"']).next().unwrap_or_default())
+}
