@@ -1,0 +1,77 @@
+// Bundles ts/ and the Wasm of pkg/ (scripts/build-wasm) into dist/, and prints what a page loads.
+
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const dist = join(here, 'dist');
+const wasm = join(here, 'pkg/player_web_bg.wasm');
+
+if (!existsSync(wasm)) {
+  console.error(`${wasm} is missing: run \`npm run build:wasm\` in the repository first`);
+  process.exit(1);
+}
+
+/** wasm-bindgen's own guess at where the Wasm is: ts/wasm.ts knows better, and bundlers would look for that file, too. */
+const withoutDefaultPath = {
+  name: 'without-default-path',
+  setup({ onLoad }) {
+    onLoad({ filter: /pkg[/\\]player_web\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replace(/new URL\('player_web_bg\.wasm', import\.meta\.url\)/, 'undefined'),
+      loader: 'js',
+    }));
+  },
+};
+
+rmSync(dist, { recursive: true, force: true });
+const { metafile } = await build({
+  absWorkingDir: here,
+  entryPoints: ['ts/index.ts', 'ts/element.ts'],
+  outdir: dist,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  target: 'es2022',
+  minify: true,
+  sourcemap: true,
+  metafile: true,
+  chunkNames: 'headgate-[hash]',
+  plugins: [withoutDefaultPath],
+  logLevel: 'warning',
+});
+copyFileSync(wasm, join(dist, 'player.wasm'));
+writeFileSync(join(dist, 'THIRD_PARTY.txt'), notices(metafile));
+
+// Not by way of npm's PATH: this also runs as plain `node build.mjs`.
+const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
+const types = spawnSync(process.execPath, [tsc, '-p', here, '--emitDeclarationOnly'], { stdio: 'inherit' });
+if (types.status !== 0) process.exit(types.status ?? 1);
+
+for (const file of readdirSync(dist).filter((name) => /\.(js|wasm)$/.test(name))) {
+  const bytes = readFileSync(join(dist, file));
+  const kb = (n) => (n / 1000).toFixed(1);
+  console.log(`player-web/dist/${file}: ${kb(bytes.length)} KB, ${kb(gzipSync(bytes, { level: 9 }).length)} KB gzip`);
+}
+
+/** The licences of what was bundled ask to be passed on. */
+function notices({ inputs }) {
+  const names = new Set(Object.keys(inputs).map((path) => path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1]));
+  names.delete(undefined);
+  return [...names].sort().map(notice).join('\n');
+}
+
+function notice(name) {
+  let folder = here;
+  while (!existsSync(join(folder, 'node_modules', name))) folder = dirname(folder);
+  folder = join(folder, 'node_modules', name);
+  const { version, license, author, homepage } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const by = typeof author === 'object' ? author.name : author;
+  const text = readdirSync(folder).find((file) => /^licen[cs]e/i.test(file));
+  const terms = text ? readFileSync(join(folder, text), 'utf8') : '';
+  return `${name} ${version}, licence ${license}, by ${by} (${homepage})\n${terms}`;
+}

@@ -1,0 +1,74 @@
+// Chromium, the server with the package and a stream, and pages that remember what went wrong on them.
+
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { startServer } from './server.mjs';
+import { makeStream } from './streams.mjs';
+
+const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
+const PAGES = fileURLToPath(new URL('../pages', import.meta.url));
+const MEDIA_CHROME = dirname(createRequire(import.meta.url).resolve('media-chrome'));
+/** Where screenshots go, for people to look at; nowhere by default. */
+const SHOTS = process.env.HEADGATE_SHOTS;
+
+/** Starts everything. `close()` ends everything. */
+export async function start() {
+  if (!existsSync(join(PACKAGE, 'dist/player.wasm'))) {
+    throw new Error('player-web/dist is missing: run `npm run build:wasm && npm run build` first');
+  }
+  const stream = makeStream();
+  const profile = mkdtempSync(join(tmpdir(), 'headgate-profile-'));
+  const server = await startServer({
+    '/headgate/': join(PACKAGE, 'dist'),
+    '/media-chrome/': MEDIA_CHROME,
+    '/stream/': stream.folder,
+    '/': PAGES,
+  });
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    headless: true,
+    viewport: { width: 800, height: 600 },
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--autoplay-policy=no-user-gesture-required',
+    ],
+  });
+  return {
+    server,
+    /** Opens a page of e2e/pages; what it throws ends up in `page.problems`. */
+    async open(path) {
+      const page = await context.newPage();
+      page.problems = [];
+      page.on('pageerror', (error) => page.problems.push(error.stack ?? String(error)));
+      page.on('console', (message) => {
+        // Chromium itself reports requests that fail; some of our tests make them fail.
+        const own = !message.text().startsWith('Failed to load resource');
+        if (message.type() === 'error' && own) page.problems.push(message.text());
+      });
+      await page.goto(server.origin + path);
+      return page;
+    },
+    async close() {
+      await context.close();
+      await server.close();
+      stream.remove();
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+export async function shoot(page, name) {
+  if (!SHOTS) return;
+  mkdirSync(SHOTS, { recursive: true });
+  await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+}

@@ -1,0 +1,35 @@
+import type { ErrorKind } from './messages.js';
+
+/** An error of the player, readable as a `MediaError`: `code` and `message`. */
+export class HeadgateError extends Error {
+  /** 2 network, 3 decode, 4 source not supported: the constants of `MediaError`. */
+  readonly code: number;
+  readonly kind: ErrorKind;
+  /** Playback has ended, and only a new load can bring it back. */
+  readonly fatal: boolean;
+
+  static readonly MEDIA_ERR_ABORTED = 1;
+  static readonly MEDIA_ERR_NETWORK = 2;
+  static readonly MEDIA_ERR_DECODE = 3;
+  static readonly MEDIA_ERR_SRC_NOT_SUPPORTED = 4;
+
+  constructor(kind: ErrorKind, message: string, fatal = true) {
+    super(message);
+    this.name = 'HeadgateError';
+    this.kind = kind;
+    this.fatal = fatal;
+    this.code = CODES[kind] ?? HeadgateError.MEDIA_ERR_DECODE;
+  }
+}
+
+const CODES: Record<ErrorKind, number> = {
+  http: 2,
+  network: 2,
+  timeout: 2,
+  internal: 3,
+  media: 3,
+  quota: 3,
+  segment: 3,
+  manifest: 4,
+  unsupported: 4,
+};

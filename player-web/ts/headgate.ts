@@ -1,0 +1,278 @@
+import type { Driver } from '../pkg/player_web.js';
+import { HeadgateError } from './errors.js';
+import { MediaLink } from './media-link.js';
+import type {
+  DriverEvent,
+  ErrorDetail,
+  FromDriver,
+  LoadedDetail,
+  LoadMessage,
+  PlaybackState,
+  Rendition,
+  RenditionDetail,
+  StateDetail,
+  StatsDetail,
+  ToDriver,
+} from './messages.js';
+import { driverOptions, type HeadgateOptions } from './options.js';
+import { surroundings } from './surroundings.js';
+import { loadDriver } from './wasm.js';
+
+/** The events of a {@link Headgate}, all of them `CustomEvent`s. */
+export interface HeadgateEventMap {
+  /** Playback has ended with an error. */
+  error: CustomEvent<HeadgateError>;
+  /** The manifest was read. */
+  loaded: CustomEvent<LoadedDetail>;
+  /** Another rendition is fetched, or seen. */
+  renditionchange: CustomEvent<RenditionDetail>;
+  statechange: CustomEvent<StateDetail>;
+  /** At most every half second. */
+  stats: CustomEvent<StatsDetail>;
+  /** Something went wrong and playback goes on. */
+  warning: CustomEvent<HeadgateError>;
+}
+
+/** Typed listeners. */
+export interface Headgate {
+  addEventListener<K extends keyof HeadgateEventMap>(
+    type: K,
+    listener: ((event: HeadgateEventMap[K]) => void) | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<K extends keyof HeadgateEventMap>(
+    type: K,
+    listener: ((event: HeadgateEventMap[K]) => void) | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
+/** What to load, beside its URL. */
+export type LoadOptions = Omit<LoadMessage, 'type' | 'url'>;
+
+/**
+ * A player for any `<video>`.
+ *
+ * ```js
+ * const player = new Headgate({ siteKey: 'demo', beaconUrl: 'https://collector.example/v1/beacons' });
+ * player.attach(document.querySelector('video'));
+ * player.load('https://cdn.example/master.m3u8');
+ * ```
+ */
+export class Headgate extends EventTarget {
+  /** Options for the next {@link load}. */
+  options: HeadgateOptions;
+  #link: MediaLink | undefined;
+  #driver: Driver | undefined;
+  /** The options of the driver that runs. */
+  #driverOptions = '';
+  /** What is asked for while the engine is on its way. */
+  #wanted: LoadMessage | undefined;
+  #generation = 0;
+  #error: HeadgateError | null = null;
+  #loaded: LoadedDetail | null = null;
+  #rendition: Rendition | null = null;
+  #state: PlaybackState = 'idle';
+  #stats: StatsDetail | null = null;
+  #selected: string | null = null;
+  #lastLog: string | undefined;
+
+  constructor(options: HeadgateOptions = {}) {
+    super();
+    this.options = options;
+  }
+
+  /** The element it plays in. */
+  get video(): HTMLVideoElement | null {
+    return this.#link?.video ?? null;
+  }
+
+  /** The error that ended playback, until the next load. */
+  get error(): HeadgateError | null {
+    return this.#error;
+  }
+
+  /** `hls` or `dash`, once the manifest has been read. */
+  get protocol(): LoadedDetail['protocol'] | null {
+    return this.#loaded?.protocol ?? null;
+  }
+
+  /** The video ladder, lowest bitrate first; empty until the manifest has been read. */
+  get renditions(): readonly Rendition[] {
+    return this.#loaded?.renditions ?? [];
+  }
+
+  /** The rendition that the viewer sees. */
+  get rendition(): Rendition | null {
+    return this.#rendition;
+  }
+
+  get state(): PlaybackState {
+    return this.#state;
+  }
+
+  get stats(): StatsDetail | null {
+    return this.#stats;
+  }
+
+  /** The rendition that {@link selectRendition} asked for; `null` while the engine chooses. */
+  get selectedRendition(): string | null {
+    return this.#selected;
+  }
+
+  /** Takes an element over. What it plays is replaced by the next {@link load}. */
+  attach(video: HTMLVideoElement): void {
+    if (this.#link?.video === video) return;
+    this.detach();
+    this.#link = new MediaLink(video, (message) => this.#send(message));
+  }
+
+  /** Stops, and gives the element back empty. */
+  detach(): void {
+    this.unload();
+    this.#closeDriver();
+    this.#link?.close();
+    this.#link = undefined;
+  }
+
+  /** Loads an HLS playlist or a DASH MPD, in place of what was loaded before. */
+  load(url: string | URL, options: LoadOptions = {}): void {
+    if (!this.#link) throw new TypeError('Headgate: attach() a <video> before load()');
+    this.#reset();
+    this.#link.begin();
+    this.#wanted = { type: 'load', url: new URL(url, document.baseURI).href, ...options };
+    void this.#start(++this.#generation);
+  }
+
+  /** Stops and ends the view; the element is left empty. */
+  unload(): void {
+    this.#generation++;
+    this.#wanted = undefined;
+    this.#send({ type: 'unload' });
+    this.#link?.empty();
+    this.#reset();
+  }
+
+  /** Plays the rendition of this id, from the next segment on; `null` gives the choice back to the engine. */
+  selectRendition(id: string | null): void {
+    this.#selected = id;
+    this.#send({ type: 'select', rendition: id });
+  }
+
+  /**
+   * The log of what went in and out of the engine, for `headgate-sim replay`, if the option `record` asked for one.
+   * After {@link detach} it is the last one. It holds the URLs that were fetched.
+   */
+  exportLog(): string | undefined {
+    return this.#driver ? (this.#driver.exportLog() ?? undefined) : this.#lastLog;
+  }
+
+  async #start(generation: number): Promise<void> {
+    try {
+      const Driver = await loadDriver(this.options.wasm);
+      const link = this.#link;
+      if (generation !== this.#generation || !this.#wanted || !link) return;
+      this.#openDriver(Driver);
+      link.introduce();
+      const message = this.#wanted;
+      this.#wanted = undefined;
+      this.#send(message);
+    } catch (error) {
+      if (generation === this.#generation) this.#fail(error);
+    }
+  }
+
+  #openDriver(DriverClass: typeof Driver): void {
+    const options = driverOptions(this.options, surroundings());
+    const text = JSON.stringify(options);
+    if (this.#driver && this.#driverOptions === text) return;
+    this.#closeDriver();
+    const driver: Driver = new DriverClass(options, (message: FromDriver) => {
+      if (this.#driver === driver) this.#receive(message);
+    });
+    this.#driver = driver;
+    this.#driverOptions = text;
+  }
+
+  #closeDriver(): void {
+    const driver = this.#driver;
+    if (!driver) return;
+    try {
+      if (this.options.record) this.#lastLog = driver.exportLog() ?? undefined;
+      driver.close();
+    } catch {
+      // It has failed before, and has said so then.
+    }
+    this.#driver = undefined;
+  }
+
+  #send(message: ToDriver): void {
+    try {
+      this.#driver?.handle(message);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #receive(message: FromDriver): void {
+    if (message.type === 'event') this.#announce(message.event);
+    else this.#link?.apply(message);
+  }
+
+  #announce(event: DriverEvent): void {
+    switch (event.type) {
+      case 'error':
+        return this.#report(event);
+      case 'loaded':
+        this.#loaded = event;
+        return this.#emit('loaded', event);
+      case 'rendition':
+        if (event.visible) this.#rendition = this.renditions.find(({ id }) => id === event.id) ?? null;
+        return this.#emit('renditionchange', event);
+      case 'state':
+        this.#state = event.state;
+        return this.#emit('statechange', event);
+      case 'stats':
+        this.#stats = event;
+        return this.#emit('stats', event);
+    }
+  }
+
+  #report({ kind, fatal, message }: ErrorDetail): void {
+    const error = new HeadgateError(kind, message, fatal);
+    if (!fatal) return this.#emit('warning', error);
+    if (this.#error) return;
+    this.#error = error;
+    this.#emit('error', error);
+  }
+
+  /** An exception on the way to the engine or out of it. */
+  #fail(cause: unknown): void {
+    if (cause instanceof HeadgateError) return this.#report(cause);
+    const message = cause instanceof Error ? cause.message : String(cause);
+    this.#report({ kind: 'internal', fatal: true, message });
+  }
+
+  #emit<K extends keyof HeadgateEventMap>(type: K, detail: HeadgateEventMap[K]['detail']): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  #reset(): void {
+    this.#error = null;
+    this.#loaded = null;
+    this.#rendition = null;
+    this.#stats = null;
+    this.#selected = null;
+    this.#state = 'idle';
+  }
+}

@@ -1,0 +1,14 @@
+// `headgate`: the player for any <video>. Importing it does nothing but define it.
+
+export { HeadgateError } from './errors.js';
+export { Headgate, type HeadgateEventMap, type LoadOptions } from './headgate.js';
+export type {
+  ErrorKind,
+  LoadedDetail,
+  PlaybackState,
+  Rendition,
+  RenditionDetail,
+  StateDetail,
+  StatsDetail,
+} from './messages.js';
+export type { AbrOptions, BufferOptions, HeadgateOptions, RetryOptions, WasmSource } from './options.js';

@@ -1,0 +1,161 @@
+// The only code that touches the media element for the engine: tells its state, does what the driver says.
+
+import type { AttachMessage, FromDriver, HostMessage, MediaMessage, ToDriver } from './messages.js';
+
+/** All that changes what the engine wants to know. */
+const MEDIA_EVENTS = [
+  'canplay',
+  'canplaythrough',
+  'emptied',
+  'ended',
+  'error',
+  'loadeddata',
+  'loadedmetadata',
+  'pause',
+  'play',
+  'playing',
+  'ratechange',
+  'seeked',
+  'seeking',
+  'timeupdate',
+  'waiting',
+];
+
+/** `timeupdate` stops while nothing is decoded, and that is when the engine must keep looking. */
+const POLL_MS = 250;
+
+export class MediaLink {
+  readonly video: HTMLVideoElement;
+  #send: (message: ToDriver) => void;
+  #stop = new AbortController();
+  #resize: ResizeObserver | undefined;
+  #poll: ReturnType<typeof setInterval> | undefined;
+  /** It has the `autoplay` attribute and will play as soon as it can: it only looks paused. */
+  #aboutToPlay = false;
+  #attached = false;
+  /** The engine has taken the source away from under a playing element, to give it another one. */
+  #resume = false;
+  #size = { width: 0, height: 0 };
+
+  constructor(video: HTMLVideoElement, send: (message: ToDriver) => void) {
+    this.video = video;
+    this.#send = send;
+    const { signal } = this.#stop;
+    for (const type of MEDIA_EVENTS) video.addEventListener(type, this.#onMedia, { signal });
+    document.addEventListener('visibilitychange', this.#onHost, { signal });
+    addEventListener('pageshow', this.#onHost, { signal });
+    addEventListener('pagehide', this.#onPageHide, { signal });
+    if (typeof ResizeObserver === 'function') {
+      this.#resize = new ResizeObserver(this.#onResize);
+      this.#resize.observe(video);
+    }
+  }
+
+  /** The application is about to load something: the element is emptied, as a new `src` does it. */
+  begin(): void {
+    this.empty();
+    this.#aboutToPlay = this.video.autoplay;
+  }
+
+  /** The application wants nothing more to be played. */
+  empty(): void {
+    this.#detach();
+    this.#resume = false;
+    this.#aboutToPlay = false;
+  }
+
+  /** Tells everything, for a driver that knows nothing yet. */
+  introduce(): void {
+    this.#onHost();
+    this.#tellMedia();
+  }
+
+  apply(message: Exclude<FromDriver, { type: 'event' }>): void {
+    if (message.type === 'attach') this.#attach(message);
+    else if (message.type === 'seek') this.video.currentTime = message.currentTime;
+    else {
+      this.#resume = this.#attached && !this.video.paused && !this.video.ended;
+      this.#detach();
+    }
+  }
+
+  close(): void {
+    this.#stop.abort();
+    this.#resize?.disconnect();
+    clearInterval(this.#poll);
+    this.#poll = undefined;
+    this.#detach();
+  }
+
+  #attach({ url, handle, managed }: AttachMessage): void {
+    const { video } = this;
+    if (managed) video.disableRemotePlayback = true;
+    this.#attached = true;
+    if (url !== undefined) video.src = url;
+    else video.srcObject = handle ?? null;
+    if (this.#resume) {
+      this.#resume = false;
+      // Rejected only if the viewer was quicker to pause it or to load something else.
+      video.play().catch(() => undefined);
+    }
+  }
+
+  #detach(): void {
+    if (!this.#attached) return;
+    this.#attached = false;
+    const { video } = this;
+    video.removeAttribute('src');
+    if (video.srcObject) video.srcObject = null;
+    video.load();
+  }
+
+  #onMedia = (event: Event): void => {
+    const { video } = this;
+    const blocked = event.type === 'canplaythrough' && video.paused;
+    if (!video.paused || event.type === 'pause' || blocked) this.#aboutToPlay = false;
+    this.#tellMedia();
+    const running = !video.paused && !video.ended;
+    if (running && this.#poll === undefined) this.#poll = setInterval(this.#tellMedia, POLL_MS);
+    if (!running && this.#poll !== undefined) {
+      clearInterval(this.#poll);
+      this.#poll = undefined;
+    }
+  };
+
+  #tellMedia = (): void => {
+    const { video } = this;
+    const frames = video.getVideoPlaybackQuality?.();
+    const message: MediaMessage = {
+      type: 'media',
+      currentTime: video.currentTime,
+      paused: video.paused && !this.#aboutToPlay,
+      seeking: video.seeking,
+      ended: video.ended,
+      readyState: video.readyState,
+      playbackRate: video.playbackRate,
+      decodedFrames: frames?.totalVideoFrames ?? 0,
+      droppedFrames: frames?.droppedVideoFrames ?? 0,
+      error: video.error?.code ?? null,
+    };
+    this.#send(message);
+  };
+
+  #onResize = (entries: ResizeObserverEntry[]): void => {
+    const { width, height } = entries[entries.length - 1]?.contentRect ?? { width: 0, height: 0 };
+    this.#size = { width: Math.round(width * devicePixelRatio), height: Math.round(height * devicePixelRatio) };
+    this.#onHost();
+  };
+
+  #onHost = (): void => this.#tellHost(document.visibilityState === 'hidden');
+
+  #onPageHide = (event: PageTransitionEvent): void => {
+    this.#tellHost(true);
+    // A page that is kept may come back, and the view with it.
+    if (!event.persisted) this.#send({ type: 'unload' });
+  };
+
+  #tellHost(hidden: boolean): void {
+    const message: HostMessage = { type: 'host', hidden, ...this.#size };
+    this.#send(message);
+  }
+}

@@ -1,0 +1,149 @@
+// The messages between the owner of the media element and the driver, as in `src/message.rs`. Plain objects both ways:
+// they can be posted to a worker. Times are seconds of media, rates bits per second.
+
+export type ToDriver = HostMessage | LoadMessage | MediaMessage | SelectMessage | UnloadMessage;
+
+/** The page around the player; sizes in device pixels. */
+export interface HostMessage {
+  type: 'host';
+  hidden: boolean;
+  width: number;
+  height: number;
+}
+
+export interface LoadMessage {
+  type: 'load';
+  /** Absolute. */
+  url: string;
+  startTime?: number;
+  videoId?: string;
+  videoTitle?: string;
+}
+
+/** The state of the element. */
+export interface MediaMessage {
+  type: 'media';
+  currentTime: number;
+  paused: boolean;
+  seeking: boolean;
+  ended: boolean;
+  readyState: number;
+  playbackRate: number;
+  decodedFrames: number;
+  droppedFrames: number;
+  /** `MediaError.code`. */
+  error: number | null;
+}
+
+/** Play this rendition; `null` lets the engine choose. */
+export interface SelectMessage {
+  type: 'select';
+  rendition: string | null;
+}
+
+export interface UnloadMessage {
+  type: 'unload';
+}
+
+export type FromDriver = AttachMessage | DetachMessage | EventMessage | SeekMessage;
+
+/** Set the element's source: an object URL, or a handle from a worker. */
+export interface AttachMessage {
+  type: 'attach';
+  url?: string;
+  handle?: MediaProvider;
+  /** A `ManagedMediaSource` plays only with remote playback disabled. */
+  managed: boolean;
+}
+
+export interface DetachMessage {
+  type: 'detach';
+}
+
+export interface SeekMessage {
+  type: 'seek';
+  currentTime: number;
+}
+
+export interface EventMessage {
+  type: 'event';
+  event: DriverEvent;
+}
+
+export type DriverEvent =
+  | ({ type: 'error' } & ErrorDetail)
+  | ({ type: 'loaded' } & LoadedDetail)
+  | ({ type: 'rendition' } & RenditionDetail)
+  | ({ type: 'state' } & StateDetail)
+  | ({ type: 'stats' } & StatsDetail);
+
+export interface ErrorDetail {
+  kind: ErrorKind;
+  /** Playback has ended, and only a new load can bring it back. */
+  fatal: boolean;
+  message: string;
+}
+
+export type ErrorKind =
+  | 'http'
+  | 'internal'
+  | 'manifest'
+  | 'media'
+  | 'network'
+  | 'quota'
+  | 'segment'
+  | 'timeout'
+  | 'unsupported';
+
+export interface LoadedDetail {
+  protocol: 'hls' | 'dash';
+  /** Seconds; `null` if it has no end. */
+  duration: number | null;
+  /** Lowest bitrate first. */
+  renditions: Rendition[];
+  /** What was odd in the manifest but did not keep it from playing. */
+  warnings: string[];
+}
+
+/** One rung of the ladder. What was not declared is 0 or empty. */
+export interface Rendition {
+  id: string;
+  /** Declared peak, bit/s. */
+  bitrate: number;
+  width: number;
+  height: number;
+  frameRate: number;
+  /** RFC 6381. */
+  codecs: string;
+}
+
+export interface RenditionDetail {
+  id: string;
+  /** True once the viewer sees it, false when the engine begins to fetch it. */
+  visible: boolean;
+}
+
+export interface StateDetail {
+  state: PlaybackState;
+  /** Why, if it is rebuffering. */
+  cause: 'decode' | 'network' | 'seek' | 'other' | null;
+}
+
+export type PlaybackState =
+  | 'idle'
+  | 'starting'
+  | 'playing'
+  | 'paused'
+  | 'rebuffering'
+  | 'seeking'
+  | 'ended'
+  | 'failed';
+
+export interface StatsDetail {
+  /** Media ahead of the playhead, seconds. */
+  buffer: number;
+  /** The estimate, bit/s; `null` while there is none. */
+  throughput: number | null;
+  /** Id of the rendition being fetched. */
+  rendition: string;
+}
