@@ -35,6 +35,9 @@ export const toolEnv = {
   CHROMEDRIVER: process.env.CHROMEDRIVER || '/usr/bin/chromedriver',
 };
 
+/** For every cargo build: CI must not change what it tests; on a developer's machine a new dependency may enter Cargo.lock. */
+export const locked = process.env.CI ? ['--locked'] : [];
+
 /** The machine's own target triple, as rustc names it. */
 export function hostTriple() {
   return ask('rustc', ['-vV'])?.match(/^host: (.+)$/m)?.[1];

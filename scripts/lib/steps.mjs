@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, toolEnv } from './paths.mjs';
+import { locked, root, toolEnv } from './paths.mjs';
 import { ask, mustRun } from './run.mjs';
 import { wasmBindgenFolder } from './setup/wasm-bindgen.mjs';
 import { buildWasm, wasmCargo } from './wasm.mjs';
@@ -15,8 +15,6 @@ export class Skipped {
   }
 }
 
-// CI must not change what it tests; on a developer's machine a new dependency may enter Cargo.lock.
-const locked = process.env.CI ? ['--locked'] : [];
 
 /**
  * @typedef {object} Step
@@ -87,7 +85,7 @@ async function licences() {
 async function browserTests() {
   if (!existsSync(join(root, 'player-web/tests/web.rs'))) return new Skipped('there is no player-web/tests/web.rs');
   const runner = join(wasmBindgenFolder().folder, 'bin/wasm-bindgen-test-runner');
-  return wasmCargo(['test', ...locked, '-p', 'player-web', '--test', 'web'], {
+  return wasmCargo(['test', '-p', 'player-web', '--test', 'web'], {
     env: {
       ...toolEnv,
       CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER: runner,

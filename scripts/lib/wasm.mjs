@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { scratchFolder, writeWhole } from './aside.mjs';
-import { digest, root, wasmTarget } from './paths.mjs';
+import { digest, locked, root, wasmTarget } from './paths.mjs';
 import { Problem, say } from './report.mjs';
 import { mustRun } from './run.mjs';
 import { wasmBindgenFolder } from './setup/wasm-bindgen.mjs';
@@ -61,7 +61,7 @@ export function wasmCargo(args, options = {}) {
   const toolchain = wasmToolchain();
   if (!toolchain) throw new Problem('no Rust compiler with a Wasm target was found', 'Run: npm run setup');
   const env = { ...toolchain.env, CARGO_TARGET_DIR: wasmTarget, RUSTFLAGS: undefined, ...options.env };
-  return mustRun(toolchain.cargo, [...args, '--target', 'wasm32-unknown-unknown'], { cwd: root, show: true, ...options, env });
+  return mustRun(toolchain.cargo, [...args, ...locked, '--target', 'wasm32-unknown-unknown'], { cwd: root, show: true, ...options, env });
 }
 
 async function compile() {
