@@ -16,6 +16,10 @@ export class Skipped {
 }
 
 
+// All but benchmarks, which clippy compiles. The programs are built with the tests, because cargo unifies features over what
+// it is asked to build: alone, half of their dependencies would be compiled again.
+const TARGETS = ['--workspace', '--lib', '--bins', '--tests', '--examples'];
+
 /**
  * @typedef {object} Step
  * @property {string} name
@@ -52,7 +56,7 @@ export const steps = [
   },
   { name: 'rust', what: 'Rust tests, by nextest if it is installed', tests: true, run: rustTests },
   { name: 'doctest', what: 'the examples in Rust documentation', run: () => cargo(['test', ...locked, '--workspace', '--doc', '--no-fail-fast']) },
-  { name: 'bins', what: 'the programs that the end-to-end tests run', run: () => cargo(['build', ...locked, '--workspace', '--bins']) },
+  { name: 'bins', what: 'the programs that the end-to-end tests run', run: () => cargo(['build', ...locked, ...TARGETS]) },
   { name: 'browser', what: 'Rust tests of player-web in Chromium', tests: true, run: browserTests },
   { name: 'e2e', what: 'npm run test:e2e', needs: ['bins', 'wasm', 'web'], run: () => npm('test:e2e') },
 ];
@@ -71,9 +75,8 @@ function npm(script) {
 }
 
 function rustTests() {
-  // Every kind of target but benchmarks, which clippy compiles, and doctests, which have a step of their own.
-  const targets = ['--workspace', '--lib', '--bins', '--tests', '--examples', '--no-fail-fast'];
-  return ask('cargo', ['nextest', '--version']) ? cargo(['nextest', 'run', ...locked, ...targets]) : cargo(['test', ...locked, ...targets]);
+  const runner = ask('cargo', ['nextest', '--version']) ? ['nextest', 'run'] : ['test'];
+  return cargo([...runner, ...locked, ...TARGETS, '--no-fail-fast']);
 }
 
 async function licences() {
