@@ -9,7 +9,7 @@ import { mustRun } from './run.mjs';
 
 const STAMP = join(root, 'node_modules/.headgate-web');
 const OUTPUT = 'dist';
-const NOT_SOURCES = new Set([OUTPUT, 'node_modules', 'target', 'tests', 'benches']);
+const NOT_SOURCES = new Set([OUTPUT, 'benches', 'e2e', 'node_modules', 'target', 'test', 'tests']);
 
 export async function buildWeb(options = {}) {
   const sources = fingerprint();
