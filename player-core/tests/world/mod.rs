@@ -1,0 +1,513 @@
+//! A small world around the engine: a server, two source buffers and an element, on a virtual clock.
+//!
+//! Every request has its own line of constant rate. A segment's time range is read off its URL: `…/<n>.m4s` holds
+//! `[(n - 1) · 4 s, n · 4 s)`.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use player_core::input::{AppendFailure, Body, Input, Integrity, Load, MediaState, RequestId, TrackKind};
+use player_core::output::{Deliver, Output, PlayerEvent};
+use player_core::telemetry::schema::{Beacon, PlaybackState};
+use player_core::time::TimeRange;
+use player_core::{Config, Instant, MediaTime, Player};
+
+pub(crate) const SEGMENT_S: i64 = 4;
+
+#[derive(Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+    pub(crate) bytes: u64,
+    pub(crate) content_type: &'static str,
+    pub(crate) integrity: Integrity,
+    /// Never answers.
+    pub(crate) silent: bool,
+}
+
+pub(crate) fn text(body: &str) -> Reply {
+    Reply {
+        bytes: body.len() as u64,
+        body: body.into(),
+        ..media(0)
+    }
+}
+
+pub(crate) fn media(bytes: u64) -> Reply {
+    let integrity = Integrity::Whole;
+    Reply {
+        status: 200,
+        body: Vec::new(),
+        bytes,
+        content_type: "video/mp4",
+        integrity,
+        silent: false,
+    }
+}
+
+pub(crate) fn status(status: u16) -> Reply {
+    Reply { status, ..media(10) }
+}
+
+pub(crate) struct World {
+    pub(crate) player: Player,
+    pub(crate) now: Instant,
+    pub(crate) files: BTreeMap<String, Reply>,
+    /// Answers that are given once, before those of `files`.
+    pub(crate) once: BTreeMap<String, Vec<Reply>>,
+    pub(crate) bps: f64,
+    pub(crate) latency: Duration,
+    pub(crate) fetched: Vec<String>,
+    pub(crate) events: Vec<PlayerEvent>,
+    pub(crate) beacons: Vec<Beacon>,
+    pub(crate) buffers: BTreeMap<TrackKind, Vec<TimeRange>>,
+    pub(crate) refuse_appends: Vec<AppendFailure>,
+    pub(crate) end_of_stream: bool,
+    pub(crate) duration: MediaTime,
+    pub(crate) element: MediaState,
+    pub(crate) released: Vec<RequestId>,
+    pub(crate) log: Vec<String>,
+    urls: BTreeMap<RequestId, String>,
+    coming: Vec<(Instant, u64, Input)>,
+    order: u64,
+    deadline: Option<Instant>,
+    last_report: Instant,
+}
+
+impl World {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            player: Player::new(config, Instant::ZERO),
+            now: Instant::ZERO,
+            files: BTreeMap::new(),
+            once: BTreeMap::new(),
+            bps: 8e6,
+            latency: Duration::from_millis(50),
+            fetched: Vec::new(),
+            events: Vec::new(),
+            beacons: Vec::new(),
+            buffers: BTreeMap::new(),
+            refuse_appends: Vec::new(),
+            end_of_stream: false,
+            duration: MediaTime::ZERO,
+            element: MediaState::default(),
+            released: Vec::new(),
+            log: Vec::new(),
+            urls: BTreeMap::new(),
+            coming: Vec::new(),
+            order: 0,
+            deadline: None,
+            last_report: Instant::ZERO,
+        }
+    }
+
+    /// Serves an HLS stream of `segments` segments in three renditions with separate audio, below `https://h/`.
+    pub(crate) fn serve_hls(&mut self, segments: usize) -> &'static str {
+        let mut master = String::from(
+            "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"main\",DEFAULT=YES,URI=\"audio.m3u8\"\n",
+        );
+        for (name, kbps, height) in LADDER {
+            master.push_str(&format!(
+                "#EXT-X-STREAM-INF:BANDWIDTH={},CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION={}x{height},AUDIO=\"a\"\n{name}.m3u8\n",
+                kbps * 1000,
+                height * 16 / 9
+            ));
+            self.serve_playlist(name, segments);
+        }
+        self.serve_playlist("audio", segments);
+        self.files.insert("https://h/master.m3u8".into(), text(&master));
+        self.serve_segments(segments);
+        "https://h/master.m3u8"
+    }
+
+    /// Serves the same stream as DASH.
+    pub(crate) fn serve_dash(&mut self, segments: usize) -> &'static str {
+        let duration = segments as i64 * SEGMENT_S;
+        let template = format!(
+            "<SegmentTemplate timescale=\"1000\" duration=\"{}\" media=\"$RepresentationID$/$Number$.m4s\" initialization=\"$RepresentationID$/init.mp4\"/>",
+            SEGMENT_S * 1000
+        );
+        let mut sets = format!(
+            "<AdaptationSet contentType=\"video\" mimeType=\"video/mp4\" codecs=\"avc1.64001f\">{template}"
+        );
+        for (name, kbps, height) in LADDER {
+            sets.push_str(&format!(
+                "<Representation id=\"{name}\" bandwidth=\"{}\" height=\"{height}\"/>",
+                kbps * 1000
+            ));
+        }
+        sets.push_str(&format!(
+            "</AdaptationSet><AdaptationSet contentType=\"audio\" mimeType=\"audio/mp4\" codecs=\"mp4a.40.2\">{template}\
+             <Representation id=\"audio\" bandwidth=\"128000\"/></AdaptationSet>"
+        ));
+        let mpd = format!(
+            "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" mediaPresentationDuration=\"PT{duration}S\"><Period>{sets}</Period></MPD>"
+        );
+        self.files.insert("https://h/manifest.mpd".into(), text(&mpd));
+        self.serve_segments(segments);
+        "https://h/manifest.mpd"
+    }
+
+    fn serve_playlist(&mut self, name: &str, segments: usize) {
+        let mut playlist =
+            format!("#EXTM3U\n#EXT-X-TARGETDURATION:{SEGMENT_S}\n#EXT-X-MAP:URI=\"{name}/init.mp4\"\n");
+        for n in 1..=segments {
+            playlist.push_str(&format!("#EXTINF:{SEGMENT_S},\n{name}/{n}.m4s\n"));
+        }
+        playlist.push_str("#EXT-X-ENDLIST\n");
+        self.files
+            .insert(format!("https://h/{name}.m3u8"), text(&playlist));
+    }
+
+    fn serve_segments(&mut self, segments: usize) {
+        for (name, kbps) in LADDER
+            .iter()
+            .map(|(name, kbps, _)| (*name, *kbps))
+            .chain([("audio", 128)])
+        {
+            self.files
+                .insert(format!("https://h/{name}/init.mp4"), media(800));
+            for n in 1..=segments {
+                self.files.insert(
+                    format!("https://h/{name}/{n}.m4s"),
+                    media(kbps as u64 * 125 * SEGMENT_S as u64),
+                );
+            }
+        }
+    }
+
+    pub(crate) fn load(&mut self, url: &str) {
+        let load = Load {
+            url: url.into(),
+            wall_clock_ms: 1_700_000_000_000,
+            ..Load::default()
+        };
+        self.element = MediaState::default();
+        self.give(Input::Load(load));
+    }
+
+    pub(crate) fn play(&mut self) {
+        self.element.paused = false;
+        self.update_element();
+        self.report();
+    }
+
+    pub(crate) fn pause(&mut self) {
+        self.element.paused = true;
+        self.report();
+    }
+
+    pub(crate) fn seek(&mut self, to_s: f64) {
+        self.seek_element(MediaTime::from_secs_f64(to_s));
+    }
+
+    fn seek_element(&mut self, to: MediaTime) {
+        self.element.position = to;
+        self.element.seeking = true;
+        self.element.ended = false;
+        self.element.ready_state = 1;
+        self.report();
+        self.update_element();
+    }
+
+    pub(crate) fn state(&self) -> PlaybackState {
+        let state = |e: &PlayerEvent| {
+            if let PlayerEvent::State { state, .. } = e {
+                Some(*state)
+            } else {
+                None
+            }
+        };
+        self.events.iter().rev().find_map(state).unwrap_or_default()
+    }
+
+    pub(crate) fn errors(&self) -> Vec<String> {
+        let error = |e: &PlayerEvent| {
+            if let PlayerEvent::Error(e) = e {
+                Some(e.to_string())
+            } else {
+                None
+            }
+        };
+        self.events.iter().filter_map(error).collect()
+    }
+
+    /// Runs for so many seconds.
+    pub(crate) fn run(&mut self, seconds: f64) {
+        let until = self.now + Duration::from_secs_f64(seconds);
+        let mut steps = 0;
+        loop {
+            steps += 1;
+            assert!(
+                steps < 200_000,
+                "the engine does not come to rest at {:?}",
+                self.now
+            );
+            let input = self.coming.iter().map(|(at, ..)| *at).min();
+            let element = self.next_element_event();
+            let next = [input, self.deadline, element]
+                .into_iter()
+                .flatten()
+                .min()
+                .filter(|at| *at <= until);
+            let Some(next) = next else { break };
+            self.advance(next.max(self.now));
+            if input == Some(next) {
+                let i = (0..self.coming.len())
+                    .min_by_key(|i| (self.coming[*i].0, self.coming[*i].1))
+                    .unwrap();
+                let (_, _, input) = self.coming.remove(i);
+                self.give(input);
+            } else if element == Some(next) {
+                self.update_element();
+                self.report();
+            } else {
+                self.give(Input::Tick);
+            }
+        }
+        self.advance(until);
+        self.report();
+    }
+
+    fn playing(&self) -> bool {
+        !self.element.paused && !self.element.seeking && !self.element.ended && self.element.ready_state >= 3
+    }
+
+    fn advance(&mut self, to: Instant) {
+        if self.playing() {
+            let end = self.playable_end().unwrap_or(self.element.position);
+            self.element.position = (self.element.position + to.since(self.now).into()).min(end);
+        }
+        self.now = to;
+    }
+
+    fn playable_end(&self) -> Option<MediaTime> {
+        let p = self.element.position;
+        let end = |ranges: &Vec<TimeRange>| ranges.iter().find(|r| r.start <= p && p < r.end).map(|r| r.end);
+        self.buffers
+            .values()
+            .map(end)
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .min()
+    }
+
+    fn next_element_event(&self) -> Option<Instant> {
+        if !self.playing() {
+            return None;
+        }
+        let left = self
+            .playable_end()
+            .map_or(Duration::ZERO, |end| (end - self.element.position).as_duration());
+        Some(
+            (self.now + left)
+                .min(self.last_report + Duration::from_millis(250))
+                .max(self.now),
+        )
+    }
+
+    /// What the element makes of its buffers.
+    fn update_element(&mut self) {
+        let at_end = self.end_of_stream && self.element.position + MediaTime::from_millis(1) >= self.duration;
+        let ahead = self.playable_end().is_some();
+        self.element.ready_state = match (ahead, at_end) {
+            (_, true) | (true, _) => 4,
+            _ if self.buffers.is_empty() => 0,
+            _ => 1.max(2 * u8::from(!self.element.seeking)),
+        };
+        if self.element.seeking && (ahead || at_end) {
+            self.element.seeking = false;
+        }
+        self.element.ended = at_end && !self.element.paused;
+    }
+
+    fn report(&mut self) {
+        self.last_report = self.now;
+        self.give(Input::Media(self.element));
+    }
+
+    pub(crate) fn give(&mut self, input: Input) {
+        self.log
+            .push(serde_json::to_string(&player_core::record::Line::In(self.now, input.clone())).unwrap());
+        self.player.handle_input(self.now, input);
+        loop {
+            let output = self.player.poll_output();
+            self.log
+                .push(serde_json::to_string(&player_core::record::Line::Out(output.clone())).unwrap());
+            match output {
+                Output::Wait(deadline) => {
+                    self.deadline = deadline;
+                    break;
+                }
+                output => self.act(output),
+            }
+        }
+    }
+
+    fn send(&mut self, after: Duration, input: Input) {
+        self.order += 1;
+        self.coming.push((self.now + after, self.order, input));
+    }
+
+    fn act(&mut self, output: Output) {
+        match output {
+            Output::Fetch(fetch) => {
+                self.fetched.push(fetch.url.clone());
+                self.urls.insert(fetch.request, fetch.url.clone());
+                let once = self
+                    .once
+                    .get_mut(&fetch.url)
+                    .filter(|q| !q.is_empty())
+                    .map(|q| q.remove(0));
+                let reply = once
+                    .or_else(|| self.files.get(&fetch.url).cloned())
+                    .unwrap_or(status(404));
+                self.answer(fetch.request, fetch.deliver, reply);
+            }
+            Output::Cancel { request } => self.coming.retain(|(_, _, input)| about(input) != Some(request)),
+            Output::OpenSource => self.send(Duration::from_millis(5), Input::SourceOpened),
+            Output::CloseSource => {
+                self.buffers.clear();
+                self.end_of_stream = false;
+                self.coming
+                    .retain(|(_, _, input)| !matches!(input, Input::Appended { .. } | Input::Removed { .. }));
+            }
+            Output::ProbeTypes { types } => self.send(Duration::ZERO, Input::TypesSupported(types)),
+            Output::CreateBuffer { kind, .. } => {
+                self.buffers.insert(kind, Vec::new());
+            }
+            Output::SetDuration { duration } => self.duration = duration,
+            Output::Append(append) => {
+                let kind = append.kind;
+                if let Some(reason) = self.refuse_appends.pop() {
+                    let buffered = self.buffers[&kind].clone();
+                    return self.send(
+                        Duration::from_millis(1),
+                        Input::AppendFailed {
+                            kind,
+                            reason,
+                            buffered,
+                        },
+                    );
+                }
+                self.end_of_stream = false;
+                let url = self.urls[&append.request].clone();
+                let name = url.rsplit('/').next().unwrap_or_default();
+                if let Some(n) = name.strip_suffix(".m4s").and_then(|n| n.parse::<i64>().ok()) {
+                    let start = MediaTime::from_millis((n - 1) * SEGMENT_S * 1000);
+                    add(
+                        self.buffers.get_mut(&kind).unwrap(),
+                        TimeRange::new(start, start + MediaTime::from_millis(SEGMENT_S * 1000)),
+                    );
+                }
+                let buffered = self.buffers[&kind].clone();
+                self.send(Duration::from_millis(1), Input::Appended { kind, buffered });
+                self.element_changed();
+            }
+            Output::Remove { kind, range } => {
+                let ranges = self.buffers.get_mut(&kind).unwrap();
+                *ranges = ranges.iter().flat_map(|r| cut(*r, range)).collect();
+                let buffered = ranges.clone();
+                self.send(Duration::from_millis(1), Input::Removed { kind, buffered });
+            }
+            Output::EndOfStream => {
+                self.end_of_stream = true;
+                self.element_changed();
+            }
+            Output::Seek { to } => {
+                self.element.position = to;
+                self.element.seeking = true;
+                self.element.ready_state = 1;
+                self.element_changed();
+            }
+            Output::Release { request } => self.released.push(request),
+            Output::Event(event) => self.events.push(event),
+            Output::Beacon(beacon) => self.beacons.push(*beacon),
+            _ => {}
+        }
+    }
+
+    fn element_changed(&mut self) {
+        let before = self.element;
+        self.update_element();
+        if before != self.element || self.element.seeking {
+            let state = self.element;
+            self.send(Duration::from_millis(2), Input::Media(state));
+        }
+    }
+
+    fn answer(&mut self, request: RequestId, deliver: Deliver, reply: Reply) {
+        if reply.silent {
+            return;
+        }
+        let response = Input::Response {
+            request,
+            status: reply.status,
+            url: None,
+            content_type: Some(reply.content_type.into()),
+            content_length: Some(reply.bytes),
+            retry_after_s: None,
+        };
+        self.send(self.latency, response);
+        let end = Duration::from_secs_f64(reply.bytes as f64 * 8.0 / self.bps);
+        let mut t = Duration::from_millis(250);
+        while t < end {
+            let bytes = (t.as_secs_f64() * self.bps / 8.0) as u64;
+            self.send(self.latency + t, Input::Progress { request, bytes });
+            t += Duration::from_millis(250);
+        }
+        let input = match deliver {
+            Deliver::Body => Input::Body {
+                request,
+                body: Body(reply.body),
+            },
+            Deliver::Handle => Input::Complete {
+                request,
+                bytes: reply.bytes,
+                integrity: reply.integrity,
+                cached: false,
+            },
+        };
+        self.send(self.latency + end, input);
+    }
+}
+
+pub(crate) const LADDER: [(&str, u32, u32); 3] =
+    [("low", 600, 360), ("mid", 2000, 720), ("high", 5000, 1080)];
+
+fn about(input: &Input) -> Option<RequestId> {
+    match input {
+        Input::Response { request, .. }
+        | Input::Progress { request, .. }
+        | Input::Body { request, .. }
+        | Input::Complete { request, .. }
+        | Input::Failed { request, .. } => Some(*request),
+        _ => None,
+    }
+}
+
+fn add(ranges: &mut Vec<TimeRange>, new: TimeRange) {
+    ranges.push(new);
+    ranges.sort_by_key(|r| r.start);
+    let mut merged: Vec<TimeRange> = Vec::new();
+    for r in ranges.drain(..) {
+        match merged.last_mut() {
+            Some(last) if r.start <= last.end => last.end = last.end.max(r.end),
+            _ => merged.push(r),
+        }
+    }
+    *ranges = merged;
+}
+
+fn cut(r: TimeRange, hole: TimeRange) -> Vec<TimeRange> {
+    let parts = [
+        TimeRange::new(r.start, r.end.min(hole.start)),
+        TimeRange::new(r.start.max(hole.end), r.end),
+    ];
+    parts
+        .into_iter()
+        .filter(|p| p.duration() > MediaTime::ZERO)
+        .collect()
+}
