@@ -45,9 +45,12 @@ impl VideoGraph {
         steps.extend(turns(orientation));
         let labels: String = (0..rungs.len()).map(|index| format!("[s{index}]")).collect();
         let mut spec = format!("[in]{},split={}{labels}", steps.join(","), rungs.len());
-        // RGB has no matrix of its own; players take untagged HD for BT.709.
+        // RGB has no matrix of its own; what it is given is also what it is tagged with.
         let is_rgb = first.color_space() == color::Space::RGB || shape.is_rgb();
-        let matrix = if is_rgb { ":out_color_matrix=bt709" } else { "" };
+        let (matrix, tags) = match is_rgb {
+            true => (":out_color_matrix=bt709", RGB_TAGS),
+            false => ("", ""),
+        };
         // Only when it is needed: with this option even a rung of the source's size is copied.
         let range = if first.color_range() == color::Range::JPEG {
             ":out_range=tv"
@@ -56,7 +59,7 @@ impl VideoGraph {
         };
         for (index, FittedRung { width, height, .. }) in rungs.iter().enumerate() {
             spec += &format!(
-                ";[s{index}]scale={width}:{height}:flags=bicubic{range}{matrix},format=yuv420p,setsar=1[out{index}]"
+                ";[s{index}]scale={width}:{height}:flags=bicubic{range}{matrix},format=yuv420p,setsar=1{tags}[out{index}]"
             );
         }
         let graph = Wired::build(
@@ -402,3 +405,5 @@ fn turns(orientation: Orientation) -> Vec<String> {
         Orientation::Upright => Vec::new(),
     }
 }
+
+const RGB_TAGS: &str = ",setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv";

@@ -438,7 +438,8 @@ struct Clock {
     /// Ticks to subtract: the origin, and jumps that were closed.
     offset: i64,
     next: Option<i64>,
-    max_jump: Option<i64>,
+    /// How far forward and backward a stamp may be from where it is expected; none for files whose times are right.
+    max_jump: Option<(i64, i64)>,
 }
 
 impl Clock {
@@ -447,7 +448,7 @@ impl Clock {
         Self {
             offset: ticks(origin_us),
             next: None,
-            max_jump: may_jump.then(|| ticks(MAX_JUMP_US)),
+            max_jump: may_jump.then(|| (ticks(MAX_GAP_US), ticks(MAX_RETURN_US))),
         }
     }
 
@@ -455,9 +456,10 @@ impl Clock {
     fn place(&mut self, stamp: Option<i64>, duration: i64) -> i64 {
         let expected = self.next.unwrap_or(0);
         let mut pts = stamp.map_or(expected, |stamp| stamp.saturating_sub(self.offset));
-        let is_jump = |max_jump: i64| pts.saturating_sub(expected).abs() > max_jump;
+        let ahead = pts.saturating_sub(expected);
+        let is_jump = |(forward, backward): (i64, i64)| ahead > forward || ahead < -backward;
         if self.next.is_some() && self.max_jump.is_some_and(is_jump) {
-            self.offset = self.offset.saturating_add(pts.saturating_sub(expected));
+            self.offset = self.offset.saturating_add(ahead);
             pts = expected;
         }
         self.next = Some(pts.saturating_add(duration.max(0)));
@@ -471,7 +473,9 @@ impl Clock {
 }
 
 /// A broadcast stream that jumps farther than this went on elsewhere; a pause is shorter.
-const MAX_JUMP_US: i64 = 10_000_000;
+const MAX_GAP_US: i64 = 10_000_000;
+/// Decoded frames come in order, so one that is earlier than this starts a new count.
+const MAX_RETURN_US: i64 = 500_000;
 /// A demuxer that finds nothing but broken packets must end some time.
 const MAX_BROKEN_PACKETS: u64 = 100_000;
 

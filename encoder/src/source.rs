@@ -19,7 +19,7 @@ pub(crate) struct Source {
     pub(crate) input: Input,
     pub(crate) video: Option<VideoStream>,
     pub(crate) audio: Option<AudioStream>,
-    /// Time of the earliest of both streams, in microseconds; presentation time 0.
+    /// What becomes presentation time 0, in microseconds.
     pub(crate) origin_us: i64,
     /// As the container states it.
     pub(crate) duration_s: Option<f64>,
@@ -86,11 +86,15 @@ pub(crate) fn open(path: &Path) -> Result<Source, EncodeError> {
             path: path.to_owned(),
         });
     }
-    let starts = [video.as_ref().map(|v| v.index), audio.as_ref().map(|a| a.index)]
-        .into_iter()
-        .flatten()
-        .filter_map(|index| input.stream(index).and_then(|stream| start_us(&stream)));
-    let origin_us = starts.min().unwrap_or(0);
+    let start_of = |index: Option<usize>| {
+        index
+            .and_then(|index| input.stream(index))
+            .and_then(|s| start_us(&s))
+    };
+    let origin_us = origin_us(
+        start_of(video.as_ref().map(|video| video.index)),
+        start_of(audio.as_ref().map(|audio| audio.index)),
+    );
     let duration_s = (input.duration() > 0).then(|| input.duration() as f64 / 1e6);
     Ok(Source {
         path: path.to_owned(),
@@ -238,6 +242,18 @@ fn start_us(stream: &Stream<'_>) -> Option<i64> {
     })
 }
 
+/// The earlier of both starts. A little sound before the first picture, such as an encoder's priming, is given up
+/// instead, so that pictures keep their exact times.
+fn origin_us(video_us: Option<i64>, audio_us: Option<i64>) -> i64 {
+    match (video_us, audio_us) {
+        (Some(video_us), Some(audio_us)) if (0..=LEADING_SOUND_US).contains(&(video_us - audio_us)) => {
+            video_us
+        }
+        (Some(video_us), Some(audio_us)) => video_us.min(audio_us),
+        (one, other) => one.or(other).unwrap_or(0),
+    }
+}
+
 /// The size in square pixels: the wider direction grows, so that no line is lost.
 fn square_size(width: u32, height: u32, pixel_aspect: Rational) -> (u32, u32) {
     let aspect = f64::from(pixel_aspect.numerator()) / f64::from(pixel_aspect.denominator());
@@ -284,6 +300,7 @@ fn orientation_of(matrix: &[i32]) -> Orientation {
     }
 }
 
+const LEADING_SOUND_US: i64 = 50_000;
 const IO_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Demuxers of files that hold their media themselves. Not here: playlists (hls, dash, concat, imf), descriptions
@@ -313,6 +330,15 @@ mod tests {
         );
         assert_eq!(of(0, 0, 0, 0), Orientation::Upright);
         assert_eq!(orientation_of(&[1, 2]), Orientation::Upright);
+    }
+
+    #[test]
+    fn the_origin_is_the_earlier_start() {
+        assert_eq!(origin_us(Some(1_421_333), Some(1_400_000)), 1_421_333);
+        assert_eq!(origin_us(Some(1_900_000), Some(1_400_000)), 1_400_000);
+        assert_eq!(origin_us(Some(0), Some(500_000)), 0);
+        assert_eq!(origin_us(None, Some(7)), 7);
+        assert_eq!(origin_us(None, None), 0);
     }
 
     #[test]

@@ -30,15 +30,13 @@ impl FrameRate {
             (None, Some(base_fps)) => (base_fps, Some(base)),
             (None, None) => return Self::new(25, 1),
         };
-        if let Some(usual) = USUAL
-            .into_iter()
-            .find(|usual| (usual.fps() / fps - 1.0).abs() < 0.0005)
-        {
-            return usual;
-        }
         let mut halved = fps;
         while halved > 60.5 {
             halved /= 2.0;
+        }
+        let is_near = |usual: &Self| (usual.fps() / halved - 1.0).abs() < 0.0005;
+        if let Some(usual) = USUAL.into_iter().find(is_near) {
+            return usual;
         }
         match exact {
             Some(rate) if fps <= 60.5 && rate.denominator() <= 1001 => {

@@ -155,7 +155,7 @@ mod tests {
         for junk in [&[][..], &[0, 0, 1], &[1, 1, 1], &[0, 0], &[5, 6, 7]] {
             let mut out = Vec::new();
             append_access_unit(junk, &mut ParameterSets::default(), &mut out);
-            assert_eq!(out, []);
+            assert!(out.is_empty());
         }
     }
 }
