@@ -59,7 +59,7 @@ impl Element {
     pub fn advance(&mut self, now: Instant) -> bool {
         if self.playing {
             let by = now.since(self.now);
-            self.position = self.position + MediaTime::from(by);
+            self.position += MediaTime::from(by);
             self.played += by;
         }
         self.now = self.now.max(now);

@@ -1,10 +1,26 @@
-//! Replays network traces and recorded sessions through the Headgate engine.
+//! Replays network traces through the Headgate engine, faster than real time.
+//!
+//! A [`Session`] is one viewing: the full [`player_core::Player`] between a virtual link ([`network`], shaped by a
+//! [`Trace`]), a virtual origin ([`origin`], of a [`Content`] table) and a virtual media element ([`element`]), on a virtual
+//! clock. A [`batch::Batch`] is every trace with every algorithm ([`algorithms`]) on all cores; [`score`] says how good each
+//! session was, [`report`] prints it.
+//!
+//! The settings are those that ABR studies share: the manifest costs no time, each request costs one round trip, the first
+//! segment is of the lowest rendition, playback starts when it has arrived, and start-up counts as a stall.
 
+pub mod algorithms;
+pub mod batch;
 pub mod content;
 pub mod element;
+pub mod files;
 pub mod network;
 pub mod origin;
+pub mod report;
+pub mod score;
+pub mod session;
 pub mod trace;
 
 pub use content::Content;
+pub use score::Objective;
+pub use session::Session;
 pub use trace::Trace;

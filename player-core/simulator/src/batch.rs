@@ -1,0 +1,356 @@
+//! Many sessions: every trace with every algorithm, on all cores.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use player_core::Config;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::algorithms::{Entry, Timed, Timings};
+use crate::files::Aside;
+use crate::origin::Origin;
+use crate::score::{Objective, ScoreError};
+use crate::session::{Session, SessionError};
+use crate::trace::{Trace, TraceError};
+
+/// The engine's configuration by the yardstick's rules: the first segment at the lowest rendition; and no time-outs, because
+/// the yardstick's other players have none and an outage of a trace may last longer than them.
+pub fn yardstick(buffer_s: f64) -> Config {
+    let mut config = Config::default();
+    config.buffer.goal_s = buffer_s;
+    config.abr.initial_throughput_kbps = None;
+    config.retry.ttfb_timeout_ms = NO_TIMEOUT_MS;
+    config.retry.stall_timeout_ms = NO_TIMEOUT_MS;
+    config
+}
+
+/// A year.
+const NO_TIMEOUT_MS: u64 = 365 * 86_400_000;
+
+/// A trace and the family it belongs to: the name of its folder.
+#[derive(Clone, Debug)]
+pub struct FamilyTrace {
+    /// The folder's name.
+    pub family: String,
+    /// The trace.
+    pub trace: Trace,
+}
+
+/// Why there are no traces to run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TracesError {
+    /// The folder has none.
+    #[error("the folder {} holds no traces (*.csv), nor do its subfolders", .0.display())]
+    EmptyFolder(PathBuf),
+    /// There is no such file or folder, or it cannot be read.
+    #[error("cannot read the traces in {}: {source}", path.display())]
+    Read {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// One is no trace.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+}
+
+/// Reads traces: files, and folders with all `*.csv` in them and in their subfolders; by family and name, each file once.
+///
+/// # Errors
+/// If a path is not there, a folder holds no traces, or one of them is none.
+pub fn read_traces(paths: &[PathBuf]) -> Result<Vec<FamilyTrace>, TracesError> {
+    let mut files = BTreeMap::new();
+    for path in paths {
+        let failed = |source| TracesError::Read {
+            path: path.clone(),
+            source,
+        };
+        let canonical = path.canonicalize().map_err(failed)?;
+        if canonical.is_dir() {
+            let before = files.len();
+            let known = files
+                .values()
+                .filter(|file: &&PathBuf| file.starts_with(&canonical))
+                .count();
+            find_files(&canonical, &mut files).map_err(failed)?;
+            if files.len() == before && known == 0 {
+                return Err(TracesError::EmptyFolder(path.clone()));
+            }
+        } else {
+            add_file(canonical, &mut files);
+        }
+    }
+    let read = |((family, ..), path): ((String, String, PathBuf), PathBuf)| {
+        Trace::read(&path).map(|trace| FamilyTrace { family, trace })
+    };
+    Ok(files.into_par_iter().map(read).collect::<Result<_, _>>()?)
+}
+
+/// Family, name and path are the order of a run.
+type Files = BTreeMap<(String, String, PathBuf), PathBuf>;
+
+fn find_files(folder: &Path, files: &mut Files) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find_files(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "csv") {
+            add_file(path, files);
+        }
+    }
+    Ok(())
+}
+
+fn add_file(path: PathBuf, files: &mut Files) {
+    let name =
+        |part: Option<&std::ffi::OsStr>| part.map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let family = name(path.parent().and_then(Path::file_name));
+    files.insert((family, name(path.file_stem()), path.clone()), path);
+}
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The traces; a family is contiguous.
+    pub traces: Vec<FamilyTrace>,
+    /// The algorithms, in the order of the report.
+    pub algorithms: Vec<&'static Entry>,
+    /// The content of each family.
+    pub origins: BTreeMap<String, Arc<Origin>>,
+    /// The engine's configuration.
+    pub config: Config,
+    /// What to score by.
+    pub objective: Objective,
+    /// Where to write a log of each session, if anywhere.
+    pub logs: Option<PathBuf>,
+}
+
+/// The result of a session, as it stands in the JSON.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// Family of the trace.
+    pub family: String,
+    /// Name of the trace.
+    pub trace: String,
+    /// Name of the algorithm.
+    pub algorithm: String,
+    /// Normalised quality of experience by the objective, per segment.
+    pub qoe: f64,
+    /// Mean nominal bitrate, kbit/s.
+    pub bitrate_kbps: f64,
+    /// Time without pictures after the start, seconds.
+    pub rebuffer_s: f64,
+    /// The same as a share of the content's duration.
+    pub rebuffer_ratio: f64,
+    /// Time to the first picture, seconds.
+    pub startup_s: f64,
+    /// Segments with a stall after the start.
+    pub stalls: usize,
+    /// Segments of another rendition than the one before.
+    pub switches: usize,
+    /// Segments played.
+    pub segments: usize,
+    /// Requests given up.
+    pub abandoned: u64,
+    /// Median time of a decision by the real clock, microseconds: not deterministic.
+    pub decision_us_p50: f64,
+    /// 99th percentile of it.
+    pub decision_us_p99: f64,
+    /// Virtual time, seconds.
+    #[serde(skip)]
+    pub virtual_s: f64,
+    /// Real time on one core, seconds.
+    #[serde(skip)]
+    pub real_s: f64,
+}
+
+/// A session that came to no result.
+#[derive(Debug, thiserror::Error)]
+#[error("{family}/{trace} with {algorithm}: {reason}")]
+pub struct Failure {
+    /// Family of the trace.
+    pub family: String,
+    /// Name of the trace.
+    pub trace: String,
+    /// Name of the algorithm.
+    pub algorithm: String,
+    /// Why.
+    pub reason: Box<FailureReason>,
+}
+
+/// Why a session came to no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FailureReason {
+    /// The log cannot be made.
+    #[error("cannot write the log {}: {source}", path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no content for the family.
+    #[error("there is no content for the family; give --content FILE or --content FAMILY=FILE")]
+    NoContent,
+    /// It cannot be scored.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// It came to no end.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}
+
+impl Batch {
+    /// How many sessions it has.
+    pub fn sessions(&self) -> usize {
+        self.traces.len() * self.algorithms.len()
+    }
+
+    /// Runs them all, and calls `done` after each, on any thread. The results are in the order of the traces, then of the
+    /// algorithms.
+    pub fn run(&self, done: impl Fn() + Sync) -> Vec<Result<Row, Failure>> {
+        let jobs: Vec<_> = self
+            .traces
+            .iter()
+            .flat_map(|trace| self.algorithms.iter().map(move |entry| (trace, *entry)))
+            .collect();
+        jobs.into_par_iter()
+            // One by one: sessions differ widely in length.
+            .with_max_len(1)
+            .map(|(trace, entry)| {
+                let result = self.run_one(trace, entry).map_err(|reason| Failure {
+                    family: trace.family.clone(),
+                    trace: trace.trace.name().to_owned(),
+                    algorithm: entry.name.to_owned(),
+                    reason: Box::new(reason),
+                });
+                done();
+                result
+            })
+            .collect()
+    }
+
+    fn run_one(&self, trace: &FamilyTrace, entry: &Entry) -> Result<Row, FailureReason> {
+        let origin = self.origins.get(&trace.family).ok_or(FailureReason::NoContent)?;
+        let mut config = self.config.clone();
+        let timings = Timings::new();
+        let abr = Box::new(Timed::new(entry.make(&mut config), timings.clone()));
+        let session = Session {
+            trace: &trace.trace,
+            origin,
+            config,
+            abr,
+        };
+        let start = std::time::Instant::now();
+        let outcome = match &self.logs {
+            None => session.run()?,
+            Some(folder) => {
+                let path =
+                    folder
+                        .join(&trace.family)
+                        .join(format!("{}.{}.jsonl", trace.trace.name(), entry.name));
+                let failed = |source| FailureReason::Log {
+                    path: path.clone(),
+                    source,
+                };
+                let mut log = BufWriter::new(Aside::create(&path).map_err(failed)?);
+                // A session that fails leaves its log: it shows why.
+                let outcome = session.run_logged(&mut log);
+                log.flush().map_err(failed)?;
+                log.into_inner()
+                    .map_err(|e| failed(e.into_error()))?
+                    .finish()
+                    .map_err(failed)?;
+                outcome?
+            }
+        };
+        let real_s = start.elapsed().as_secs_f64();
+        let score = self.objective.score(origin.content(), &outcome.played)?;
+        let mut decisions = timings.take();
+        decisions.sort_unstable();
+        Ok(Row {
+            family: trace.family.clone(),
+            trace: trace.trace.name().to_owned(),
+            algorithm: entry.name.to_owned(),
+            qoe: score.qoe,
+            bitrate_kbps: score.bitrate_kbps,
+            rebuffer_s: score.rebuffer_s,
+            rebuffer_ratio: score.rebuffer_ratio,
+            startup_s: score.startup_s,
+            stalls: score.stalls,
+            switches: score.switches,
+            segments: outcome.played.len(),
+            abandoned: outcome.cancelled,
+            decision_us_p50: percentile_us(&decisions, 0.50),
+            decision_us_p99: percentile_us(&decisions, 0.99),
+            virtual_s: outcome.duration.as_secs_f64(),
+            real_s,
+        })
+    }
+}
+
+/// Nearest rank, in microseconds to three decimals; zero if there are none.
+fn percentile_us(sorted: &[Duration], p: f64) -> f64 {
+    let rank = (p * sorted.len() as f64).ceil() as usize;
+    sorted
+        .get(rank.saturating_sub(1))
+        .map_or(0.0, |t| t.as_nanos() as f64 / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn write(path: &Path) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "duration_ms,bandwidth_kbps,latency_ms\n10,10,10\n").unwrap();
+    }
+
+    #[test]
+    fn traces_come_from_files_and_folders_each_once_by_family() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b/2.csv", "b/1.csv", "a/deep/9.csv", "a/readme.txt"] {
+            write(&dir.path().join(name));
+        }
+        let paths = [
+            dir.path().join("b/2.csv"),
+            dir.path().to_owned(),
+            dir.path().join("b"),
+        ];
+        let names: Vec<_> = read_traces(&paths)
+            .unwrap()
+            .into_iter()
+            .map(|t| format!("{}/{}", t.family, t.trace.name()))
+            .collect();
+        assert_eq!(names, ["b/1", "b/2", "deep/9"]);
+    }
+
+    #[test]
+    fn a_missing_path_an_empty_folder_and_a_wrong_file_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = |path: &Path| read_traces(&[path.to_owned()]).unwrap_err().to_string();
+        let missing = dir.path().join("nowhere");
+        assert!(error(&missing).starts_with(&format!("cannot read the traces in {}: ", missing.display())));
+        assert!(error(dir.path()).ends_with("holds no traces (*.csv), nor do its subfolders"));
+        let wrong = dir.path().join("wrong.csv");
+        fs::write(&wrong, "{}").unwrap();
+        assert!(error(&wrong).contains("wrong.csv, line 1: expected the header"));
+    }
+
+    #[test]
+    fn percentiles_are_nearest_ranks() {
+        let times: Vec<_> = (1..=100).map(Duration::from_micros).collect();
+        assert!((percentile_us(&times, 0.5) - 50.0).abs() < 1e-9);
+        assert!((percentile_us(&times, 0.99) - 99.0).abs() < 1e-9);
+        assert!(percentile_us(&[], 0.5).abs() < 1e-9);
+    }
+}

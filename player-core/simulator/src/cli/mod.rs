@@ -1,0 +1,32 @@
+//! The command line.
+
+mod replay;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Plays network traces, or recorded sessions, through the Headgate engine on a virtual clock.
+#[derive(Debug, Parser)]
+#[command(name = "headgate-sim", version, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Replay(replay::Replay),
+    Run(run::Run),
+}
+
+impl Args {
+    /// Does what is asked for.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Replay(replay) => replay.run(),
+            Command::Run(run) => run.run(),
+        }
+    }
+}

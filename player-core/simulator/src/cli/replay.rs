@@ -1,0 +1,74 @@
+//! `headgate-sim replay`.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use player_core::record;
+use simulator::files::Aside;
+
+/// Feeds the inputs of a log to the engine again and compares its outputs with the recorded ones.
+///
+/// The exit code is 1 if they differ, or if the log cannot be replayed.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  headgate-sim run --traces traces/lte --content video/bbb.json --algorithms headgate --json out.json --log logs
+  headgate-sim replay logs/lte/drive_1.headgate.jsonl --out again.jsonl
+  cmp logs/lte/drive_1.headgate.jsonl again.jsonl")]
+pub(super) struct Replay {
+    /// The log: of a browser or of `headgate-sim run --log`.
+    log: PathBuf,
+    /// Write the inputs with the new outputs to this file.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print one JSON object: inputs, outputs, first_difference (number of a line of the log, or null).
+    #[arg(long)]
+    json: bool,
+}
+
+impl Replay {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let name = self.log.display();
+        let log =
+            BufReader::new(File::open(&self.log).with_context(|| format!("cannot read the log {name}"))?);
+        let result = match &self.out {
+            None => record::replay(log, io::sink()),
+            Some(path) => {
+                let failed = || format!("cannot write {}", path.display());
+                let mut out = BufWriter::new(Aside::create(path).with_context(failed)?);
+                let result = record::replay(log, &mut out);
+                if result.is_ok() {
+                    out.flush().with_context(failed)?;
+                    out.into_inner()
+                        .map_err(io::IntoInnerError::into_error)
+                        .with_context(failed)?
+                        .finish()
+                        .with_context(failed)?;
+                }
+                result
+            }
+        };
+        let result = result.with_context(|| format!("cannot replay {name}"))?;
+        if self.json {
+            let difference = result.first_difference;
+            println!(
+                "{}",
+                serde_json::json!({"inputs": result.inputs, "outputs": result.outputs, "first_difference": difference})
+            );
+        } else {
+            println!("{name}: {} inputs, {} outputs", result.inputs, result.outputs);
+            match result.first_difference {
+                None => println!("the outputs are those of the log"),
+                Some(line) => println!("the outputs differ from line {line} of the log on"),
+            }
+        }
+        Ok(if result.first_difference.is_some() {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+}

@@ -1,0 +1,493 @@
+//! One viewing: the engine between a virtual network and a virtual media element, on a virtual clock.
+//!
+//! The driver jumps from event to event: the network's, the element's, the deadline of the engine. Nothing in it is
+//! random and nothing looks at the real clock, so that the same session gives the same log, byte for byte.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use player_core::abr::Abr;
+use player_core::error::PlayerError;
+use player_core::input::{Body, Integrity, Load, RequestId, TrackKind};
+use player_core::output::{Append, Fetch, PlayerEvent};
+use player_core::record::{self, Header, Line};
+use player_core::time::{ByteRange, TimeRange};
+use player_core::{Config, Input, Instant, MediaTime, Output, Player};
+
+use crate::element::Element;
+use crate::network::{Arrival, Network, What};
+use crate::origin::{MANIFEST_URL, Origin, Resource, SegmentRef};
+use crate::score::Played;
+use crate::trace::Trace;
+
+/// A session may last this many times its content.
+pub const MAX_DURATION_FACTOR: u32 = 20;
+/// More inputs than this without time passing are an endless loop.
+const MAX_INPUTS_AT_ONCE: u32 = 10_000;
+/// More inputs than this for a second of virtual time are an endless loop with small steps.
+const MAX_INPUTS_PER_SECOND: u64 = 2000;
+const MAX_INPUTS_AT_FIRST: u64 = 100_000;
+
+/// What to play, over what, how.
+pub struct Session<'a> {
+    /// The network.
+    pub trace: &'a Trace,
+    /// The content.
+    pub origin: &'a Origin,
+    /// The engine's configuration.
+    pub config: Config,
+    /// The algorithm; a log can only be replayed if `config` names it.
+    pub abr: Box<dyn Abr>,
+}
+
+/// How a session went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What the viewer saw of each segment.
+    pub played: Vec<Played>,
+    /// Virtual time from the load to the end.
+    pub duration: Duration,
+    /// Inputs given to the engine.
+    pub inputs: u64,
+    /// Requests for segments.
+    pub requests: u64,
+    /// Requests that the engine cancelled.
+    pub cancelled: u64,
+    /// Time in which nothing was asked of the network.
+    pub idle: Duration,
+}
+
+/// Why a session did not come to its end: each is a fault of the engine or of its configuration, but for the log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The engine waits for nothing.
+    #[error("the player made no progress at {at}: it waits, and nothing is under way")]
+    Deadlock {
+        /// When, and how things stood.
+        at: Situation,
+    },
+    /// The engine asks for one step after the other without an end.
+    #[error("the player made no progress at {at}: it does not come to rest")]
+    Loop {
+        /// When, and how things stood.
+        at: Situation,
+    },
+    /// The log cannot be written.
+    #[error("cannot write the log: {0}")]
+    Log(#[from] io::Error),
+    /// The engine asked for something impossible.
+    #[error("the player broke its contract at {at}: {what}")]
+    Contract {
+        /// When, and how things stood.
+        at: Situation,
+        /// What it asked for.
+        what: String,
+    },
+    /// The engine gave up.
+    #[error("the player gave up at {at}: {error}")]
+    Player {
+        /// When, and how things stood.
+        at: Situation,
+        /// What it said.
+        error: PlayerError,
+    },
+    /// The content should have been over long ago.
+    #[error("the player made too little progress by {at}: the content lasts {content_s:.0} s")]
+    TooLong {
+        /// When, and how things stood.
+        at: Situation,
+        /// Duration of the content.
+        content_s: f64,
+    },
+}
+
+/// How things stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Situation {
+    /// Virtual time.
+    pub now: Instant,
+    /// The playhead.
+    pub position: MediaTime,
+    /// Media ahead of it.
+    pub buffer: MediaTime,
+    /// Requests in flight.
+    pub in_flight: usize,
+}
+
+impl fmt::Display for Situation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "t={:.3} s (playhead {:.3} s, buffer {:.3} s, {} requests in flight)",
+            self.now.since(Instant::ZERO).as_secs_f64(),
+            self.position.as_secs_f64(),
+            self.buffer.as_secs_f64(),
+            self.in_flight
+        )
+    }
+}
+
+impl Session<'_> {
+    /// Plays to the end.
+    ///
+    /// # Errors
+    /// If the engine gives up, comes to no end, or breaks its contract.
+    pub fn run(self) -> Result<Outcome, SessionError> {
+        self.drive(None)
+    }
+
+    /// Plays to the end and writes a log that [`record::replay`] reads.
+    ///
+    /// # Errors
+    /// As [`Session::run`], and if the log cannot be written.
+    pub fn run_logged(self, log: &mut dyn Write) -> Result<Outcome, SessionError> {
+        self.drive(Some(log))
+    }
+
+    fn drive(self, mut log: Option<&mut dyn Write>) -> Result<Outcome, SessionError> {
+        let start = Instant::ZERO;
+        if let Some(log) = &mut log {
+            record::write_line(log, &Header::new(self.config.clone(), start))?;
+        }
+        let content = self.origin.content();
+        let mut driver = Driver {
+            origin: self.origin,
+            player: Player::with_abr(self.config, self.abr, start),
+            network: Network::new(self.trace),
+            element: Element::new(),
+            log,
+            now: start,
+            deadline: None,
+            queue: VecDeque::new(),
+            asked: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            has_buffer: false,
+            rungs: vec![None; content.segments().len()],
+            failure: None,
+            outcome: Outcome::default(),
+        };
+        driver.queue.push_back(Input::Load(Load {
+            url: MANIFEST_URL.to_owned(),
+            video_id: content.name().to_owned(),
+            video_title: content.name().to_owned(),
+            ..Load::default()
+        }));
+        driver.play()?;
+        driver.queue.push_back(Input::Unload);
+        driver.settle()?;
+        driver.finish()
+    }
+}
+
+struct Driver<'a, 'log> {
+    origin: &'a Origin,
+    player: Player,
+    network: Network<'a>,
+    element: Element,
+    log: Option<&'log mut dyn Write>,
+    now: Instant,
+    /// What the engine waits for.
+    deadline: Option<Instant>,
+    /// What the engine is to be told now.
+    queue: VecDeque<Input>,
+    /// Segments on their way.
+    asked: BTreeMap<RequestId, SegmentRef>,
+    /// Segments that have arrived and are not released.
+    bodies: BTreeMap<RequestId, SegmentRef>,
+    has_buffer: bool,
+    /// What was appended, by segment.
+    rungs: Vec<Option<usize>>,
+    failure: Option<PlayerError>,
+    outcome: Outcome,
+}
+
+impl Driver<'_, '_> {
+    fn play(&mut self) -> Result<(), SessionError> {
+        let content_s = self.origin.content().duration().as_secs_f64();
+        let limit = Instant::ZERO + self.origin.content().duration().as_duration() * MAX_DURATION_FACTOR;
+        let mut arrivals = Vec::new();
+        let mut at_once = 0_u32;
+        loop {
+            self.settle()?;
+            if self.element.has_ended() {
+                return Ok(());
+            }
+            let events = [self.network.next(), self.element.next(), self.deadline];
+            let Some(next) = events.into_iter().flatten().min() else {
+                return Err(SessionError::Deadlock { at: self.situation() });
+            };
+            if next > self.now {
+                at_once = 0;
+                if self.network.in_flight() == 0 {
+                    self.outcome.idle += next.since(self.now);
+                }
+                self.now = next;
+            }
+            at_once += 1;
+            if at_once > MAX_INPUTS_AT_ONCE {
+                return Err(SessionError::Loop { at: self.situation() });
+            }
+            if self.now > limit {
+                return Err(SessionError::TooLong {
+                    at: self.situation(),
+                    content_s,
+                });
+            }
+            // The element first: what the engine decides at an arrival, it decides knowing where the playhead is.
+            let changed = self.element.advance(self.now);
+            self.report_if(changed);
+            self.network.advance(self.now, &mut arrivals);
+            for arrival in arrivals.drain(..) {
+                self.arrived(arrival);
+            }
+            if self.queue.is_empty() {
+                self.queue.push_back(Input::Tick);
+            }
+        }
+    }
+
+    /// Tells the engine what there is to tell now, and does what it says, until both are silent.
+    fn settle(&mut self) -> Result<(), SessionError> {
+        let mut at_once = 0_u32;
+        while let Some(input) = self.queue.pop_front() {
+            at_once += 1;
+            self.outcome.inputs += 1;
+            let seconds = self.now.as_micros() / 1_000_000;
+            let most = MAX_INPUTS_AT_FIRST + MAX_INPUTS_PER_SECOND.saturating_mul(seconds);
+            if at_once > MAX_INPUTS_AT_ONCE || self.outcome.inputs > most {
+                return Err(SessionError::Loop { at: self.situation() });
+            }
+            if let Some(log) = &mut self.log {
+                record::write_line(log, &Line::In(self.now, input.clone()))?;
+            }
+            self.player.handle_input(self.now, input);
+            loop {
+                let output = self.player.poll_output();
+                if let Some(log) = &mut self.log {
+                    record::write_line(log, &Line::Out(output.clone()))?;
+                }
+                if let Output::Wait(deadline) = output {
+                    self.deadline = deadline;
+                    break;
+                }
+                self.perform(output).map_err(|what| SessionError::Contract {
+                    at: self.situation(),
+                    what,
+                })?;
+            }
+            if let Some(error) = self.failure.take() {
+                return Err(SessionError::Player {
+                    at: self.situation(),
+                    error,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, output: Output) -> Result<(), String> {
+        match output {
+            Output::Append(append) => self.append(&append)?,
+            Output::Cancel { request } => {
+                self.network.cancel(request);
+                if self.asked.remove(&request).is_some() {
+                    self.outcome.cancelled += 1;
+                }
+                self.queue.retain(|input| request_of(input) != Some(request));
+            }
+            Output::CreateBuffer {
+                kind: TrackKind::Video,
+                ..
+            } if !self.has_buffer => self.has_buffer = true,
+            Output::CreateBuffer { kind, .. } => {
+                return Err(format!(
+                    "it made a source buffer for {} that nobody needs",
+                    kind.name()
+                ));
+            }
+            Output::EndOfStream => {
+                let changed = self.element.end_of_stream();
+                self.report_if(changed);
+            }
+            Output::Event(PlayerEvent::Error(error)) if error.fatal => self.failure = Some(error),
+            Output::Fetch(fetch) => self.fetch(&fetch)?,
+            Output::OpenSource => self.queue.push_back(Input::SourceOpened),
+            Output::ProbeTypes { types } => self.queue.push_back(Input::TypesSupported(types)),
+            Output::Release { request } => {
+                self.bodies.remove(&request);
+            }
+            Output::Remove { kind, range } => {
+                let changed = self.element.remove(range);
+                let buffered = self.element.buffered().to_vec();
+                self.queue.push_back(Input::Removed { kind, buffered });
+                self.report_if(changed);
+            }
+            Output::Seek { to } => {
+                self.element.seek(to);
+                self.report_if(true);
+            }
+            // Beacons have no collector here, the duration is known, events are for applications.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, fetch: &Fetch) -> Result<(), String> {
+        let request = fetch.request;
+        match self.origin.resolve(fetch)? {
+            // By the yardstick's rules the manifest costs no time.
+            Resource::Manifest => {
+                let body = self.origin.manifest().as_bytes().to_vec();
+                self.queue
+                    .push_back(response(request, 200, "application/dash+xml", body.len() as u64));
+                self.queue.push_back(Input::Body {
+                    request,
+                    body: Body(body),
+                });
+            }
+            Resource::Segment(segment) => {
+                self.outcome.requests += 1;
+                self.asked.insert(request, segment);
+                self.network.request(request, segment.bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn arrived(&mut self, arrival: Arrival) {
+        let request = arrival.request;
+        self.queue.push_back(match arrival.what {
+            What::Headers(bytes) => response(request, 206, "video/mp4", bytes),
+            What::Progress(bytes) => Input::Progress { request, bytes },
+            What::Complete(bytes) => {
+                if let Some(segment) = self.asked.remove(&request) {
+                    self.bodies.insert(request, segment);
+                }
+                Input::Complete {
+                    request,
+                    bytes,
+                    integrity: Integrity::Whole,
+                    cached: false,
+                }
+            }
+        });
+    }
+
+    fn append(&mut self, append: &Append) -> Result<(), String> {
+        let request = append.request.0;
+        if !self.has_buffer || append.kind != TrackKind::Video {
+            return Err(format!(
+                "it appended to a source buffer for {} that was never made",
+                append.kind.name()
+            ));
+        }
+        let segment = *self
+            .bodies
+            .get(&append.request)
+            .ok_or_else(|| format!("it appended response {request}, which is not there"))?;
+        let whole = ByteRange {
+            offset: 0,
+            length: segment.bytes,
+        };
+        if append.bytes.is_some_and(|bytes| bytes != whole) {
+            return Err(format!(
+                "it appended a part of response {request}, which is one segment"
+            ));
+        }
+        let range = self.origin.time_range(segment.index);
+        if let Some(rung) = self.rungs.get_mut(segment.index)
+            && (rung.is_none() || self.element.position() <= range.start)
+        {
+            *rung = Some(segment.rung);
+        }
+        let offset = append.timestamp_offset;
+        let changed = self
+            .element
+            .append(TimeRange::new(range.start + offset, range.end + offset));
+        let buffered = self.element.buffered().to_vec();
+        self.queue.push_back(Input::Appended {
+            kind: append.kind,
+            buffered,
+        });
+        self.report_if(changed);
+        Ok(())
+    }
+
+    /// Tells the engine the element's state, if there is a new one.
+    fn report_if(&mut self, changed: bool) {
+        if changed {
+            self.queue.push_back(Input::Media(self.element.state()));
+        }
+    }
+
+    fn finish(mut self) -> Result<Outcome, SessionError> {
+        let mut played = Vec::with_capacity(self.rungs.len());
+        for (index, rung) in self.rungs.iter().enumerate() {
+            let Some(rung) = *rung else {
+                let what = format!("it played to the end without segment {index}");
+                return Err(SessionError::Contract {
+                    at: self.situation(),
+                    what,
+                });
+            };
+            played.push(Played {
+                rung,
+                stall: Duration::ZERO,
+            });
+        }
+        let segment_us = self.origin.content().segment_duration().as_micros();
+        let last = played.len().saturating_sub(1);
+        for stall in self.element.stalls() {
+            let index = usize::try_from(stall.position.as_micros() / segment_us)
+                .unwrap_or_default()
+                .min(last);
+            if let Some(segment) = played.get_mut(index) {
+                segment.stall += stall.duration;
+            }
+        }
+        self.outcome.played = played;
+        self.outcome.duration = self.now.since(Instant::ZERO);
+        Ok(self.outcome)
+    }
+
+    fn situation(&self) -> Situation {
+        let position = self.element.position();
+        let ahead = self
+            .element
+            .buffered()
+            .iter()
+            .find(|range| range.contains(position));
+        let buffer = ahead.map_or(MediaTime::ZERO, |range| range.end - position);
+        Situation {
+            now: self.now,
+            position,
+            buffer,
+            in_flight: self.network.in_flight(),
+        }
+    }
+}
+
+fn response(request: RequestId, status: u16, content_type: &str, bytes: u64) -> Input {
+    Input::Response {
+        request,
+        status,
+        url: None,
+        content_type: Some(content_type.to_owned()),
+        content_length: Some(bytes),
+        retry_after_s: None,
+    }
+}
+
+const fn request_of(input: &Input) -> Option<RequestId> {
+    match input {
+        Input::Body { request, .. }
+        | Input::Complete { request, .. }
+        | Input::Failed { request, .. }
+        | Input::Progress { request, .. }
+        | Input::Response { request, .. } => Some(*request),
+        _ => None,
+    }
+}

@@ -1,0 +1,95 @@
+//! Content, traces and algorithms for tests.
+
+use std::path::Path;
+
+use player_core::abr::{Abr, Context, Download, Flight, Progress};
+use player_core::{Bitrate, Config};
+use simulator::batch::yardstick;
+use simulator::origin::Origin;
+use simulator::session::{Outcome, SessionError};
+use simulator::trace::Point;
+use simulator::{Content, Session, Trace};
+
+/// Content with these bitrates; sizes in bits, by segment and rung.
+pub(crate) fn origin(segment_ms: u32, bitrates_kbps: &[f64], bits: &[Vec<u64>]) -> Origin {
+    let json = serde_json::json!({
+        "segment_duration_ms": segment_ms, "bitrates_kbps": bitrates_kbps, "segment_sizes_bits": bits,
+    });
+    Origin::new(Content::parse(Path::new("content.json"), json.to_string().as_bytes()).unwrap())
+}
+
+/// Content whose segments have exactly the nominal bitrate.
+pub(crate) fn flat_origin(segment_ms: u32, bitrates_kbps: &[f64], segments: usize) -> Origin {
+    let row = bitrates_kbps
+        .iter()
+        .map(|kbps| (kbps * f64::from(segment_ms)) as u64)
+        .collect();
+    origin(segment_ms, bitrates_kbps, &vec![row; segments])
+}
+
+/// A trace of (ms, kbit/s) with one latency.
+pub(crate) fn trace(latency_ms: f64, points: &[(f64, f64)]) -> Trace {
+    let points: Vec<_> = points
+        .iter()
+        .map(|&(duration_ms, bandwidth_kbps)| Point {
+            duration_ms,
+            bandwidth_kbps,
+            latency_ms,
+        })
+        .collect();
+    Trace::new("trace", &points).unwrap()
+}
+
+/// A session with an algorithm of the engine.
+pub(crate) fn session<'a>(trace: &'a Trace, origin: &'a Origin, algorithm: &str, mut config: Config) -> Session<'a> {
+    let abr = simulator::algorithms::find(algorithm).unwrap().make(&mut config);
+    Session {
+        trace,
+        origin,
+        config,
+        abr,
+    }
+}
+
+/// Plays with a rung for each segment, chosen in advance.
+pub(crate) fn play(trace: &Trace, origin: &Origin, buffer_s: f64, rungs: &[usize]) -> Result<Outcome, SessionError> {
+    let abr = Box::new(Script {
+        rungs: rungs.to_vec(),
+    });
+    Session {
+        trace,
+        origin,
+        config: yardstick(buffer_s),
+        abr,
+    }
+    .run()
+}
+
+/// Chooses what it was told.
+struct Script {
+    /// By segment; the last one counts for all that follow.
+    rungs: Vec<usize>,
+}
+
+impl Abr for Script {
+    fn name(&self) -> &str {
+        "script"
+    }
+
+    fn on_progress(&mut self, _: &Progress) {}
+
+    fn on_download(&mut self, _: &Download) {}
+
+    fn choose(&mut self, context: &Context<'_>) -> usize {
+        let left = context.remaining.unwrap();
+        self.rungs[self.rungs.len() - left]
+    }
+
+    fn abandon(&mut self, _: &Context<'_>, _: &Flight) -> Option<usize> {
+        None
+    }
+
+    fn estimate(&self) -> Option<Bitrate> {
+        None
+    }
+}
