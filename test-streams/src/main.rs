@@ -1,2 +1,239 @@
-//! An origin of named test streams with traffic shaping.
-fn main() {}
+//! `headgate-origin`: serves test streams over a network that can be told how to behave.
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use encoder::vod::{CancelToken, Progress};
+use indicatif::{ProgressBar, ProgressStyle};
+use simulator::trace::Trace;
+use test_streams::faults::Faults;
+use test_streams::made::Recipe;
+use test_streams::origin::{Origin, OriginConfig};
+use test_streams::shaping::Shape;
+use tokio::net::TcpListener;
+
+/// Serves test streams as a CDN does, over a network that can be told how to behave.
+#[derive(Parser)]
+#[command(name = "headgate-origin", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve every stream below a folder until Ctrl-C or SIGTERM.
+    #[command(after_help = EXAMPLES)]
+    Serve(Serve),
+}
+
+#[derive(Args)]
+struct Serve {
+    /// The folder to serve, for example what `headgate-encode vod --out DIR --id ID` wrote.
+    #[arg(long, value_name = "DIR")]
+    root: PathBuf,
+    /// Address to listen at; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    listen: SocketAddr,
+    /// Shape the network as this trace file says: CSV of duration_ms,bandwidth_kbps,latency_ms. It begins with the first
+    /// request and is repeated.
+    #[arg(long, value_name = "FILE", conflicts_with = "rate_kbps")]
+    trace: Option<PathBuf>,
+    /// Shape the network to a steady rate, kbit/s.
+    #[arg(long, value_name = "N")]
+    rate_kbps: Option<f64>,
+    /// Milliseconds between a request and its answer's first byte, in place of the trace's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    latency_ms: Option<u64>,
+    /// Serve only these streams.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    streams: Vec<String>,
+    /// Make this test stream first if it is not there: sample-10s, sample-20s-360p, …
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    make: Vec<String>,
+    /// What shall go wrong: KIND:PATTERN or KINDxTIMES:PATTERN, KIND being a status from 400 to 599, break, html or truncate.
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    faults: Vec<String>,
+    /// Report as JSON, one object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  headgate-origin serve --root public --make sample-10s
+  headgate-origin serve --root public --trace traces/norway_3g/report.2010-09-13_1003CEST.csv
+  headgate-origin serve --root public --rate-kbps 1500 --latency-ms 60 --faults '404x2:*/720p/3.m4s'
+
+While it serves:
+  curl -X POST http://127.0.0.1:8081/_origin/reset
+  curl -X PUT --json '{\"rate_kbps\": 800, \"latency_ms\": 40}' http://127.0.0.1:8081/_origin/shape
+  curl -X PUT --json '[\"truncatex1:*/480p/2.m4s\"]' http://127.0.0.1:8081/_origin/faults";
+
+fn main() -> ExitCode {
+    let Command::Serve(serve) = Cli::parse().command;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("HEADGATE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+    match run(serve) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", explain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(serve: Serve) -> anyhow::Result<()> {
+    let mut config = OriginConfig::new(&serve.root);
+    config.shape = shape(&serve)?;
+    config.faults = Faults::parse(&serve.faults)?;
+    config.streams = serve.streams;
+    // What is cheap to find wrong comes before what takes long.
+    let recipes = serve
+        .make
+        .iter()
+        .map(|name| Recipe::named(name))
+        .collect::<Result<Vec<_>, _>>()?;
+    let listener = TcpListener::bind(serve.listen).await.with_context(|| {
+        format!(
+            "cannot listen at {}; choose another address with --listen",
+            serve.listen
+        )
+    })?;
+    for recipe in recipes {
+        make(recipe, &serve.root, serve.json).await?;
+    }
+    let origin = Origin::open(config)?;
+    announce(&origin, listener.local_addr()?, serve.json)?;
+    let stopped = axum::serve(listener, origin.router()).with_graceful_shutdown(asked_to_stop());
+    tokio::select! {
+        result = stopped => result.context("the server stopped"),
+        // Answers over a slow link are not waited for.
+        () = async { asked_to_stop().await; tokio::time::sleep(PATIENCE).await } => Ok(()),
+    }
+}
+
+fn shape(serve: &Serve) -> anyhow::Result<Option<Shape>> {
+    let latency = serve.latency_ms.map(Duration::from_millis);
+    if let Some(path) = &serve.trace {
+        let trace = Trace::read(path).context("--trace")?;
+        return Ok(Some(Shape { trace, latency }));
+    }
+    match (serve.rate_kbps, latency) {
+        (None, None) => Ok(None),
+        (rate_kbps, latency) => {
+            let rate_kbps = rate_kbps.unwrap_or(UNLIMITED_KBPS);
+            Ok(Some(
+                Shape::constant(rate_kbps, latency.unwrap_or_default()).context("--rate-kbps")?,
+            ))
+        }
+    }
+}
+
+async fn make(recipe: Recipe, root: &Path, json: bool) -> anyhow::Result<()> {
+    let cancel = CancelToken::default();
+    let root = root.to_owned();
+    let flag = cancel.clone();
+    let mut working = tokio::task::spawn_blocking(move || {
+        let bar = if json || !std::io::stderr().is_terminal() {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::no_length()
+        };
+        let made = recipe.make(&root, &flag, &mut |progress| show(&bar, &progress));
+        bar.finish_and_clear();
+        made
+    });
+    let made = tokio::select! {
+        made = &mut working => made,
+        () = asked_to_stop() => {
+            cancel.cancel();
+            working.await
+        }
+    };
+    made.context("the encoder failed")??;
+    Ok(())
+}
+
+fn show(bar: &ProgressBar, progress: &Progress) {
+    match progress {
+        Progress::Start { total_frames, .. } => {
+            bar.set_length(total_frames.unwrap_or(0));
+            if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} frames, {eta} left") {
+                bar.set_style(style);
+            }
+        }
+        Progress::Progress { frames, .. } => bar.set_position(*frames),
+        _ => {}
+    }
+}
+
+fn announce(origin: &Origin, address: SocketAddr, json: bool) -> anyhow::Result<()> {
+    let streams = origin.streams().context("the root cannot be read")?;
+    let mut out = std::io::stdout().lock();
+    if json {
+        let line = serde_json::json!({"event": "listening", "url": format!("http://{address}/"), "streams": streams});
+        return writeln!(out, "{line}").context("standard output");
+    }
+    let mut print = || -> std::io::Result<()> {
+        writeln!(out, "Index  http://{address}/streams.json")?;
+        for path in streams
+            .iter()
+            .flat_map(|stream| stream.hls.iter().chain(&stream.dash))
+        {
+            let protocol = if path.ends_with(".mpd") { "DASH" } else { "HLS" };
+            writeln!(out, "{protocol:<6} http://{address}/{path}")?;
+        }
+        Ok(())
+    };
+    print().context("standard output")?;
+    if streams.is_empty() {
+        tracing::warn!("there is no stream below the root; encode one, or give --make sample-10s");
+    }
+    Ok(())
+}
+
+/// The error and its causes, without those that the text before has named already.
+fn explain(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |text, cause| match text {
+            text if text.is_empty() => cause,
+            text if text.contains(&cause) => text,
+            text => format!("{text}: {cause}"),
+        })
+}
+
+/// SIGTERM or Ctrl-C.
+async fn asked_to_stop() {
+    let interrupt = async { drop(tokio::signal::ctrl_c().await) };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}
+
+/// With a latency alone, the rate is no limit.
+const UNLIMITED_KBPS: f64 = 1e7;
+/// How long answers in flight may take after the signal.
+const PATIENCE: Duration = Duration::from_secs(1);
