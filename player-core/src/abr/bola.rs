@@ -48,11 +48,13 @@ fn best(context: &Context<'_>) -> usize {
     } else {
         1.0
     };
+    // With logarithmic utilities the score's maximum lies at the lowest rendition for the minimum buffer and at the highest
+    // for the target: V (u_0 + g - 1) = minimum, V (u_max + g - 1) = target.
     let vp = MINIMUM_BUFFER_S / gp;
     let mut best = (0, f64::NEG_INFINITY);
     for (i, rung) in context.ladder.iter().enumerate() {
         let bps = rung.bitrate.as_f64().max(1.0);
-        let score = (vp * (utility(bps) - 1.0 + gp) - context.buffer_s) / bps;
+        let score = (vp * (utility(bps) + gp) - context.buffer_s) / bps;
         if score >= best.1 {
             best = (i, score);
         }
