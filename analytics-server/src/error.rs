@@ -16,13 +16,13 @@ pub enum Error {
         source: io::Error,
     },
     /// The beacon log failed.
-    #[error("beacon log: {0}")]
+    #[error("the beacon log failed")]
     Log(#[from] LogError),
     /// Two sites share a name or a key.
     #[error("two sites share the name or key `{0}`; give each its own")]
     SiteTwice(String),
     /// The store failed.
-    #[error("store: {0}")]
+    #[error("the store failed")]
     Store(#[from] StoreError),
     /// A thread of the server could not be started or ended in a panic.
     #[error("the {0} thread failed")]
@@ -34,7 +34,7 @@ pub enum Error {
 #[non_exhaustive]
 pub enum LogError {
     /// The embedded engine failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Engine(#[from] fjall::Error),
     /// Another process owns the folder.
     #[error("{path} is in use by another process; stop it or choose another data folder")]
@@ -49,10 +49,10 @@ pub enum LogError {
 #[non_exhaustive]
 pub enum StoreError {
     /// DuckDB failed.
-    #[error("{0}")]
+    #[error(transparent)]
     Engine(#[from] duckdb::Error),
     /// A row could not be written as JSON.
-    #[error("{0}")]
+    #[error(transparent)]
     Json(#[from] serde_json::Error),
     /// The store was written by a newer version.
     #[error("the store has schema version {found}, this server knows {known}; use a newer server")]

@@ -88,11 +88,10 @@ impl Analytics {
             path: config.data_dir.clone(),
             source,
         })?;
+        // The log first: its error says best that another process owns the folder.
+        let log = Arc::new(log::BeaconLog::open(&config.data_dir.join("log"))?);
         let store = StoreWriter::open(&config.data_dir.join("store.duckdb"), &config)?;
-        let log = Arc::new(log::BeaconLog::open(
-            &config.data_dir.join("log"),
-            store.log_offset()?,
-        )?);
+        log.start_at_least(store.log_offset()?);
         let now_ms = config.clock.now_ms();
         let sites: Vec<String> = config.sites.iter().map(|site| site.name.clone()).collect();
         let sessions = Sessions::new(sites.clone(), store.views_since(now_ms - FINAL_AFTER_MS)?);

@@ -1,5 +1,6 @@
 //! `headgate-analytics`: the analytics server as a program of its own.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -76,8 +77,11 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     config.store_threads = serve.store_threads;
     let analytics = Analytics::open(config)?;
     let address = listener.local_addr()?;
-    println!("Dashboard  http://{address}/dashboard");
-    println!("Beacons    http://{address}/v1/beacons");
+    // Whoever started it may not care to read this, and may have closed the pipe.
+    let _ = writeln!(
+        std::io::stdout(),
+        "Dashboard  http://{address}/dashboard\nBeacons    http://{address}/v1/beacons"
+    );
     axum::serve(listener, analytics.router())
         .with_graceful_shutdown(asked_to_stop())
         .await?;

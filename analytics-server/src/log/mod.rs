@@ -64,9 +64,8 @@ struct State {
 }
 
 impl BeaconLog {
-    /// Opens or creates the log. Offsets continue at `at_least` if the log itself knows of none so high, so that a
-    /// log that was deleted never gives out an offset that the store has already committed.
-    pub(crate) fn open(path: &Path, at_least: u64) -> Result<Self, LogError> {
+    /// Opens or creates the log.
+    pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
         let db = Database::builder(path)
             .worker_threads(1)
             .open()
@@ -85,19 +84,26 @@ impl BeaconLog {
                 segments.insert(first, db.keyspace(&name, KeyspaceCreateOptions::default)?);
             }
         }
-        let mut next = at_least;
+        let mut next = 0;
         if let Some((first, segment)) = segments.last_key_value() {
             let after_last = match segment.last_key_value() {
                 Some(entry) => offset_of(&entry.key()?).map_or(*first, |last| last + 1),
                 None => *first,
             };
-            next = next.max(after_last);
+            next = after_last;
         }
         Ok(Self {
             db,
             state: Mutex::new(State { segments, next }),
             grown: Condvar::new(),
         })
+    }
+
+    /// Lets offsets continue at `offset` if they had not come so far, so that a log that was deleted never gives out an
+    /// offset that the store has already committed.
+    pub(crate) fn start_at_least(&self, offset: u64) {
+        let mut state = self.state();
+        state.next = state.next.max(offset);
     }
 
     /// The offset after the last record.
@@ -236,12 +242,12 @@ mod tests {
     #[test]
     fn records_come_back_in_order_after_reopening() {
         let dir = tempfile::tempdir().unwrap();
-        let log = BeaconLog::open(dir.path(), 0).unwrap();
+        let log = BeaconLog::open(dir.path()).unwrap();
         log.append((0..3).map(|seq| record(seq).encode().unwrap()))
             .unwrap();
         log.append([record(3).encode().unwrap()]).unwrap();
         drop(log);
-        let log = BeaconLog::open(dir.path(), 0).unwrap();
+        let log = BeaconLog::open(dir.path()).unwrap();
         assert_eq!(log.head(), 4);
         let (records, next) = log.read(1, 2).unwrap();
         assert_eq!(records, [record(1), record(2)]);
@@ -252,7 +258,7 @@ mod tests {
     #[test]
     fn an_unreadable_record_does_not_stop_the_next() {
         let dir = tempfile::tempdir().unwrap();
-        let log = BeaconLog::open(dir.path(), 0).unwrap();
+        let log = BeaconLog::open(dir.path()).unwrap();
         log.append([b"rubbish!rubbish".to_vec(), record(1).encode().unwrap()])
             .unwrap();
         assert_eq!(log.read(0, 9).unwrap(), (vec![record(1)], 2));
@@ -261,7 +267,8 @@ mod tests {
     #[test]
     fn committed_segments_are_dropped_and_offsets_go_on() {
         let dir = tempfile::tempdir().unwrap();
-        let log = BeaconLog::open(dir.path(), 7).unwrap();
+        let log = BeaconLog::open(dir.path()).unwrap();
+        log.start_at_least(7);
         assert_eq!(log.head(), 7);
         for start in (0..SEGMENT_RECORDS).step_by(10_000) {
             log.append((start..start + 10_000).map(|_| record(0).encode().unwrap()))
@@ -272,19 +279,13 @@ mod tests {
         assert_eq!(log.state().segments.len(), 1);
         assert_eq!(log.read(0, 5).unwrap(), (vec![record(9)], 8 + SEGMENT_RECORDS));
         drop(log);
-        assert_eq!(
-            BeaconLog::open(dir.path(), 0).unwrap().head(),
-            8 + SEGMENT_RECORDS
-        );
+        assert_eq!(BeaconLog::open(dir.path()).unwrap().head(), 8 + SEGMENT_RECORDS);
     }
 
     #[test]
     fn a_second_owner_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let _log = BeaconLog::open(dir.path(), 0).unwrap();
-        assert!(matches!(
-            BeaconLog::open(dir.path(), 0),
-            Err(LogError::InUse { .. })
-        ));
+        let _log = BeaconLog::open(dir.path()).unwrap();
+        assert!(matches!(BeaconLog::open(dir.path()), Err(LogError::InUse { .. })));
     }
 }
