@@ -229,22 +229,24 @@ export class Headgate extends EventTarget {
     else this.#link?.apply(message);
   }
 
-  #announce(event: DriverEvent): void {
-    switch (event.type) {
+  #announce({ type, ...detail }: DriverEvent): void {
+    switch (type) {
       case 'error':
-        return this.#report(event);
+        return this.#report(detail as ErrorDetail);
       case 'loaded':
-        this.#loaded = event;
-        return this.#emit('loaded', event);
-      case 'rendition':
-        if (event.visible) this.#rendition = this.renditions.find(({ id }) => id === event.id) ?? null;
-        return this.#emit('renditionchange', event);
+        this.#loaded = detail as LoadedDetail;
+        return this.#emit('loaded', this.#loaded);
+      case 'rendition': {
+        const rendition = detail as RenditionDetail;
+        if (rendition.visible) this.#rendition = this.renditions.find(({ id }) => id === rendition.id) ?? null;
+        return this.#emit('renditionchange', rendition);
+      }
       case 'state':
-        this.#state = event.state;
-        return this.#emit('statechange', event);
+        this.#state = (detail as StateDetail).state;
+        return this.#emit('statechange', detail as StateDetail);
       case 'stats':
-        this.#stats = event;
-        return this.#emit('stats', event);
+        this.#stats = detail as StatsDetail;
+        return this.#emit('stats', this.#stats);
     }
   }
 

@@ -21,7 +21,8 @@ const TYPES = {
  * - `faults`: functions of the path, tried in order; the first that returns something decides:
  *   `{ status, type, body }` answers that, `{ truncate: n }` ends the file after n bytes as if that were all of it.
  * - `bytesPerSecond`: the rate of all bodies together from now on; undefined is no limit.
- * - `requests`: what was asked for: `{ method, path, body }`.
+ * - `beacons`: what the collector at `/v1/beacons` took, with its Content-Type; `collectorFault()` may return a status instead.
+ * - `requests`: what was asked for: `{ method, path }`.
  */
 export async function startServer(roots) {
   const server = createServer((request, response) => {
@@ -36,9 +37,11 @@ export async function startServer(roots) {
   async function answer(request, response) {
     const path = decodeURIComponent(new URL(request.url, 'http://x').pathname);
     const body = await text(request);
-    shared.requests.push({ method: request.method, path, body });
+    shared.requests.push({ method: request.method, path });
     response.setHeader('Cache-Control', 'no-store');
     if (path === '/v1/beacons') {
+      const status = shared.collectorFault?.();
+      if (status) return response.writeHead(status).end();
       shared.beacons.push({ type: request.headers['content-type'], ...JSON.parse(body) });
       return response.writeHead(202).end();
     }
