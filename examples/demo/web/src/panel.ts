@@ -6,7 +6,11 @@ import type { View } from './view.js';
 const MOST_EVENTS = 200;
 /** The bar is full here, seconds. */
 const FULL_BUFFER_S = 12;
-const NONE = ['–', ''] as const;
+
+/** A figure, and its unit or a note in small print. */
+type Figure = readonly [figure: string, note: string];
+
+const NONE: Figure = ['–', ''];
 
 export class Panel {
   readonly #video: HeadgateVideoElement;
@@ -57,13 +61,14 @@ export class Panel {
   update(view: View): void {
     const { rendition, stats } = this.#video.api;
     const { bufferS } = this;
-    show('rendition', rendition ? this.#name(rendition.id) : '–', rendition ? rate(rendition.bitrate).join(' ') : '');
-    show('estimate', ...(stats?.throughput ? rate(stats.throughput) : NONE));
-    show('buffer', bufferS.toFixed(1), 's');
+    show('rendition', rendition ? [this.#name(rendition.id), rate(rendition.bitrate).join(' ')] : NONE);
+    show('estimate', stats?.throughput ? rate(stats.throughput) : NONE);
+    show('buffer', [bufferS.toFixed(1), 's']);
     element('buffer-bar').style.inlineSize = `${Math.min(100, (bufferS / FULL_BUFFER_S) * 100)}%`;
-    show('startup', ...(view.startupMs === null ? NONE : ([String(Math.round(view.startupMs)), 'ms'] as const)));
-    show('rebuffering', String(view.rebufferCount), view.rebufferCount ? `× · ${(view.rebufferMs / 1000).toFixed(1)} s` : '');
-    show('switches', String(this.#switches));
+    show('startup', view.startupMs === null ? NONE : [String(Math.round(view.startupMs)), 'ms']);
+    const { rebufferCount, rebufferMs } = view;
+    show('rebuffering', [String(rebufferCount), rebufferCount ? `× · ${(rebufferMs / 1000).toFixed(1)} s` : '']);
+    show('switches', [String(this.#switches), '']);
   }
 
   log(kind: string, text: string, bad = false): void {
@@ -127,11 +132,11 @@ export class Panel {
   }
 }
 
-function rate(bps: number): [figure: string, unit: string] {
+function rate(bps: number): Figure {
   return bps >= 1e6 ? [(bps / 1e6).toFixed(1), 'Mbit/s'] : [String(Math.round(bps / 1e3)), 'kbit/s'];
 }
 
-function show(id: string, figure: string, note = ''): void {
+function show(id: string, [figure, note]: Figure): void {
   const small = document.createElement('small');
   small.textContent = note;
   element(id).replaceChildren(figure, ...(note ? [' ', small] : []));
