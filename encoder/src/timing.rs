@@ -130,7 +130,7 @@ impl IdrPlan {
 
 fn usable(rate: Rational) -> Option<f64> {
     let fps = f64::from(rate.numerator()) / f64::from(rate.denominator());
-    (rate.numerator() > 0 && rate.denominator() > 0 && fps >= 0.1 && fps <= 1000.0).then_some(fps)
+    (rate.numerator() > 0 && rate.denominator() > 0 && (0.1..=1000.0).contains(&fps)).then_some(fps)
 }
 
 const USUAL: [FrameRate; 9] = [

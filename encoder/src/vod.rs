@@ -281,7 +281,11 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
         }
         Ok(())
     };
+    let has_audio = source.audio.is_some();
     let renditions = pipeline::run(source, &work, &mut tick)?;
+    if has_audio && renditions.iter().all(Rendition::is_video) {
+        tracing::warn!(input = %options.input.display(), "no sound could be decoded; the output has none");
+    }
     warn_if_short(&options.input, &renditions, duration_s);
     write_manifests(&output, &renditions)?;
     if options.cancel.is_cancelled() {
