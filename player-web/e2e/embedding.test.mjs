@@ -28,10 +28,11 @@ describe('embedding', { timeout: 300_000 }, () => {
     await page.evaluate(() => { globalThis.video = document.querySelector('headgate-video'); });
     await until(page, () => video.readyState >= 3);
     const play = page.locator('media-play-button');
-    assert.equal(await play.getAttribute('mediapaused'), '');
+    const shown = (paused) => document.querySelector('media-play-button').hasAttribute('mediapaused') === paused;
+    await until(page, shown, true);
     await play.click();
     await plays(page);
-    assert.equal(await play.getAttribute('mediapaused'), null);
+    await until(page, shown, false);
     await page.mouse.move(400, 200);
     await until(page, () => document.querySelector('media-time-range').hasAttribute('mediaduration'));
 
@@ -45,9 +46,7 @@ describe('embedding', { timeout: 300_000 }, () => {
     await until(page, () => document.querySelector('media-rendition-menu').shadowRoot.querySelectorAll('[role^=menuitem]').length === 4);
     await shoot(page, 'media-chrome');
     await items.filter({ hasText: '144' }).click();
-    await until(page, () => video.videoRenditions.selectedIndex === 0);
-    await page.evaluate(() => { video.currentTime = 0; });
-    await until(page, () => video.videoWidth === 256);
+    await until(page, () => video.api.selectedRendition === '144p');
     await play.click();
     await until(page, () => video.paused);
   });

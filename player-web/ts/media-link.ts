@@ -24,6 +24,8 @@ const MEDIA_EVENTS = [
 /** `timeupdate` stops while nothing is decoded, and that is when the engine must keep looking. */
 const POLL_MS = 250;
 
+const MAX_ATTACH_ATTEMPTS = 10;
+
 export class MediaLink {
   readonly video: HTMLVideoElement;
   #send: (message: ToDriver) => void;
@@ -33,6 +35,7 @@ export class MediaLink {
   /** It has the `autoplay` attribute and will play as soon as it can: it only looks paused. */
   #aboutToPlay = false;
   #attached = false;
+  #attaching: ReturnType<typeof setTimeout> | undefined;
   /** The engine has taken the source away from under a playing element, to give it another one. */
   #resume = false;
   #size = { width: 0, height: 0 };
@@ -87,12 +90,19 @@ export class MediaLink {
     this.#detach();
   }
 
-  #attach({ url, handle, managed }: AttachMessage): void {
+  #attach(message: AttachMessage, attempt = 0): void {
     const { video } = this;
-    if (managed) video.disableRemotePlayback = true;
     this.#attached = true;
-    if (url !== undefined) video.src = url;
-    else video.srcObject = handle ?? null;
+    // Still letting go of what it had (see #detach): until it is empty, a new source would revoke a play() that was meant
+    // for it. A task or two later it is.
+    if (video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE && attempt < MAX_ATTACH_ATTEMPTS) {
+      this.#attaching = setTimeout(() => this.#attach(message, attempt + 1));
+      return;
+    }
+    this.#attaching = undefined;
+    if (message.managed) video.disableRemotePlayback = true;
+    if (message.url !== undefined) video.src = message.url;
+    else video.srcObject = message.handle ?? null;
     if (this.#resume) {
       this.#resume = false;
       // Rejected only if the viewer was quicker to pause it or to load something else.
@@ -101,9 +111,11 @@ export class MediaLink {
   }
 
   #detach(): void {
-    if (!this.#attached) return;
-    this.#attached = false;
     const { video } = this;
+    clearTimeout(this.#attaching);
+    // Whatever it plays goes, also what it had before us.
+    if (!this.#attached && !video.getAttribute('src') && !video.srcObject) return;
+    this.#attached = false;
     video.removeAttribute('src');
     if (video.srcObject) video.srcObject = null;
     video.load();

@@ -1,7 +1,6 @@
 // Chromium, the server with the package and a stream, and pages that remember what went wrong on them.
 
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,8 +10,8 @@ import { makeStream } from './streams.mjs';
 
 const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
 const PAGES = fileURLToPath(new URL('../pages', import.meta.url));
-const MEDIA_CHROME = dirname(createRequire(import.meta.url).resolve('media-chrome'));
-/** Where screenshots go, for people to look at; nowhere by default. */
+const MEDIA_CHROME = dirname(fileURLToPath(import.meta.resolve('media-chrome')));
+/** Where screenshots and the logs of failed tests go; nowhere by default. */
 const SHOTS = process.env.HEADGATE_SHOTS;
 
 /** Starts everything. `close()` ends everything. */
@@ -68,7 +67,12 @@ export async function start() {
 }
 
 export async function shoot(page, name) {
-  if (!SHOTS) return;
+  keep(`${name}.png`, SHOTS && (await page.screenshot()));
+}
+
+/** Keeps something for people to look at. */
+export function keep(name, data) {
+  if (!SHOTS || !data) return;
   mkdirSync(SHOTS, { recursive: true });
-  await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+  writeFileSync(join(SHOTS, name), data);
 }

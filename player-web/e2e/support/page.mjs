@@ -1,6 +1,7 @@
 // What the tests do on a page.
 
 import assert from 'node:assert/strict';
+import { keep } from './browser.mjs';
 
 /** Adds a muted <headgate-video> with these attributes; `config` is its property. Events are kept in `video.seen`. */
 export async function mount(page, { config, ...attributes }) {
@@ -17,6 +18,7 @@ export async function mount(page, { config, ...attributes }) {
         });
       }
       video.muted = true;
+      video.toggleAttribute('record', true);
       for (const [name, value] of Object.entries(attributes)) video.setAttribute(name, value);
       document.body.append(video);
       globalThis.video = video;
@@ -48,6 +50,7 @@ export async function until(page, test, argument, timeout = 20_000) {
     await page.waitForFunction(test, argument, { timeout, polling: 50 });
   } catch (error) {
     const stood = await state(page).catch(() => undefined);
+    keep('failed.jsonl', await page.evaluate(() => video.api?.exportLog()).catch(() => undefined));
     throw new Error(`${error.message}\nwaiting for ${test}\n${JSON.stringify(stood, null, 1)}\n${page.problems.join('\n')}`);
   }
 }

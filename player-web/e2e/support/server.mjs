@@ -20,7 +20,7 @@ const TYPES = {
  *
  * - `faults`: functions of the path, tried in order; the first that returns something decides:
  *   `{ status, type, body }` answers that, `{ truncate: n }` ends the file after n bytes as if that were all of it.
- * - `bytesPerSecond`: the rate of all bodies together from now on; undefined is no limit.
+ * - `bytesPerSecond`: the rate of all media together from now on; undefined is no limit.
  * - `beacons`: what the collector at `/v1/beacons` took, with its Content-Type; `collectorFault()` may return a status instead.
  * - `requests`: what was asked for: `{ method, path }`.
  */
@@ -67,9 +67,10 @@ export async function startServer(roots) {
       'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream',
       ...(range && { 'Content-Range': `bytes ${start}-${end}/${size}` }),
     });
+    const media = file.startsWith(shared.roots['/stream/']);
     for await (const chunk of createReadStream(file, { start, end, highWaterMark: 4096 })) {
       if (response.destroyed) return undefined;
-      if (shared.bytesPerSecond) await turn((chunk.length / shared.bytesPerSecond) * 1000);
+      if (shared.bytesPerSecond && media) await turn((chunk.length / shared.bytesPerSecond) * 1000);
       response.write(chunk);
     }
     return response.end();

@@ -146,7 +146,11 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
     let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     let mut window = Window::new(fetch.range, status, fetch.max_bytes);
     let mut told = global::now();
-    while shell.requests.is_live(fetch.request) && !window.is_satisfied() {
+    while !window.is_satisfied() {
+        if !shell.requests.is_live(fetch.request) {
+            // Aborted, and the stream with it.
+            return Ok(received);
+        }
         let read = JsFuture::from(reader.read())
             .await
             .map_err(|error| connection(&error))?;
@@ -158,7 +162,7 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
         let length = chunk.length();
         match window.admit(length) {
             Err(too_large) => {
-                drop(reader.cancel());
+                cancel(&reader);
                 return Err(too_large);
             }
             Ok(part) if part.is_empty() => {}
@@ -175,8 +179,14 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
             });
         }
     }
-    drop(reader.cancel());
+    cancel(&reader);
     Ok(received)
+}
+
+fn cancel(reader: &ReadableStreamDefaultReader) {
+    let cancelled = JsFuture::from(reader.cancel());
+    // Nobody waits for it, but a rejection that nobody hears ends up in the page's error log.
+    spawn_local(async { drop(cancelled.await) });
 }
 
 fn request_init(fetch: &Fetch, signal: &AbortSignal) -> Result<RequestInit, JsValue> {
