@@ -207,15 +207,19 @@ fn request_init(fetch: &Fetch, signal: &AbortSignal) -> Result<RequestInit, JsVa
 fn describe(fetch: &Fetch, response: &Response) -> Input {
     let headers = response.headers();
     let header = |name: &str| headers.get(name).ok().flatten();
-    // Other origins hide Content-Encoding, with which Content-Length counts other bytes; media is not compressed.
-    let plain = fetch.deliver == Deliver::Handle && header("Content-Encoding").is_none();
+    let status = response.status();
+    // Other origins hide Content-Encoding, with which Content-Length counts other bytes; media is not compressed. And to a
+    // range request, 200 is the answer of a server that sends everything.
+    let meant = fetch.deliver == Deliver::Handle
+        && header("Content-Encoding").is_none()
+        && (fetch.range.is_none() || status == 206);
     Input::Response {
         request: fetch.request,
-        status: response.status(),
+        status,
         url: response.redirected().then(|| response.url()),
         content_type: header("Content-Type"),
         content_length: header("Content-Length")
-            .filter(|_| plain)
+            .filter(|_| meant)
             .and_then(|n| n.trim().parse().ok()),
         retry_after_s: header("Retry-After").and_then(|value| retry_after_s(&value)),
     }
