@@ -175,6 +175,7 @@ fn a_log_that_differs_gives_exit_code_1() {
         text(&output.stdout)
     );
     put(dir.path(), "no-log.jsonl", "{}\n");
+    fs::remove_file(dir.path().join("out.json")).unwrap();
     fails(
         dir.path(),
         "replay no-log.jsonl --out out.json",
@@ -274,8 +275,8 @@ fn what_cannot_be_run_is_refused_by_name() {
             "unknown objective \"best\"; known are lin, log, vmaf",
         ),
         (
-            run("traces/3g", "content.json", "bola --buffer-s 1"),
-            "a buffer of 1 s holds no segment of content.json",
+            run("traces/3g", "content.json", "bola --buffer-s 3"),
+            "a buffer of 3 s is too small for content.json: the player needs room for two segments, 4 s",
         ),
         (
             run("traces/3g", "content.json", "bola --buffer-s NaN"),

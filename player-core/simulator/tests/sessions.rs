@@ -56,8 +56,8 @@ fn a_link_slower_than_the_media_stalls_before_every_segment() {
 
 #[test]
 fn the_buffer_is_filled_no_higher_than_it_may_be() {
-    // Each segment takes 0.3 s; with 6 s of buffer, the fourth one waits until 2 s have been played at 2.3 s, and so on:
-    // the requests end, the last one at 12.6 s, long before the 15th segment is played.
+    // Each segment takes 0.3 s. With room for 6 s, the fourth one waits until the first has been played at 2.3 s, and so on;
+    // the last one arrives at 12.6 s.
     let origin = flat_origin(2000, &[1000.0], 9);
     let outcome = play(&trace(100.0, &[(1000.0, 10_000.0)]), &origin, 6.0, &[0; 9]).unwrap();
     assert_eq!(stalls_ms(&outcome), [300, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -178,24 +178,18 @@ fn time_outs_of_the_configuration_count() {
 
 /// The yardstick's own recurrence, in seconds and floating point: download, stall, wait for room.
 fn reference(points: &[(f64, f64)], rtt_s: f64, segment_s: f64, buffer_max_s: f64, bits: &[f64]) -> Vec<f64> {
-    let period: f64 = points.iter().map(|p| p.0 / 1000.0).sum();
-    let transfer = |mut t: f64, mut bits: f64| {
-        let start = t;
-        loop {
-            let mut piece_end = (t / period).floor() * period;
-            for (ms, kbps) in points {
-                piece_end += ms / 1000.0;
-                if piece_end <= t {
-                    continue;
-                }
-                let can = (piece_end - t) * kbps * 1000.0;
-                if can >= bits {
-                    return t + bits / (kbps * 1000.0) - start;
-                }
-                bits -= can;
-                t = piece_end;
+    let transfer = |start: f64, mut bits: f64| {
+        let (mut t, mut piece_end) = (start, 0.0);
+        for (ms, kbps) in points.iter().cycle() {
+            piece_end += ms / 1000.0;
+            let can = (piece_end - t).max(0.0) * kbps * 1000.0;
+            if can >= bits && can > 0.0 {
+                return t + bits / (kbps * 1000.0) - start;
             }
+            bits -= can;
+            t = t.max(piece_end);
         }
+        unreachable!("the trace is repeated")
     };
     let (mut t, mut buffer) = (0.0_f64, 0.0_f64);
     let mut stalls = Vec::new();
@@ -220,7 +214,7 @@ proptest! {
         sizes in prop::collection::vec((1000_u64..8_000_000, 1000_u64..8_000_000, 0_usize..2), 2..25),
         rtt_ms in 5_u32..300,
         segment_ms in 800_u32..6000,
-        buffer_segments in 1.0_f64..8.0,
+        buffer_segments in 2.0_f64..8.0,
     ) {
         let mut points: Vec<_> = pieces.iter().map(|&(ms, kbps)| (f64::from(ms), f64::from(kbps))).collect();
         points.push((1000.0, 2000.0));

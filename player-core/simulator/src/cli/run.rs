@@ -188,10 +188,12 @@ impl Run {
                     let content = Content::read(file)?;
                     self.objective.check(&content)?;
                     let segment_s = content.segment_duration().as_secs_f64();
-                    if buffer_s < segment_s {
+                    // The engine always lets itself have two.
+                    if buffer_s < 2.0 * segment_s {
                         bail!(
-                            "a buffer of {buffer_s} s holds no segment of {}, which are {segment_s} s",
-                            file.display()
+                            "a buffer of {buffer_s} s is too small for {}: the player needs room for two segments, {} s",
+                            file.display(),
+                            2.0 * segment_s
                         );
                     }
                     Arc::new(Origin::new(content))

@@ -41,7 +41,12 @@ pub(crate) fn trace(latency_ms: f64, points: &[(f64, f64)]) -> Trace {
 }
 
 /// A session with an algorithm of the engine.
-pub(crate) fn session<'a>(trace: &'a Trace, origin: &'a Origin, algorithm: &str, mut config: Config) -> Session<'a> {
+pub(crate) fn session<'a>(
+    trace: &'a Trace,
+    origin: &'a Origin,
+    algorithm: &str,
+    mut config: Config,
+) -> Session<'a> {
     let abr = simulator::algorithms::find(algorithm).unwrap().make(&mut config);
     Session {
         trace,
@@ -52,7 +57,12 @@ pub(crate) fn session<'a>(trace: &'a Trace, origin: &'a Origin, algorithm: &str,
 }
 
 /// Plays with a rung for each segment, chosen in advance.
-pub(crate) fn play(trace: &Trace, origin: &Origin, buffer_s: f64, rungs: &[usize]) -> Result<Outcome, SessionError> {
+pub(crate) fn play(
+    trace: &Trace,
+    origin: &Origin,
+    buffer_s: f64,
+    rungs: &[usize],
+) -> Result<Outcome, SessionError> {
     let abr = Box::new(Script {
         rungs: rungs.to_vec(),
     });
