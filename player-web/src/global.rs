@@ -1,7 +1,5 @@
 //! What the global scope offers, in a window and in a worker alike.
 
-use std::sync::Once;
-
 use js_sys::{Promise, Uint32Array};
 use player_core::Instant;
 use wasm_bindgen::prelude::*;
@@ -55,16 +53,6 @@ pub(crate) fn send_beacon(url: &str, text: &str) -> bool {
             .send_beacon_with_opt_str(url, Some(text))
             .unwrap_or(false)
     })
-}
-
-/// A panic is a defect of ours; without this the console would say no more than "unreachable".
-pub(crate) fn report_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        std::panic::set_hook(Box::new(|info| {
-            web_sys::console::error_1(&JsValue::from_str(&format!("headgate: {info}")))
-        }));
-    });
 }
 
 /// A message of a JavaScript error that is fit for a beacon: without any URL.

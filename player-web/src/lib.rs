@@ -12,6 +12,7 @@ mod bodies;
 mod global;
 pub mod message;
 mod net;
+mod panics;
 mod recorder;
 mod shell;
 mod source;
@@ -39,8 +40,8 @@ impl Driver {
     /// # Errors
     /// If the options are malformed; the error names the field.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: &JsValue, post: Function) -> Result<Driver, JsError> {
-        global::report_panics();
+    pub fn new(options: &JsValue, post: Function) -> Result<Self, JsError> {
+        panics::report();
         let options: Options = parse(options, "options")?;
         Ok(Self {
             shell: Shell::new(options, post),

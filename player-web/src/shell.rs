@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
 use js_sys::{Array, Function};
+use player_core::error::ErrorKind;
 use player_core::input::{Host, TrackKind};
 use player_core::{Input, Instant, MediaTime, Output, Player};
 
@@ -15,7 +16,7 @@ use crate::message::{Event, FromDriver, Options, ToDriver};
 use crate::net::{self, Requests};
 use crate::recorder::Recorder;
 use crate::source::{self, Source, to_js};
-use crate::{global, post};
+use crate::{global, panics, post};
 
 /// The engine with everything around it.
 pub(crate) struct Shell {
@@ -52,7 +53,7 @@ impl Shell {
         } = options;
         config.seed = global::seed();
         let start = global::now();
-        Rc::new(Self {
+        let shell = Rc::new(Self {
             recorder: RefCell::new(record.then(|| Recorder::new(&config, start))),
             player: RefCell::new(Player::new(config, start)),
             inbox: RefCell::default(),
@@ -65,7 +66,9 @@ impl Shell {
             beacons: Beacons::new(beacon_url),
             bodies: RefCell::default(),
             requests: Requests::default(),
-        })
+        });
+        panics::watch(&shell);
+        shell
     }
 
     pub(crate) fn handle(self: &Rc<Self>, message: ToDriver) {
@@ -135,6 +138,17 @@ impl Shell {
             self.shut();
         } else {
             self.arm(deadline);
+        }
+    }
+
+    /// The engine has broken down in the middle of its work, if it was this one's: it cannot be used any more.
+    pub(crate) fn on_panic(&self, message: &str) {
+        if self.busy.replace(false) && !self.closed.replace(true) {
+            self.announce(Event::Error {
+                kind: ErrorKind::Internal.name(),
+                fatal: true,
+                message: message.to_owned(),
+            });
         }
     }
 

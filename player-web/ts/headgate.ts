@@ -254,7 +254,10 @@ export class Headgate extends EventTarget {
     const error = new HeadgateError(kind, message, fatal);
     if (!fatal) return this.#emit('warning', error);
     if (this.#error) return;
+    // A broken engine is not used again.
+    if (kind === 'internal') this.#driverOptions = '';
     this.#error = error;
+    this.#state = 'failed';
     this.#emit('error', error);
   }
 
