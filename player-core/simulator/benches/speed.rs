@@ -1,5 +1,5 @@
 //! Speed of whole sessions: an element is a second of virtual time, so that elements per second are multiples of real time.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::disallowed_methods, clippy::unwrap_used)]
 
 use std::path::Path;
 

@@ -122,6 +122,10 @@ impl Abr for Timed {
         self.inner.on_download(download);
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the real clock measures and decides nothing"
+    )]
     fn choose(&mut self, context: &Context<'_>) -> usize {
         let start = std::time::Instant::now();
         let choice = self.inner.choose(context);

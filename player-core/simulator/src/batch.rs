@@ -238,6 +238,10 @@ impl Batch {
             .collect()
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the real clock measures and decides nothing"
+    )]
     fn run_one(&self, trace: &FamilyTrace, entry: &Entry) -> Result<Row, FailureReason> {
         let origin = self.origins.get(&trace.family).ok_or(FailureReason::NoContent)?;
         let mut config = self.config.clone();

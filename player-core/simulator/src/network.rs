@@ -1,7 +1,7 @@
 //! A virtual network: requests that wait one round trip and then share a bottleneck link.
 //!
 //! The link's bandwidth is a [`Trace`]; requests whose body flows share it equally. There is no slow start, and a request
-//! costs one round trip: the trace's latency at the time of the request, or [`Network::default_rtt`] where that is unknown.
+//! costs one round trip: the trace's latency at the time of the request, or [`DEFAULT_RTT`] where that is unknown.
 
 use player_core::Instant;
 use player_core::input::RequestId;

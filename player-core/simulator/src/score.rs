@@ -125,7 +125,7 @@ impl Objective {
             Self::Lin => kbps(rung) / highest,
             // A ladder of one bitrate is always at its best.
             Self::Log if lowest == highest => 1.0,
-            Self::Log => (kbps(rung) / lowest).ln() / (highest / lowest).ln(),
+            Self::Log => libm::log(kbps(rung) / lowest) / libm::log(highest / lowest),
             Self::Vmaf => content
                 .segments()
                 .get(segment)

@@ -25,8 +25,8 @@ const LISTED_FAILURES: usize = 20;
 ///
 /// Each session runs the full engine against a virtual link, source buffer and clock. Traces are CSV files
 /// (duration_ms,bandwidth_kbps,latency_ms; latency 0 = unknown, counted as 80 ms) in folders; a folder's name is the
-/// family. Content is a JSON table with segment_duration_ms, bitrates_kbps, segment_sizes_bits[segment][bitrate] and,
-/// for --objective vmaf, segment_vmaf.
+/// family. Content is a JSON table with segment_duration_ms, bitrates_kbps, segment_sizes_bits (a row a segment, a column a
+/// bitrate) and, for --objective vmaf, segment_vmaf in the same form.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   headgate-sim run --traces traces/lte --content video/bbb.json --algorithms headgate,bola --json out.json
