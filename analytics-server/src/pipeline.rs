@@ -19,7 +19,7 @@ const RECORDS_AT_ONCE: usize = 2_000;
 const COMMIT_EVERY: Duration = Duration::from_millis(1_000);
 /// … or with so many new rows.
 const COMMIT_ROWS: usize = 50_000;
-/// Viewers are counted this often.
+/// Viewers are counted this often, besides when beacons are applied.
 const SAMPLE_EVERY: Duration = Duration::from_millis(1_000);
 /// Views are forgotten this often.
 const FORGET_EVERY: Duration = Duration::from_secs(20);
@@ -113,7 +113,8 @@ impl Pipeline {
             {
                 self.apply_records();
             }
-            if sampled.is_none_or(|at| at.elapsed() >= SAMPLE_EVERY) {
+            let caught_up = self.next >= self.log.head();
+            if caught_up && sampled.is_none_or(|at| at.elapsed() >= SAMPLE_EVERY) {
                 sampled = Some(Instant::now());
                 self.sample();
             }

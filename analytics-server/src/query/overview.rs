@@ -296,10 +296,14 @@ fn concurrency(
     place: impl Fn(i64) -> Option<usize>,
 ) -> Result<Vec<Viewers>, StoreError> {
     let mut viewers_in = vec![Viewers::default(); buckets];
-    // Sites are sampled at the same moments: their viewers add up, their samples do not.
+    // Sites are sampled at the same moments: their viewers add up, their samples do not. Ten seconds in which the
+    // server was started again have two rows.
     let sql = "
-        SELECT at_ms, max(samples), sum(viewers_sum), sum(viewers_peak) FROM concurrency
-        WHERE at_ms >= $from AND at_ms < $to AND ($site IS NULL OR site = $site) GROUP BY at_ms";
+        SELECT at_ms, max(samples), sum(viewers_sum), sum(viewers_peak) FROM (
+            SELECT at_ms, sum(samples) AS samples, sum(viewers_sum) AS viewers_sum, max(viewers_peak) AS viewers_peak
+            FROM concurrency WHERE at_ms >= $from AND at_ms < $to AND ($site IS NULL OR site = $site)
+            GROUP BY at_ms, site)
+        GROUP BY at_ms";
     let sql = format!(
         "WITH cells(at_ms, samples, viewers_sum, viewers_peak) AS ({sql})
          SELECT at_ms // $bucket, sum(samples)::DOUBLE, sum(viewers_sum), max(viewers_peak) FROM cells GROUP BY 1"
@@ -313,13 +317,13 @@ fn concurrency(
             viewers_in[place].add(row.get(1)?, row.get(2)?, row.get(3)?);
         }
     }
-    // What has been sampled since the last row that was stored.
-    let cell = &live.cell;
-    if cell.samples > 0
-        && (range.from_ms..range.to_ms).contains(&cell.at_ms)
-        && let Some(place) = place(cell.at_ms.div_euclid(range.bucket_ms))
-    {
-        viewers_in[place].add(cell.samples as f64, cell.viewers_sum, cell.viewers_peak);
+    // What has been sampled lately. A moment later the store has it, too: twice, it makes no other mean and no other peak.
+    for cell in &live.cells {
+        if (range.from_ms..range.to_ms).contains(&cell.at_ms)
+            && let Some(place) = place(cell.at_ms.div_euclid(range.bucket_ms))
+        {
+            viewers_in[place].add(cell.samples as f64, cell.viewers_sum, cell.viewers_peak);
+        }
     }
     Ok(viewers_in)
 }

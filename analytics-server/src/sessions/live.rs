@@ -8,7 +8,9 @@ use super::view::View;
 use crate::store::rows::ConcurrencyRow;
 
 /// Viewers are sampled into stretches of this length.
-pub(crate) const SAMPLE_CELL_MS: i64 = 10_000;
+const CELL_MS: i64 = 10_000;
+/// While beacons are applied, viewers are counted this often by the time at which they came.
+const SAMPLE_EVERY_MS: i64 = 1_000;
 
 /// A moment of the whole server.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,11 +28,13 @@ pub(crate) struct LiveSite {
     pub(crate) concurrent_viewers: f64,
     /// Views that go on, watched or not.
     pub(crate) open_views: f64,
+    /// Views that asked to play in the last 60 s.
+    pub(crate) starts_last_minute: f64,
     /// Open views by state.
     pub(crate) states: BTreeMap<&'static str, f64>,
-    /// The unfinished stretch of samples.
+    /// The stretches of samples that the store may not have yet, the last one unfinished.
     #[serde(skip)]
-    pub(crate) cell: Cell,
+    pub(crate) cells: Vec<Cell>,
 }
 
 /// Samples of one stretch.
@@ -40,6 +44,24 @@ pub(crate) struct Cell {
     pub(crate) samples: i64,
     pub(crate) viewers_sum: f64,
     pub(crate) viewers_peak: f64,
+}
+
+impl From<&ConcurrencyRow> for Cell {
+    fn from(row: &ConcurrencyRow) -> Self {
+        let ConcurrencyRow {
+            at_ms,
+            samples,
+            viewers_sum,
+            viewers_peak,
+            ..
+        } = *row;
+        Self {
+            at_ms,
+            samples,
+            viewers_sum,
+            viewers_peak,
+        }
+    }
 }
 
 impl LiveSnapshot {
@@ -52,14 +74,20 @@ impl LiveSnapshot {
         for site in self.sites.values() {
             all.concurrent_viewers += site.concurrent_viewers;
             all.open_views += site.open_views;
+            all.starts_last_minute += site.starts_last_minute;
             for (state, views) in &site.states {
                 *all.states.entry(state).or_default() += views;
             }
-            // Every site is sampled at the same moments.
-            all.cell.at_ms = site.cell.at_ms;
-            all.cell.samples = all.cell.samples.max(site.cell.samples);
-            all.cell.viewers_sum += site.cell.viewers_sum;
-            all.cell.viewers_peak += site.cell.viewers_peak;
+            for cell in &site.cells {
+                // Every site is sampled at the same moments.
+                match all.cells.iter_mut().find(|other| other.at_ms == cell.at_ms) {
+                    Some(other) => {
+                        other.viewers_sum += cell.viewers_sum;
+                        other.viewers_peak += cell.viewers_peak;
+                    }
+                    None => all.cells.push(cell.clone()),
+                }
+            }
         }
         all
     }
@@ -68,6 +96,8 @@ impl LiveSnapshot {
 /// Counts viewers and gathers the counts.
 pub(super) struct Sampler {
     cells: BTreeMap<String, Cell>,
+    /// The time of the last sample.
+    sampled_ms: i64,
     done: Vec<ConcurrencyRow>,
 }
 
@@ -75,8 +105,14 @@ impl Sampler {
     pub(super) fn new(sites: Vec<String>) -> Self {
         Self {
             cells: sites.into_iter().map(|site| (site, Cell::default())).collect(),
+            sampled_ms: i64::MIN,
             done: Vec::new(),
         }
+    }
+
+    /// Whether it is time for the next sample.
+    pub(super) fn is_due(&self, now_ms: i64) -> bool {
+        now_ms >= self.sampled_ms.saturating_add(SAMPLE_EVERY_MS)
     }
 
     pub(super) fn sample<'a>(&mut self, now_ms: i64, views: impl Iterator<Item = &'a View>) -> LiveSnapshot {
@@ -85,18 +121,26 @@ impl Sampler {
             .keys()
             .map(|site| (site.clone(), LiveSite::default()))
             .collect();
-        for view in views.filter(|view| view.is_open(now_ms)) {
+        self.sampled_ms = now_ms;
+        for view in views {
             // A site that is no longer configured may have views in the store.
             let Some(site) = sites.get_mut(&view.row.site) else {
                 continue;
             };
+            let started = view.row.intent_t_ms.map(|t_ms| view.row.start_ms + t_ms);
+            if started.is_some_and(|at_ms| (now_ms - 60_000..now_ms).contains(&(at_ms - 1))) {
+                site.starts_last_minute += view.row.weight;
+            }
+            if !view.is_open(now_ms) {
+                continue;
+            }
             site.open_views += view.row.weight;
             *site.states.entry(super::view::name(view.state)).or_default() += view.row.weight;
             if view.is_watched(now_ms) {
                 site.concurrent_viewers += view.row.weight;
             }
         }
-        let at_ms = now_ms - now_ms.rem_euclid(SAMPLE_CELL_MS);
+        let at_ms = now_ms - now_ms.rem_euclid(CELL_MS);
         for (name, live) in &mut sites {
             let Some(cell) = self.cells.get_mut(name) else {
                 continue;
@@ -111,7 +155,8 @@ impl Sampler {
             cell.samples += 1;
             cell.viewers_sum += live.concurrent_viewers;
             cell.viewers_peak = cell.viewers_peak.max(live.concurrent_viewers);
-            live.cell = cell.clone();
+            let waiting = self.done.iter().filter(|row| row.site == *name).map(Cell::from);
+            live.cells = waiting.chain([cell.clone()]).collect();
         }
         LiveSnapshot { at_ms: now_ms, sites }
     }

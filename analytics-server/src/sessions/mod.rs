@@ -83,6 +83,10 @@ impl Sessions {
 
     /// Applies a record. Its view must be in memory if the store has it.
     pub(crate) fn apply(&mut self, record: &Record) {
+        // By the record's time, so that a replay of the log counts the viewers of then.
+        if self.sampler.is_due(record.received_ms) {
+            self.sampler.sample(record.received_ms, self.views.values());
+        }
         let key = key(record);
         let view = self
             .views
