@@ -126,7 +126,8 @@ fn headgate_gives_up_what_would_outlast_the_buffer() {
     let stuck = flight(4, 2050, 50_000, 3_000_000);
     abr.on_progress(&flight(4, 1050, 25_000, 3_000_000).progress);
     abr.on_progress(&stuck.progress);
-    assert_eq!(abr.abandon(&moment(5.0, Some(4)), &stuck), Some(0));
+    let lower = abr.abandon(&moment(5.0, Some(4)), &stuck);
+    assert!(lower.is_some_and(|rung| rung < 2), "{lower:?}");
     // Nearly done, or a deep buffer: no.
     let mut abr = Headgate::new(&AbrConfig::default());
     teach(&mut abr, 6000);

@@ -10,7 +10,7 @@ use crate::time::Bitrate;
 
 /// Below this much buffer, seconds, the lowest rendition is best (dash.js: `MINIMUM_BUFFER_S`).
 const MINIMUM_BUFFER_S: f64 = 10.0;
-/// Each rendition adds at least this to the buffer that BOLA wants, seconds (dash.js: `MINIMUM_BUFFER_PER_BITRATE_LEVEL_S`).
+/// The target is at least this far above the minimum, seconds (dash.js: `MINIMUM_BUFFER_PER_BITRATE_LEVEL_S`).
 const BUFFER_PER_RUNG_S: f64 = 2.0;
 
 /// Chooses by buffer level.
@@ -40,9 +40,8 @@ fn best(context: &Context<'_>) -> usize {
         .ladder
         .last()
         .map_or(1.0, |rung| utility(rung.bitrate.as_f64()));
-    let target = context
-        .buffer_max_s
-        .max(MINIMUM_BUFFER_S + BUFFER_PER_RUNG_S * context.ladder.len() as f64);
+    // A choice is made when there is room for a segment: the buffer never stands above this then.
+    let target = (context.buffer_max_s - context.segment_s).max(MINIMUM_BUFFER_S + BUFFER_PER_RUNG_S);
     let gp = if highest > 1.0 {
         (highest - 1.0) / (target / MINIMUM_BUFFER_S - 1.0)
     } else {

@@ -17,6 +17,8 @@ const DARING: (f64, f64) = (0.75, 1.25);
 const SPEND: f64 = 0.6;
 /// A request is not judged before it is this old, seconds.
 const MIN_FLIGHT_S: f64 = 0.5;
+/// The rest of a download is reckoned to come at no less than this share of the estimated throughput.
+const TRUST_IN_USUAL: f64 = 0.4;
 /// A restart must be this much quicker than finishing, as a factor.
 const RESTART_GAIN: f64 = 2.0;
 
@@ -148,7 +150,9 @@ impl Abr for Headgate {
             .total_bytes
             .map_or_else(|| context.bits(flight.rung, 0), |bytes| bytes as f64 * 8.0);
         let left = (total - flight.progress.bytes as f64 * 8.0).max(0.0);
-        let bps = self.recent_bps(flight)?.max(1.0);
+        // A second is not the network: what a dip takes is mostly given back.
+        let usual = self.estimator.bps().unwrap_or(0.0);
+        let bps = self.recent_bps(flight)?.max(TRUST_IN_USUAL * usual).max(1.0);
         let finish_s = left / bps;
         if finish_s <= context.buffer_s.max(0.5) {
             return None;
