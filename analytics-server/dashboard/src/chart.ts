@@ -79,7 +79,7 @@ export class Chart {
     this.element = h(
       'section',
       { class: 'card chart', 'aria-label': options.title },
-      h('header', {}, h('h3', { title: options.hint }, options.title), this.#at, h('div', { class: 'legends' }, ...legend)),
+      h('header', {}, h('h3', { title: options.hint }, options.title), this.#at, legend.length > 0 && h('div', { class: 'legends' }, ...legend)),
       this.#body,
     );
     this.#resize = new ResizeObserver(() => this.#fit());
@@ -198,10 +198,10 @@ export class Chart {
         {
           ...axis,
           show: showX,
-          size: 30,
+          size: 28,
           space: 70,
           grid: { show: false },
-          values: clock ? CLOCK_LABELS : (_: uPlot, splits: number[]) => splits.map((value) => short(formatX(value))),
+          values: clock ? clockLabels : (_: uPlot, splits: number[]) => splits.map((value) => short(formatX(value))),
           ...(clock ? {} : { incrs: SPAN_STEPS }),
         },
         {
@@ -249,13 +249,16 @@ export class Chart {
   }
 }
 
-/** Hours and minutes, with the day where it begins. */
-const CLOCK_LABELS: uPlot.Axis['values'] = [
-  [3600 * 24, '{MMM} {D}', null, null, null, null, null, null, 1],
-  [3600, '{HH}:{mm}', null, null, '\n{MMM} {D}', null, null, null, 1],
-  [60, '{HH}:{mm}', null, null, '\n{MMM} {D}', null, null, null, 1],
-  [1, '{HH}:{mm}:{ss}', null, null, '\n{MMM} {D}', null, null, null, 1],
-];
+/** Hours and minutes; at midnight, the day. */
+function clockLabels(_: uPlot, splits: number[]): string[] {
+  const step = (splits[1] ?? 0) - (splits[0] ?? 0);
+  return splits.map((seconds) => {
+    const date = new Date(seconds * 1000);
+    const [hour, minute, second] = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0'));
+    if (step >= 3600 && date.getHours() === 0) return date.toLocaleDateString('en', { month: 'short', day: 'numeric' });
+    return step < 60 ? `${hour}:${minute}:${second}` : `${hour}:${minute}`;
+  });
+}
 
 /** Steps of the time since a view's start, seconds. */
 const SPAN_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200];

@@ -140,17 +140,17 @@ export class OverviewPage implements Page {
   #fillTiles(live: Live, { totals }: Overview): void {
     const { viewers, starts, startup, rebuffer, bitrate, failures } = this.#tiles;
     const peak = totals.concurrent_viewers_peak;
-    viewers.update(format.count(live.concurrent_viewers), `peak ${format.count(peak)} in this range`);
-    starts.update(format.count(live.starts_last_minute), `${format.count(totals.attempts)} attempts · ${format.count(totals.plays)} plays`);
+    viewers.update(format.count(live.concurrent_viewers), [`peak ${format.count(peak)} in this range`]);
+    starts.update(format.count(live.starts_last_minute), [`${format.count(totals.attempts)} attempts`, `${format.count(totals.plays)} plays`]);
     const { p50, p95, n } = totals.startup_ms;
-    startup.update(format.wait(p50), n > 0 ? `p95 ${format.wait(p95)} · n = ${format.count(n)}` : 'no view has started');
+    startup.update(format.wait(p50), n > 0 ? [`p95 ${format.wait(p95)}`, `n = ${format.count(n)}`] : ['no view has started']);
     const times = totals.rebuffer_count === 1 ? 'once' : `${format.count(totals.rebuffer_count)} times`;
-    const stalled = totals.rebuffer_count > 0 ? `${times}, ${format.wait(totals.rebuffer_ms)} in all` : 'no interruptions';
-    rebuffer.update(format.percent(totals.rebuffer_ratio), totals.rebuffer_ratio === null ? 'nothing was played' : stalled);
+    const stalled = totals.rebuffer_count > 0 ? [times, `${format.wait(totals.rebuffer_ms)} in all`] : ['no interruptions'];
+    rebuffer.update(format.percent(totals.rebuffer_ratio), totals.rebuffer_ratio === null ? ['nothing was played'] : stalled);
     const dropped = totals.dropped_frames_ratio;
-    bitrate.update(format.bitrate(totals.avg_bitrate_kbps), dropped === null ? '' : `${format.percent(dropped)} of frames dropped`);
+    bitrate.update(format.bitrate(totals.avg_bitrate_kbps), dropped === null ? [] : [`${format.percent(dropped)} of frames dropped`]);
     const exits = `${format.count(totals.exits_before_start)} ${totals.exits_before_start === 1 ? 'exit' : 'exits'} before start`;
-    const parts = `${format.count(totals.startup_failures)} startup · ${format.count(totals.playback_failures)} playback · ${exits}`;
+    const parts = [`${format.count(totals.startup_failures)} startup`, `${format.count(totals.playback_failures)} playback`, exits];
     failures.update(totals.attempts > 0 ? format.percent(totals.failure_ratio) : format.NONE, parts, totals.failures > 0 ? 'bad' : '');
   }
 

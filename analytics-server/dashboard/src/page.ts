@@ -1,6 +1,6 @@
 // What the two pages have in common.
 
-import { h, setText } from './dom';
+import { h } from './dom';
 
 /** A page: it fills its element and refreshes it until it is closed. */
 export interface Page {
@@ -23,13 +23,15 @@ export class Tile {
     this.element = h('div', { class: 'tile', title: hint }, h('h3', {}, label), this.#value, this.#detail);
   }
 
-  update(value: string, detail: string, tone: '' | 'bad' | 'warn' = ''): void {
+  update(value: string, details: string[], tone: '' | 'bad' | 'warn' = ''): void {
     if (this.#value.textContent !== value) {
       // Units are smaller than numbers.
       const parts = value.split(/( ?(?:%|[A-Za-z]{2,}|s\b) ?)/).filter(Boolean);
       this.#value.replaceChildren(...parts.map((part) => (/[%a-z]/.test(part) ? h('small', {}, part) : part)));
     }
-    setText(this.#detail, detail);
+    // A line breaks between details, not within.
+    const parts = details.filter(Boolean).map((detail, at, all) => (at + 1 < all.length ? `${detail} · ` : detail));
+    if (this.#detail.textContent !== parts.join('')) this.#detail.replaceChildren(...parts.map((part) => h('span', {}, part)));
     this.element.dataset.tone = tone;
   }
 }
