@@ -2,7 +2,7 @@
 
 use crate::input::Integrity;
 
-/// Bytes that [`BoxWalker`] needs to see at an offset: a box header with a 64-bit size.
+/// Bytes that [`check`] asks for at an offset: a box header with a 64-bit size.
 pub const HEADER_BYTES: usize = 16;
 
 /// What a segment or initialization section can begin with: text has letters in the place of a box type too.
@@ -11,7 +11,14 @@ const FIRST: [&[u8; 4]; 16] = [
     b"ssix", b"styp", b"uuid", b"wide", b"mfra",
 ];
 
-/// Walks over the top-level boxes of a response without seeing more of it than their headers.
+#[derive(Clone, Copy, Debug)]
+struct BoxWalker {
+    offset: u64,
+    length: u64,
+}
+
+/// Looks at the top-level boxes of a response of `length` bytes. `read` copies bytes from an offset on into a buffer, as
+/// many as there are; it is asked for [`HEADER_BYTES`] a box, for at most a few thousand boxes.
 ///
 /// ```
 /// use player_core::input::Integrity;
@@ -26,14 +33,6 @@ const FIRST: [&[u8; 4]; 16] = [
 /// assert_eq!(check(20, read), Integrity::Whole);
 /// assert_eq!(check(18, read), Integrity::Truncated(2));
 /// ```
-#[derive(Clone, Copy, Debug)]
-struct BoxWalker {
-    offset: u64,
-    length: u64,
-}
-
-/// Looks at the top-level boxes of a response of `length` bytes. `read` copies bytes from an offset on into a buffer, as
-/// many as there are; it is asked for [`HEADER_BYTES`] a box, for at most a few thousand boxes.
 pub fn check(length: u64, mut read: impl FnMut(u64, &mut [u8])) -> Integrity {
     /// A segment has a handful a chunk; past this nobody needs to look further.
     const MAX_BOXES: usize = 4096;
