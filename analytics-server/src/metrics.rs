@@ -183,3 +183,22 @@ impl std::ops::AddAssign<&Self> for BeatTotals {
 pub(crate) fn ratio(numerator: f64, denominator: f64) -> Option<f64> {
     (denominator > 0.0).then(|| numerator / denominator)
 }
+
+#[cfg(test)]
+mod tests {
+    /// The definitions are published in two places, in the same words.
+    #[test]
+    fn the_readme_has_these_definitions() {
+        let here = include_str!("metrics.rs");
+        let readme = include_str!("../README.md");
+        let definitions: Vec<&str> = here
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! "))
+            .filter(|line| line.contains(" = "))
+            .collect();
+        assert!(definitions.len() >= 11, "{definitions:?}");
+        for definition in definitions {
+            assert!(readme.contains(definition), "the README lacks `{definition}`");
+        }
+    }
+}

@@ -232,7 +232,7 @@ export class Chart {
   #line(options: SeriesOptions, first: boolean): uPlot.Series {
     const { kind, spanGaps = false, width = 1.75 } = options;
     const stroke = color(options.color);
-    const line: uPlot.Series = { stroke, width, spanGaps, points: { size: 5, fill: stroke, width: 0 } };
+    const line: uPlot.Series = { stroke, width, spanGaps, points: { size: 5, fill: stroke, width: 0, filter: lonely } };
     if (kind === 'area') line.fill = `${stroke}${first ? '26' : '14'}`;
     if (kind === 'steps' && uPlot.paths.stepped) line.paths = uPlot.paths.stepped({ align: 1 });
     if (kind === 'bars' && uPlot.paths.bars) {
@@ -247,6 +247,13 @@ export class Chart {
     }
     return line;
   }
+}
+
+/** The values that a line alone would hide: those between gaps, or all when there are few. */
+function lonely(plot: uPlot, series: number): number[] {
+  const values = plot.data[series] ?? [];
+  const known = [...values.keys()].filter((at) => values[at] != null);
+  return known.length <= 12 ? known : known.filter((at) => values[at - 1] == null && values[at + 1] == null);
 }
 
 /** Hours and minutes; at midnight, the day. */
