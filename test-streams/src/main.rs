@@ -16,6 +16,8 @@ use test_streams::made::Recipe;
 use test_streams::origin::{Origin, OriginConfig};
 use test_streams::shaping::Shape;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 /// Serves test streams as a CDN does, over a network that can be told how to behave.
 #[derive(Parser)]
@@ -94,6 +96,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(serve: Serve) -> anyhow::Result<()> {
+    let stop = stop_signal()?;
     let mut config = OriginConfig::new(&serve.root);
     config.shape = shape(&serve)?;
     config.faults = Faults::parse(&serve.faults)?;
@@ -111,15 +114,15 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
         )
     })?;
     for recipe in recipes {
-        make(recipe, &serve.root, serve.json).await?;
+        make(recipe, &serve.root, serve.json, stop.clone()).await?;
     }
     let origin = Origin::open(config)?;
     announce(&origin, listener.local_addr()?, serve.json)?;
-    let stopped = axum::serve(listener, origin.router()).with_graceful_shutdown(asked_to_stop());
+    let serving = axum::serve(listener, origin.router()).with_graceful_shutdown(stopped(stop.clone()));
     tokio::select! {
-        result = stopped => result.context("the server stopped"),
+        result = serving => result.context("the server stopped"),
         // Answers over a slow link are not waited for.
-        () = async { asked_to_stop().await; tokio::time::sleep(PATIENCE).await } => Ok(()),
+        () = async { stopped(stop).await; tokio::time::sleep(PATIENCE).await } => Ok(()),
     }
 }
 
@@ -140,7 +143,7 @@ fn shape(serve: &Serve) -> anyhow::Result<Option<Shape>> {
     }
 }
 
-async fn make(recipe: Recipe, root: &Path, json: bool) -> anyhow::Result<()> {
+async fn make(recipe: Recipe, root: &Path, json: bool, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let cancel = CancelToken::default();
     let root = root.to_owned();
     let flag = cancel.clone();
@@ -156,7 +159,7 @@ async fn make(recipe: Recipe, root: &Path, json: bool) -> anyhow::Result<()> {
     });
     let made = tokio::select! {
         made = &mut working => made,
-        () = asked_to_stop() => {
+        () = stopped(stop) => {
             cancel.cancel();
             working.await
         }
@@ -215,22 +218,27 @@ fn explain(error: &anyhow::Error) -> String {
         })
 }
 
-/// SIGTERM or Ctrl-C.
-async fn asked_to_stop() {
-    let interrupt = async { drop(tokio::signal::ctrl_c().await) };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
+/// Becomes true at the first signal to stop. Heeded from this call on: none is lost between two waits for it.
+fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let listen = |kind| signal(kind).context("signals cannot be handled");
+    let mut hangup = listen(SignalKind::hangup())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = hangup.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
+        sender.send_replace(true);
+    });
+    Ok(receiver)
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // The sender lives until it has sent.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// With a latency alone, the rate is no limit.

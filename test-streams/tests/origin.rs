@@ -342,6 +342,7 @@ async fn faults_are_given_where_they_were_asked_for() {
     let unavailable = get(&router, path, &[]).await;
     assert_eq!(unavailable.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(unavailable.header("access-control-allow-origin"), "*");
+    assert_eq!(unavailable.header("cache-control"), "no-store");
     let truncated = get(&router, path, &[]).await;
     assert_eq!(
         (truncated.status, truncated.header("content-length")),

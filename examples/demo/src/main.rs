@@ -26,6 +26,8 @@ use encoder::vod::CancelToken;
 use test_streams::faults::Faults;
 use test_streams::origin::{Origin, OriginConfig};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use page::{Demo, Page};
 use terminal::View;
@@ -78,7 +80,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_env("HEADGATE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -90,10 +96,16 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(cli: Cli) -> anyhow::Result<()> {
+    let stop = stop_signal()?;
     // What is quickly found wrong comes before what takes long.
     let page = Page::read(&cli.web)?;
     let source = source(&cli)?;
-    let ladder = cli.ladder.as_deref().map(Ladder::read).transpose()?.unwrap_or_default();
+    let ladder = cli
+        .ladder
+        .as_deref()
+        .map(Ladder::read)
+        .transpose()?
+        .unwrap_or_default();
     let faults = Faults::parse(&cli.faults)?;
     let data = match cli.data {
         Some(data) => data,
@@ -105,19 +117,69 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let analytics = Analytics::open(Config::new(data.join("analytics"), [site]))
         .context("the demo's analytics cannot start; with --data it gets a folder of its own")?;
 
-    let encoded = prepare(source, ladder, data.clone(), cli.fresh, cli.json).await;
-    let result = match encoded {
-        Ok(Some(encoded)) => {
-            let mut config = OriginConfig::new(data.join("videos"));
-            config.faults = faults;
-            let origin = Origin::open(config)?;
-            serve(listener, &page, &origin, &analytics, &encoded, cli.json).await
-        }
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
-    };
+    let played = play(
+        listener,
+        &page,
+        &analytics,
+        stop,
+        Job {
+            source,
+            ladder,
+            faults,
+            data,
+            fresh: cli.fresh,
+            json: cli.json,
+        },
+    )
+    .await;
     analytics.shutdown().await?;
-    result
+    played
+}
+
+/// What to prepare, and how to serve it.
+struct Job {
+    source: Source,
+    ladder: Ladder,
+    faults: Faults,
+    data: PathBuf,
+    fresh: bool,
+    json: bool,
+}
+
+/// Prepares the video and serves everything until it is told to stop.
+async fn play(
+    listener: TcpListener,
+    page: &Page,
+    analytics: &Analytics,
+    stop: watch::Receiver<bool>,
+    job: Job,
+) -> anyhow::Result<()> {
+    let Job {
+        source,
+        ladder,
+        faults,
+        data,
+        fresh,
+        json,
+    } = job;
+    let Some(encoded) = prepare(source, ladder, data.clone(), fresh, json, stop.clone()).await? else {
+        return Ok(());
+    };
+    let mut config = OriginConfig::new(data.join("videos"));
+    config.faults = faults;
+    let origin = Origin::open(config)?;
+    let demo = Demo::new(&encoded);
+    let app = Router::new()
+        .nest("/videos", origin.router())
+        .merge(analytics.router())
+        .merge(page.router(&demo));
+    announce(listener.local_addr()?, &demo, json)?;
+    let serving = axum::serve(listener, app).with_graceful_shutdown(stopped(stop.clone()));
+    tokio::select! {
+        result = serving => result.context("the server stopped"),
+        // Answers over a slow link are not waited for.
+        () = async { stopped(stop).await; tokio::time::sleep(PATIENCE).await } => Ok(()),
+    }
 }
 
 fn source(cli: &Cli) -> anyhow::Result<Source> {
@@ -125,16 +187,26 @@ fn source(cli: &Cli) -> anyhow::Result<Source> {
         return Source::file(path);
     }
     let (width, height) = parse_size(&cli.sample_size)?;
-    Ok(Source::Sample { seconds: cli.sample_seconds, width, height })
+    Ok(Source::Sample {
+        seconds: cli.sample_seconds,
+        width,
+        height,
+    })
 }
 
 /// The same folder that scripts/ uses.
 fn default_data() -> anyhow::Result<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let cache = variable("HEADGATE_CACHE")
         .or_else(|| variable("XDG_CACHE_HOME").map(|caches| caches.join("headgate")))
         .or_else(|| variable("HOME").map(|home| home.join(".cache/headgate")));
-    Ok(cache.context("there is no home folder to keep encoded videos in; name one with --data")?.join("demo"))
+    Ok(cache
+        .context("there is no home folder to keep encoded videos in; name one with --data")?
+        .join("demo"))
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -159,6 +231,7 @@ async fn prepare(
     data: PathBuf,
     fresh: bool,
     json: bool,
+    stop: watch::Receiver<bool>,
 ) -> anyhow::Result<Option<Encoded>> {
     let cancel = CancelToken::default();
     let flag = cancel.clone();
@@ -168,35 +241,12 @@ async fn prepare(
     });
     tokio::select! {
         encoded = &mut working => Ok(Some(encoded.context("the encoder failed")??)),
-        () = asked_to_stop() => {
+        () = stopped(stop) => {
             cancel.cancel();
             // It removes what is half done.
             let _ = working.await;
             Ok(None)
         }
-    }
-}
-
-async fn serve(
-    listener: TcpListener,
-    page: &Page,
-    origin: &Origin,
-    analytics: &Analytics,
-    encoded: &Encoded,
-    json: bool,
-) -> anyhow::Result<()> {
-    let address = listener.local_addr()?;
-    let demo = Demo::new(encoded);
-    let app = Router::new()
-        .nest("/videos", origin.router())
-        .merge(analytics.router())
-        .merge(page.router(&demo));
-    announce(address, &demo, json)?;
-    let stopped = axum::serve(listener, app).with_graceful_shutdown(asked_to_stop());
-    tokio::select! {
-        result = stopped => result.context("the server stopped"),
-        // Answers over a slow link are not waited for.
-        () = async { asked_to_stop().await; tokio::time::sleep(PATIENCE).await } => Ok(()),
     }
 }
 
@@ -215,22 +265,27 @@ fn announce(address: SocketAddr, demo: &Demo, json: bool) -> anyhow::Result<()> 
     .context("standard output")
 }
 
-/// SIGTERM or Ctrl-C.
-async fn asked_to_stop() {
-    let interrupt = async { drop(tokio::signal::ctrl_c().await) };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
+/// Becomes true at the first signal to stop. Heeded from this call on: none is lost between two waits for it.
+fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let listen = |kind| signal(kind).context("signals cannot be handled");
+    let mut hangup = listen(SignalKind::hangup())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = hangup.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
+        sender.send_replace(true);
+    });
+    Ok(receiver)
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // The sender lives until it has sent.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// How long answers in flight may take after the signal.

@@ -7,7 +7,9 @@ use std::{fs, io};
 
 use anyhow::{Context, bail};
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -67,14 +69,19 @@ impl Page {
             );
         }
         let files = read_files(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-        Ok(Self { files: Arc::new(files) })
+        Ok(Self {
+            files: Arc::new(files),
+        })
     }
 
     /// `/`, `/demo.json`, and the files for every path that nobody else knows.
     pub(crate) fn router(&self, demo: &Demo) -> Router {
         let demo = demo.clone();
         Router::new()
-            .route("/demo.json", get(move || async { ([(CACHE_CONTROL, "no-cache")], Json(demo)) }))
+            .route(
+                "/demo.json",
+                get(move || async { ([(CACHE_CONTROL, "no-cache")], Json(demo)) }),
+            )
             .fallback(get(file))
             .with_state(self.clone())
     }
@@ -86,7 +93,11 @@ async fn file(State(page): State<Page>, uri: Uri) -> Response {
         name => name,
     };
     let Some(file) = page.files.get(name) else {
-        return (StatusCode::NOT_FOUND, "there is nothing here; the demo's page is at /\n").into_response();
+        return (
+            StatusCode::NOT_FOUND,
+            "there is nothing here; the demo's page is at /\n",
+        )
+            .into_response();
     };
     let headers = [
         (CONTENT_TYPE, file.content_type),
@@ -106,7 +117,13 @@ fn read_files(folder: &Path) -> io::Result<BTreeMap<String, File>> {
             continue;
         };
         if let Some(content_type) = content_type(&name) {
-            files.insert(name, File { content_type, bytes: fs::read(entry.path())?.into() });
+            files.insert(
+                name,
+                File {
+                    content_type,
+                    bytes: fs::read(entry.path())?.into(),
+                },
+            );
         }
     }
     Ok(files)
@@ -139,7 +156,10 @@ mod tests {
     fn a_page_that_is_not_built_says_how_to_build_it() {
         let folder = tempfile::tempdir().unwrap();
         let message = Page::read(folder.path()).unwrap_err().to_string();
-        assert!(message.contains("npm run build") && message.contains(folder.path().to_str().unwrap()), "{message}");
+        assert!(
+            message.contains("npm run build") && message.contains(folder.path().to_str().unwrap()),
+            "{message}"
+        );
         fs::write(folder.path().join("index.html"), "<!doctype html>").unwrap();
         fs::write(folder.path().join("notes.bak"), "not for the page").unwrap();
         let page = Page::read(folder.path()).unwrap();

@@ -18,9 +18,15 @@ impl View {
         if json {
             Self::Json
         } else if std::io::stderr().is_terminal() {
-            Self::Bar { bar: ProgressBar::hidden(), what: String::new() }
+            Self::Bar {
+                bar: ProgressBar::hidden(),
+                what: String::new(),
+            }
         } else {
-            Self::Lines { what: String::new(), tenth: 0 }
+            Self::Lines {
+                what: String::new(),
+                tenth: 0,
+            }
         }
     }
 
@@ -52,7 +58,12 @@ impl View {
                 }
             }
             Self::Lines { what, tenth } => {
-                let Progress::Progress { frames, total_frames: Some(total), .. } = progress else {
+                let Progress::Progress {
+                    frames,
+                    total_frames: Some(total),
+                    ..
+                } = progress
+                else {
                     return;
                 };
                 let now = frames * 10 / total.max(&1);
@@ -74,20 +85,45 @@ impl View {
 
 fn show_bar(bar: &ProgressBar, what: &str, progress: &Progress) {
     match progress {
-        Progress::Start { renditions, total_frames, duration_s, .. } => {
+        Progress::Start {
+            renditions,
+            total_frames,
+            duration_s,
+            ..
+        } => {
             let length = total_frames.or(duration_s.map(|seconds| seconds as u64));
             if let Some(length) = length {
                 bar.set_length(length);
             }
-            let names: Vec<String> = renditions.iter().map(|rung| format!("{}p", rung.width.min(rung.height))).collect();
-            bar.set_prefix(if names.len() > 1 { format!("{what} ({})", names.join(", ")) } else { what.to_owned() });
+            let names: Vec<String> = renditions
+                .iter()
+                .map(|rung| format!("{}p", rung.width.min(rung.height)))
+                .collect();
+            bar.set_prefix(if names.len() > 1 {
+                format!("{what} ({})", names.join(", "))
+            } else {
+                what.to_owned()
+            });
             if let Ok(style) = ProgressStyle::with_template("{prefix}\n{bar:40} {percent:>3} %  {msg}") {
                 bar.set_style(style);
             }
         }
-        Progress::Progress { frames, total_frames, media_s, fps, eta_s, .. } => {
-            bar.set_position(if total_frames.is_some() { *frames } else { *media_s as u64 });
-            let eta = eta_s.map(|seconds| format!(", {seconds:.0} s left")).unwrap_or_default();
+        Progress::Progress {
+            frames,
+            total_frames,
+            media_s,
+            fps,
+            eta_s,
+            ..
+        } => {
+            bar.set_position(if total_frames.is_some() {
+                *frames
+            } else {
+                *media_s as u64
+            });
+            let eta = eta_s
+                .map(|seconds| format!(", {seconds:.0} s left"))
+                .unwrap_or_default();
             bar.set_message(format!("{fps:.0} frames/s{eta}"));
         }
         _ => {}
@@ -96,9 +132,12 @@ fn show_bar(bar: &ProgressBar, what: &str, progress: &Progress) {
 
 /// The error and its causes, without those that the text before has named already.
 pub(crate) fn explain(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text {
-        text if text.is_empty() => cause,
-        text if text.contains(&cause) => text,
-        text => format!("{text}: {cause}"),
-    })
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |text, cause| match text {
+            text if text.is_empty() => cause,
+            text if text.contains(&cause) => text,
+            text => format!("{text}: {cause}"),
+        })
 }

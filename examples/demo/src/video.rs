@@ -64,7 +64,11 @@ pub(crate) fn prepare(
             let title = path.file_name().map(|name| name.to_string_lossy().into_owned());
             (path.clone(), title.unwrap_or_else(|| "video".to_owned()))
         }
-        Source::Sample { seconds, width, height } => {
+        Source::Sample {
+            seconds,
+            width,
+            height,
+        } => {
             let clip = clip(*seconds, *width, *height, data, cancel, view)?;
             (clip, format!("Sample clip, {seconds} s"))
         }
@@ -99,7 +103,9 @@ fn clip(
     cancel: &CancelToken,
     view: &mut View,
 ) -> anyhow::Result<PathBuf> {
-    let path = data.join("clips").join(format!("sample-{seconds}s-{width}x{height}.mp4"));
+    let path = data
+        .join("clips")
+        .join(format!("sample-{seconds}s-{width}x{height}.mp4"));
     if path.is_file() {
         return Ok(path);
     }
@@ -120,7 +126,10 @@ fn clip(
 fn id(options: &VodOptions) -> anyhow::Result<String> {
     let input = &options.input;
     let metadata = fs::metadata(input).with_context(|| format!("{} cannot be read", input.display()))?;
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let modified = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let text = format!(
         "{}\n{}\n{}\n{}\n{}\n{}\n{}",
         env!("CARGO_PKG_VERSION"),
@@ -131,7 +140,10 @@ fn id(options: &VodOptions) -> anyhow::Result<String> {
         options.segment_s,
         options.preset,
     );
-    let stem = input.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+    let stem = input
+        .file_stem()
+        .map(|stem| stem.to_string_lossy())
+        .unwrap_or_default();
     Ok(format!("{}-{:012x}", slug(&stem), fnv1a(text.as_bytes()) >> 16))
 }
 
@@ -146,12 +158,18 @@ fn slug(text: &str) -> String {
         }
     }
     let slug = slug.trim_end_matches('-');
-    if slug.is_empty() { "video".to_owned() } else { slug.to_owned() }
+    if slug.is_empty() {
+        "video".to_owned()
+    } else {
+        slug.to_owned()
+    }
 }
 
 /// FNV-1a, 64 bits: stable over Rust's versions, and nobody gains by a collision here.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]
@@ -167,7 +185,10 @@ mod tests {
         fs::write(&path, "film").unwrap();
         let options = VodOptions::new(&path, folder.path());
         let first = id(&options).unwrap();
-        assert!(first.starts_with("my-film-final-") && first.len() == "my-film-final-".len() + 12, "{first}");
+        assert!(
+            first.starts_with("my-film-final-") && first.len() == "my-film-final-".len() + 12,
+            "{first}"
+        );
         assert_eq!(id(&options).unwrap(), first);
         let mut other = options.clone();
         other.segment_s = 4;
@@ -180,8 +201,13 @@ mod tests {
 
     #[test]
     fn a_missing_video_is_named_with_the_next_step() {
-        let message = Source::file(Path::new("/nowhere/film.mp4")).unwrap_err().to_string();
-        assert!(message.contains("/nowhere/film.mp4") && message.contains("check the path"), "{message}");
+        let message = Source::file(Path::new("/nowhere/film.mp4"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("/nowhere/film.mp4") && message.contains("check the path"),
+            "{message}"
+        );
         let message = Source::file(&std::env::temp_dir()).unwrap_err().to_string();
         assert!(message.contains("is a folder"), "{message}");
     }
@@ -189,16 +215,30 @@ mod tests {
     #[test]
     fn a_video_is_encoded_once() {
         let data = tempfile::tempdir().unwrap();
-        let source = Source::Sample { seconds: 2, width: 320, height: 180 };
+        let source = Source::Sample {
+            seconds: 2,
+            width: 320,
+            height: 180,
+        };
         let ladder = "144p:100k,audio:64k".parse().unwrap();
         let cancel = CancelToken::default();
         let mut view = View::new(true);
         let encoded = prepare(&source, &ladder, data.path(), false, &cancel, &mut view).unwrap();
-        let master = data.path().join("videos").join(&encoded.id).join("hls/master.m3u8");
+        let master = data
+            .path()
+            .join("videos")
+            .join(&encoded.id)
+            .join("hls/master.m3u8");
         let written = fs::metadata(&master).unwrap().modified().unwrap();
-        assert_eq!(prepare(&source, &ladder, data.path(), false, &cancel, &mut view).unwrap(), encoded);
+        assert_eq!(
+            prepare(&source, &ladder, data.path(), false, &cancel, &mut view).unwrap(),
+            encoded
+        );
         assert_eq!(fs::metadata(&master).unwrap().modified().unwrap(), written);
-        assert_eq!(prepare(&source, &ladder, data.path(), true, &cancel, &mut view).unwrap(), encoded);
+        assert_eq!(
+            prepare(&source, &ladder, data.path(), true, &cancel, &mut view).unwrap(),
+            encoded
+        );
         assert!(fs::metadata(&master).unwrap().modified().unwrap() > written);
     }
 }

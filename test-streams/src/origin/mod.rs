@@ -233,7 +233,11 @@ async fn answer(origin: &Origin, path: &str, is_head: bool, headers: &HeaderMap)
     match fault {
         Some(FaultKind::Status(status)) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            return Ok(problem(status, "a fault that was asked for"));
+            let mut response = problem(status, "a fault that was asked for");
+            response
+                .headers_mut()
+                .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            return Ok(response);
         }
         Some(FaultKind::Html) => {
             flow.send(LOST_PAGE.len()).await;

@@ -47,23 +47,32 @@ async function start(): Promise<void> {
   if (wanted && wanted in throttles) await applyThrottle(wanted);
   else showThrottle(network && network.name in throttles ? network.name : 'none');
 
-  // A shorter buffer than the default shows within seconds what a changed network does.
-  video.config = { buffer: { goalS: 12 } };
+  // To watch adaptation by: a buffer so short that a changed network shows within seconds, and every rung for any window.
+  video.config = { buffer: { goalS: 12 }, abr: { capToElementSize: false } };
   video.setAttribute('beacon-url', demo.beacon_url);
   video.setAttribute('site-key', demo.site_key);
   video.setAttribute('video-title', demo.title);
   const protocol: Protocol = query.get('protocol') === 'dash' ? 'dash' : 'hls';
   radio(protocol).checked = true;
-  video.src = demo[protocol];
+  load(demo[protocol]);
 
   toolbar.addEventListener('submit', (event) => event.preventDefault());
   toolbar.addEventListener('change', (event) => {
     const { name, value } = event.target as HTMLInputElement | HTMLSelectElement;
     remember(name, value);
-    if (name === 'protocol') video.src = demo[value as Protocol];
+    if (name === 'protocol') load(demo[value as Protocol]);
     if (name === 'throttle') applyThrottle(value).catch((error: Error) => say(error.message));
   });
+  video.addEventListener('headgate-loaded', ({ detail }) => {
+    chart.ladderKbps = Math.max(...detail.renditions.map(({ bitrate }) => bitrate)) / 1000;
+  });
   setInterval(tick, TICK_MS);
+}
+
+function load(url: string): void {
+  panel.begin(url);
+  view.begin(video.autoplay || !video.paused);
+  video.src = url;
 }
 
 function tick(): void {

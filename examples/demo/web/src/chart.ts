@@ -3,7 +3,7 @@
 const SPAN_MS = 60_000;
 /** Share of the height for the bitrates; below them, with a gap, the buffer. */
 const UPPER = 0.68;
-const GAP = 16;
+const GAP = 14;
 const LEFT = 44;
 const BOTTOM = 18;
 
@@ -30,6 +30,8 @@ interface Palette {
 }
 
 export class Chart {
+  /** The highest bitrate of the ladder, kbit/s. */
+  ladderKbps = 1000;
   readonly #canvas: HTMLCanvasElement;
   readonly #points: Point[] = [];
 
@@ -60,14 +62,13 @@ export class Chart {
     const upper = { top: 6, bottom: Math.round((height - BOTTOM) * UPPER) };
     const lower = { top: upper.bottom + GAP, bottom: height - BOTTOM };
     const points = this.#points;
-    const top = (values: (number | null)[], least: number) => nice(Math.max(least, ...values.map((value) => value ?? 0)));
-    // The network, often much faster, is no reason to make everything else small.
-    const highest = Math.max(...points.map(({ renditionKbps }) => renditionKbps ?? 0), 1000);
-    const kbpsTop = top(points.map(({ estimateKbps, renditionKbps }) => Math.min(Math.max(estimateKbps ?? 0, renditionKbps ?? 0), highest * 3)), 1000);
-    const bufferTop = top(points.map(({ bufferS }) => bufferS), 10);
+    // Throughput far above the ladder is no reason to draw the ladder small: it is cut off at twice its height.
+    const highest = Math.max(...points.flatMap(({ renditionKbps, estimateKbps, networkKbps }) => [renditionKbps ?? 0, estimateKbps ?? 0, networkKbps ?? 0]));
+    const kbpsTop = nice(Math.max(this.ladderKbps * 1.1, Math.min(highest, this.ladderKbps * 2)));
+    const bufferTop = nice(Math.max(10, ...points.map(({ bufferS }) => bufferS)));
     const now = points.at(-1)?.at ?? 0;
     const x = (at: number) => LEFT + ((at - now + SPAN_MS) / SPAN_MS) * (width - LEFT);
-    const kbpsY = (kbps: number) => upper.bottom - (Math.min(kbps, kbpsTop * 1.05) / kbpsTop) * (upper.bottom - upper.top);
+    const kbpsY = (kbps: number) => upper.bottom - (Math.min(kbps, kbpsTop) / kbpsTop) * (upper.bottom - upper.top);
     const bufferY = (s: number) => lower.bottom - (Math.min(s, bufferTop) / bufferTop) * (lower.bottom - lower.top);
 
     context.textBaseline = 'middle';

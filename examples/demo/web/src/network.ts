@@ -24,23 +24,23 @@ export interface Throttle {
 }
 
 /** Down to where only the lowest rendition passes, and back. It begins again at its end. */
-const RAMP_KBPS = [6000, 3500, 2000, 1200, 700, 700, 1200, 3000];
+const RAMP_KBPS = [10_000, 6000, 3000, 1500, 700, 700, 1500, 4000];
 
 export const throttles: Record<string, Throttle> = {
   none: { label: 'Unlimited', hint: '', shape: {} },
   '3mbps': {
     label: '3 Mbit/s',
-    hint: 'A steady link with a round trip of 40 ms.',
+    hint: 'steady, round trip 40 ms',
     shape: { name: '3mbps', rate_kbps: 3000, latency_ms: 40 },
   },
   '1mbps': {
     label: '1 Mbit/s',
-    hint: 'A steady link with a round trip of 60 ms.',
+    hint: 'steady, round trip 60 ms',
     shape: { name: '1mbps', rate_kbps: 1000, latency_ms: 60 },
   },
   ramp: {
     label: 'Falling ramp',
-    hint: 'From 6 Mbit/s down to 0.7 and back, a step every 10 s.',
+    hint: '10 Mbit/s down to 0.7 and back in 80 s',
     shape: {
       name: 'ramp',
       latency_ms: 40,

@@ -22,7 +22,6 @@ export class Panel {
 
   constructor(video: HeadgateVideoElement) {
     this.#video = video;
-    video.addEventListener('emptied', () => this.#clear());
     video.addEventListener('headgate-loaded', ({ detail }) => {
       const { protocol, renditions, warnings } = detail;
       this.log('manifest', `${protocol.toUpperCase()}, ${renditions.length} renditions`);
@@ -57,6 +56,16 @@ export class Panel {
     return 0;
   }
 
+  /** A source is loaded: a new view. */
+  begin(url: string): void {
+    this.#loadedAt = performance.now();
+    this.#fetched = '';
+    this.#seen = '';
+    this.#switches = 0;
+    element('ladder').replaceChildren();
+    this.log('load', url.split('/').at(-1) ?? url);
+  }
+
   /** Shows the figures of this moment. */
   update(view: View): void {
     const { rendition, stats } = this.#video.api;
@@ -86,14 +95,6 @@ export class Panel {
     while (list.childElementCount > MOST_EVENTS) list.lastElementChild?.remove();
   }
 
-  #clear(): void {
-    this.#loadedAt = performance.now();
-    this.#fetched = '';
-    this.#seen = '';
-    this.#switches = 0;
-    element('ladder').replaceChildren();
-    this.log('load', new URL(this.#video.currentSrc || location.href).pathname);
-  }
 
   #showLadder(): void {
     const { renditions } = this.#video.api;

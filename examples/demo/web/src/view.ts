@@ -8,10 +8,8 @@ export class View {
   #rebufferMs = 0;
   #stalledAt: number | null = null;
 
-  /** Follows an element; a new source is a new view. */
   constructor(video: HTMLVideoElement) {
     const now = () => performance.now();
-    video.addEventListener('emptied', () => this.#begin());
     video.addEventListener('play', () => {
       if (this.startupMs === null) this.#intentAt ??= now();
     });
@@ -27,22 +25,19 @@ export class View {
       this.#stalledAt = now();
     });
     for (const type of ['pause', 'seeking', 'ended']) video.addEventListener(type, () => this.#resume(now()));
-    // With `autoplay` there may be no `play` event before the first frame.
-    video.addEventListener('loadstart', () => {
-      if (video.autoplay || !video.paused) this.#intentAt ??= now();
-    });
+  }
+
+  /** A source is loaded: a new view. */
+  begin(wantsToPlay: boolean): void {
+    this.startupMs = null;
+    this.rebufferCount = 0;
+    this.#rebufferMs = 0;
+    this.#stalledAt = null;
+    this.#intentAt = wantsToPlay ? performance.now() : null;
   }
 
   get rebufferMs(): number {
     return this.#rebufferMs + (this.#stalledAt === null ? 0 : performance.now() - this.#stalledAt);
-  }
-
-  #begin(): void {
-    this.startupMs = null;
-    this.rebufferCount = 0;
-    this.#intentAt = null;
-    this.#rebufferMs = 0;
-    this.#stalledAt = null;
   }
 
   #resume(now: number): void {
