@@ -57,9 +57,12 @@ pub(crate) fn send_beacon(url: &str, text: &str) -> bool {
 
 /// A message of a JavaScript error that is fit for a beacon: without any URL.
 pub(crate) fn error_text(error: &JsValue) -> String {
-    let text = error
+    let message = error
         .dyn_ref::<js_sys::Error>()
-        .map_or_else(|| format!("{error:?}"), |error| String::from(error.message()));
+        .map(|error| String::from(error.message()));
+    let text = message
+        .or_else(|| error.as_string())
+        .unwrap_or_else(|| "an unknown error".to_owned());
     without_urls(&text)
 }
 

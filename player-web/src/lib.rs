@@ -9,9 +9,11 @@
 
 mod beacons;
 mod bodies;
+pub mod fields;
 mod global;
 pub mod message;
 mod net;
+pub mod options;
 mod panics;
 mod recorder;
 mod shell;
@@ -19,10 +21,12 @@ mod source;
 
 use std::rc::Rc;
 
-use js_sys::{Array, Function, JSON};
+use js_sys::{Array, Function};
 use wasm_bindgen::prelude::*;
 
-use message::{Options, ToDriver};
+use fields::FieldError;
+use message::ToDriver;
+use options::Options;
 use shell::Shell;
 
 /// A player without its media element.
@@ -42,9 +46,8 @@ impl Driver {
     #[wasm_bindgen(constructor)]
     pub fn new(options: &JsValue, post: Function) -> Result<Self, JsError> {
         panics::report();
-        let options: Options = parse(options, "options")?;
         Ok(Self {
-            shell: Shell::new(options, post),
+            shell: Shell::new(Options::read(options).map_err(to_js)?, post),
         })
     }
 
@@ -53,8 +56,7 @@ impl Driver {
     /// # Errors
     /// If the message is malformed or of an unknown type.
     pub fn handle(&self, message: &JsValue) -> Result<(), JsError> {
-        let message: ToDriver = parse(message, "message")?;
-        self.shell.handle(message);
+        self.shell.handle(ToDriver::read(message).map_err(to_js)?);
         Ok(())
     }
 
@@ -76,16 +78,8 @@ impl Drop for Driver {
     }
 }
 
-/// Messages are small and few, hence JSON: it is smaller than a bridge of its own, and the engine has a parser anyway.
-fn parse<T: serde::de::DeserializeOwned>(value: &JsValue, what: &str) -> Result<T, JsError> {
-    let text = JSON::stringify(value).ok().and_then(|text| text.as_string());
-    let text = text.ok_or_else(|| {
-        JsError::new(&format!(
-            "the {what} of the Headgate driver must be a plain object"
-        ))
-    })?;
-    serde_json::from_str(&text)
-        .map_err(|error| JsError::new(&format!("the {what} of the Headgate driver: {error}")))
+fn to_js(error: FieldError) -> JsError {
+    JsError::new(&error.to_string())
 }
 
 /// The one way out: `post(message, transfer)`.

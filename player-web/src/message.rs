@@ -3,27 +3,17 @@
 //! Times are seconds of media as in `HTMLMediaElement.currentTime`; names are those of the web platform where it has
 //! one. The TypeScript side has the same definitions in `ts/messages.ts`.
 
+use player_core::MediaTime;
 use player_core::input::{Host, Load, MediaState};
 use player_core::output::{PlayerEvent, RenditionInfo};
 use player_core::telemetry::schema::{PlaybackState, RebufferCause};
-use player_core::{Config, MediaTime};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use wasm_bindgen::JsValue;
 
-/// What a driver is made with.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct Options {
-    /// The engine's configuration, in its own spelling. Its seed is drawn by the driver.
-    pub config: Config,
-    /// Where beacons go; without it there are none.
-    pub beacon_url: Option<String>,
-    /// Record a log of inputs and outputs, in memory, up to a few megabytes.
-    pub record: bool,
-}
+use crate::fields::{FieldError, Fields};
 
 /// A message to the driver.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "Flat")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ToDriver {
     /// `{ type: 'host', hidden, width, height }`: the page around the player; sizes in device pixels.
     Host(Host),
@@ -38,83 +28,58 @@ pub enum ToDriver {
     Unload,
 }
 
-/// All fields of all messages: one flat reader is a third of the code of a tagged one.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Flat {
-    r#type: String,
-    current_time: Option<f64>,
-    decoded_frames: Option<f64>,
-    dropped_frames: Option<f64>,
-    ended: bool,
-    error: Option<u8>,
-    height: Option<f64>,
-    hidden: bool,
-    paused: bool,
-    playback_rate: Option<f64>,
-    ready_state: u8,
-    rendition: Option<String>,
-    seeking: bool,
-    start_time: Option<f64>,
-    url: Option<String>,
-    video_id: Option<String>,
-    video_title: Option<String>,
-    width: Option<f64>,
-}
-
-impl TryFrom<Flat> for ToDriver {
-    type Error = MessageError;
-
-    fn try_from(flat: Flat) -> Result<Self, MessageError> {
-        Ok(match flat.r#type.as_str() {
+impl ToDriver {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// If it is none; the error names the field.
+    pub fn read(value: &JsValue) -> Result<Self, FieldError> {
+        let message = Fields::new(value, "message")?;
+        let flag = |name| Ok::<_, FieldError>(message.boolean(name)?.unwrap_or(false));
+        // JavaScript's numbers as counts: no NaN, no fraction, nothing negative.
+        let count = |name| Ok::<_, FieldError>(message.number(name)?.unwrap_or(0.0) as u64);
+        let text = |name| Ok::<_, FieldError>(message.string(name)?.unwrap_or_default());
+        Ok(match text("type")?.as_str() {
             "host" => Self::Host(Host {
-                hidden: flat.hidden,
-                width: whole(flat.width) as u32,
-                height: whole(flat.height) as u32,
+                hidden: flag("hidden")?,
+                width: count("width")? as u32,
+                height: count("height")? as u32,
             }),
             "load" => Self::Load(Load {
-                url: flat
-                    .url
+                url: message
+                    .string("url")?
                     .filter(|url| !url.is_empty())
-                    .ok_or(MessageError::NoUrl)?,
-                start: flat.start_time.map(MediaTime::from_secs_f64),
+                    .ok_or(FieldError::Missing("load", "url"))?,
+                start: message.number("startTime")?.map(MediaTime::from_secs_f64),
                 wall_clock_ms: 0,
-                video_id: flat.video_id.unwrap_or_default(),
-                video_title: flat.video_title.unwrap_or_default(),
+                video_id: text("videoId")?,
+                video_title: text("videoTitle")?,
             }),
             "media" => Self::Media(MediaState {
-                position: MediaTime::from_secs_f64(flat.current_time.unwrap_or_default()),
-                paused: flat.paused,
-                seeking: flat.seeking,
-                ended: flat.ended,
-                ready_state: flat.ready_state,
-                rate: flat.playback_rate.unwrap_or(1.0),
-                decoded_frames: whole(flat.decoded_frames),
-                dropped_frames: whole(flat.dropped_frames),
-                error: flat.error,
+                position: MediaTime::from_secs_f64(message.number("currentTime")?.unwrap_or_default()),
+                paused: flag("paused")?,
+                seeking: flag("seeking")?,
+                ended: flag("ended")?,
+                ready_state: count("readyState")? as u8,
+                rate: message
+                    .number("playbackRate")?
+                    .filter(|rate| rate.is_finite())
+                    .unwrap_or(1.0),
+                decoded_frames: count("decodedFrames")?,
+                dropped_frames: count("droppedFrames")?,
+                error: message.nullable_number("error")?.flatten().map(|code| code as u8),
             }),
-            "select" => Self::Select(flat.rendition),
+            "select" => Self::Select(message.nullable_string("rendition")?),
             "unload" => Self::Unload,
-            _ => return Err(MessageError::UnknownType(flat.r#type)),
+            unknown => {
+                let why = format!("unknown message {unknown:?}; known are host, load, media, select, unload");
+                return Err(FieldError::Value {
+                    path: "type".to_owned(),
+                    why,
+                });
+            }
         })
     }
-}
-
-/// JavaScript's numbers as counts: no NaN, no fraction, nothing negative.
-fn whole(number: Option<f64>) -> u64 {
-    number.unwrap_or_default() as u64
-}
-
-/// Why a message could not be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MessageError {
-    /// `load` without a URL.
-    #[error("a `load` needs a `url`")]
-    NoUrl,
-    /// Nothing that this version knows.
-    #[error("unknown type {0:?}; known are host, load, media, select, unload")]
-    UnknownType(String),
 }
 
 /// A message from the driver.
@@ -294,74 +259,6 @@ mod tests {
 
     use super::*;
     use player_core::Bitrate;
-    use player_core::config::Algorithm;
-
-    fn read(json: &str) -> Result<ToDriver, String> {
-        serde_json::from_str(json).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_load_needs_a_url_and_keeps_what_the_application_calls_the_video() {
-        let load = read(r#"{"type":"load","url":"https://a/b.mpd","startTime":1.5,"videoId":"7"}"#).unwrap();
-        let expected = Load {
-            url: "https://a/b.mpd".into(),
-            start: Some(MediaTime::from_millis(1500)),
-            video_id: "7".into(),
-            ..Load::default()
-        };
-        assert_eq!(load, ToDriver::Load(expected));
-        assert!(read(r#"{"type":"load"}"#).unwrap_err().contains("needs a `url`"));
-    }
-
-    #[test]
-    fn numbers_that_json_cannot_hold_are_harmless() {
-        // JSON.stringify makes NaN and Infinity null.
-        let media = read(
-            r#"{"type":"media","currentTime":null,"playbackRate":2,"readyState":4,"decodedFrames":12.0,"droppedFrames":-3}"#,
-        );
-        let expected = MediaState {
-            rate: 2.0,
-            ready_state: 4,
-            decoded_frames: 12,
-            paused: false,
-            ..MediaState::default()
-        };
-        assert_eq!(media, Ok(ToDriver::Media(expected)));
-    }
-
-    #[test]
-    fn an_unknown_type_is_named_with_the_known_ones() {
-        let error = read(r#"{"type":"paly"}"#).unwrap_err();
-        assert!(
-            error.contains("\"paly\"") && error.contains("known are host, load"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_selection_without_a_rendition_gives_the_choice_back() {
-        assert_eq!(
-            read(r#"{"type":"select","rendition":null}"#),
-            Ok(ToDriver::Select(None))
-        );
-        assert_eq!(
-            read(r#"{"type":"select","rendition":"360p"}"#),
-            Ok(ToDriver::Select(Some("360p".into())))
-        );
-    }
-
-    #[test]
-    fn options_name_the_field_that_they_do_not_know() {
-        let options: Options =
-            serde_json::from_str(r#"{"config":{"abr":{"algorithm":"bola"}},"record":true}"#).unwrap();
-        assert_eq!(
-            (options.config.abr.algorithm, options.record),
-            (Algorithm::Bola, true)
-        );
-        let error =
-            serde_json::from_str::<Options>(r#"{"config":{"abr":{"algorithmn":"bola"}}}"#).unwrap_err();
-        assert!(error.to_string().contains("algorithmn"), "{error}");
-    }
 
     #[test]
     fn events_speak_seconds_and_bits() {

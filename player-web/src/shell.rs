@@ -12,8 +12,9 @@ use player_core::{Input, Instant, MediaTime, Output, Player};
 
 use crate::beacons::Beacons;
 use crate::bodies::Bodies;
-use crate::message::{Event, FromDriver, Options, ToDriver};
+use crate::message::{Event, FromDriver, ToDriver};
 use crate::net::{self, Requests};
+use crate::options::Options;
 use crate::recorder::Recorder;
 use crate::source::{self, Source, to_js};
 use crate::{global, panics, post};

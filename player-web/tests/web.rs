@@ -4,7 +4,12 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use js_sys::{Function, JSON, Promise, Uint8Array};
+use player_core::MediaTime;
+use player_core::config::Algorithm;
+use player_core::input::{Load, MediaState};
 use player_web::Driver;
+use player_web::message::ToDriver;
+use player_web::options::Options;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -47,8 +52,7 @@ const PLAYLIST: &str =
     "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:2,\n1.m4s\n#EXT-X-ENDLIST\n";
 const MULTIVARIANT: &str = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000,CODECS=\"avc1.42c00c\"\nv.m3u8\n";
 const HLS: &str = "application/vnd.apple.mpegurl";
-const OPTIONS: &str =
-    r#"{"record":true,"config":{"retry":{"segment_attempts":2,"manifest_attempts":2,"backoff_ms":10}}}"#;
+const OPTIONS: &str = r#"{"record":true,"retry":{"segmentAttempts":2,"manifestAttempts":2,"backoffMs":10}}"#;
 
 fn js(json: &str) -> JsValue {
     JSON::parse(json).unwrap()
@@ -71,20 +75,79 @@ async fn text(promise: Promise) -> String {
     JsFuture::from(promise).await.unwrap().as_string().unwrap()
 }
 
-fn error_text(result: Result<(), JsError>) -> String {
-    let error: js_sys::Error = JsValue::from(result.err().unwrap()).unchecked_into();
-    error.message().into()
+#[wasm_bindgen_test]
+fn messages_are_read_in_the_terms_of_the_web() {
+    let read = |json| ToDriver::read(&js(json)).map_err(|error| error.to_string());
+    let load = read(r#"{"type":"load","url":"https://a/b.mpd","startTime":1.5,"videoId":"7"}"#);
+    let start = Some(MediaTime::from_millis(1500));
+    let expected = Load {
+        url: "https://a/b.mpd".into(),
+        start,
+        video_id: "7".into(),
+        ..Load::default()
+    };
+    assert_eq!(load, Ok(ToDriver::Load(expected)));
+    let media = read(
+        r#"{"type":"media","currentTime":2,"seeking":true,"playbackRate":2,"readyState":4,"decodedFrames":12,"droppedFrames":-3,"error":null}"#,
+    );
+    let position = MediaTime::from_millis(2000);
+    let expected = MediaState {
+        position,
+        paused: false,
+        seeking: true,
+        rate: 2.0,
+        ready_state: 4,
+        decoded_frames: 12,
+        ..MediaState::default()
+    };
+    assert_eq!(media, Ok(ToDriver::Media(expected)));
+    assert_eq!(
+        read(r#"{"type":"select","rendition":null}"#),
+        Ok(ToDriver::Select(None))
+    );
+    assert_eq!(
+        read(r#"{"type":"select","rendition":"360p"}"#),
+        Ok(ToDriver::Select(Some("360p".into())))
+    );
+    assert_eq!(read(r#"{"type":"load"}"#), Err("a `load` needs a `url`".into()));
+    assert_eq!(
+        read(r#"{"type":"load","url":7}"#),
+        Err("`url` must be a string".into())
+    );
+    assert!(
+        read(r#"{"type":"paly"}"#)
+            .unwrap_err()
+            .contains("unknown message \"paly\"; known are host")
+    );
+    let none = ToDriver::read(&JsValue::UNDEFINED).unwrap_err().to_string();
+    assert_eq!(none, "`message` must be a plain object");
 }
 
 #[wasm_bindgen_test]
-fn malformed_messages_and_options_are_named() {
-    let page = Harness::new();
-    let player = driver(&page);
-    assert!(error_text(player.handle(&js(r#"{"type":"paly"}"#))).contains("unknown type \"paly\""));
-    assert!(error_text(player.handle(&JsValue::UNDEFINED)).contains("must be a plain object"));
-    let unknown = Driver::new(&js(r#"{"config":{"abbr":{}}}"#), page.post()).map(|_| ());
-    assert!(error_text(unknown).contains("abbr"));
-    page.close();
+fn options_name_the_field_that_is_wrong() {
+    let read = |json| Options::read(&js(json)).map_err(|error| error.to_string());
+    assert_eq!(read("{}"), Ok(Options::default()));
+    let options = read(r#"{"abr":{"algorithm":"bola","initialThroughputKbps":null},"buffer":{"goalS":12.5},"telemetry":{"site":"k"}}"#).unwrap();
+    assert_eq!(options.config.abr.algorithm, Algorithm::Bola);
+    assert_eq!(options.config.abr.initial_throughput_kbps, None);
+    assert_eq!(
+        (options.config.buffer.goal_s, options.config.telemetry.site),
+        (12.5, "k".into())
+    );
+    let wrong = |json| read(json).unwrap_err();
+    assert_eq!(
+        wrong(r#"{"buffer":{"goal":3}}"#),
+        "unknown setting `buffer.goal`; known are backS, goalS"
+    );
+    assert_eq!(
+        wrong(r#"{"buffer":{"goalS":"3"}}"#),
+        "`buffer.goalS` must be a number"
+    );
+    assert_eq!(wrong(r#"{"retry":3}"#), "`retry` must be a plain object");
+    assert!(
+        wrong(r#"{"abr":{"algorithm":"clairvoyant"}}"#)
+            .starts_with("`abr.algorithm`: unknown algorithm \"clairvoyant\"")
+    );
 }
 
 #[wasm_bindgen_test]

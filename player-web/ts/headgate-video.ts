@@ -45,9 +45,7 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
     return [...CustomVideoElement.observedAttributes, ...OPTION_ATTRIBUTES];
   }
 
-  /** Options beyond the attributes, which win. Read when something is loaded. */
-  config: HeadgateOptions = {};
-
+  #config: HeadgateOptions = {};
   #player = new Headgate();
   /** A source waits for a reason to be loaded: `preload="none"`. */
   #deferred = false;
@@ -57,6 +55,11 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
 
   constructor() {
     super();
+    if (Object.hasOwn(this, 'config')) {
+      // Set before the element was defined, it would hide the accessor.
+      this.#config = this.config;
+      Reflect.deleteProperty(this, 'config');
+    }
     const player = this.#player;
     player.addEventListener('error', () => this.dispatchEvent(new Event('error')));
     player.addEventListener('loaded', () => this.#fillRenditions());
@@ -65,6 +68,15 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
         this.dispatchEvent(new CustomEvent(`headgate-${type}`, { detail }));
       });
     }
+  }
+
+  /** Options beyond the attributes, which win. Read when something is loaded. */
+  get config(): HeadgateOptions {
+    return this.#config;
+  }
+
+  set config(options: HeadgateOptions) {
+    this.#config = options;
   }
 
   /** The engine's own API. */

@@ -1,4 +1,4 @@
-// What an application may set, and its translation into the engine's configuration.
+// What an application may set, and how it goes to the driver.
 
 /** The engine: a URL, or what an application has loaded or compiled itself. */
 export type WasmSource = string | URL | WebAssembly.Module | BufferSource;
@@ -60,26 +60,9 @@ export interface Surroundings {
   pageHost: string;
 }
 
-/** The options of the driver (`Options` in `src/message.rs`). */
+/** The options of the driver (`src/options.rs`). */
 export function driverOptions(options: HeadgateOptions, around: Surroundings): object {
-  const { abr, buffer, retry, beaconUrl, siteKey, viewerId, record } = options;
-  const reporting = Boolean(beaconUrl && siteKey);
-  return {
-    config: snakeCased({
-      abr,
-      buffer,
-      retry,
-      telemetry: reporting ? { site: siteKey, viewerId: viewerId ?? '', ...around } : undefined,
-    }),
-    beaconUrl: reporting ? beaconUrl : undefined,
-    record: Boolean(record),
-  };
-}
-
-function snakeCased(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).filter(([, field]) => field !== undefined);
-  return Object.fromEntries(
-    entries.map(([name, field]) => [name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), snakeCased(field)]),
-  );
+  const { wasm: _, beaconUrl, siteKey, viewerId, ...rest } = options;
+  if (!beaconUrl || !siteKey) return rest;
+  return { ...rest, beaconUrl, telemetry: { site: siteKey, viewerId, ...around } };
 }

@@ -1,0 +1,41 @@
+// The package as it is shipped: what dist/ holds, and how it behaves where there is no browser.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const here = fileURLToPath(new URL('..', import.meta.url));
+const manifest = JSON.parse(readFileSync(`${here}/package.json`, 'utf8'));
+
+test('everything that package.json exports is there', () => {
+  const targets = Object.values(manifest.exports).flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.values(entry)));
+  assert.ok(targets.length >= 5);
+  for (const target of targets) assert.ok(existsSync(`${here}/${target}`), `${target}: run \`npm run build\``);
+});
+
+test('importing it on a server does nothing and breaks nothing', () => {
+  const script = `
+    const { Headgate, HeadgateError } = await import('headgate');
+    const { HeadgateVideoElement } = await import('headgate/element');
+    console.log(JSON.stringify([typeof Headgate, typeof HeadgateError, HeadgateVideoElement.getTemplateHTML({ src: 'a.m3u8', muted: '' })]));
+  `;
+  const out = execFileSync(process.execPath, ['--input-type=module', '--eval', script], { cwd: here, encoding: 'utf8', timeout: 30_000 });
+  const [player, error, template] = JSON.parse(out);
+  assert.deepEqual([player, error], ['function', 'function']);
+  assert.match(template, /<video muted>/);
+  assert.doesNotMatch(template, /a\.m3u8/);
+});
+
+test('bundlers find one Wasm file, beside the script', () => {
+  const scripts = readdirSync(`${here}/dist`).filter((name) => name.endsWith('.js'));
+  const urls = scripts.flatMap((name) => readFileSync(`${here}/dist/${name}`, 'utf8').match(/new URL\([^()]*import\.meta\.url\)/g) ?? []);
+  assert.deepEqual(urls, ['new URL("./player.wasm",import.meta.url)']);
+});
+
+test('types stand on their own', () => {
+  for (const name of ['index', 'element', 'headgate', 'headgate-video', 'messages', 'options', 'errors']) {
+    assert.doesNotMatch(readFileSync(`${here}/dist/types/${name}.d.ts`, 'utf8'), /\/pkg\//, name);
+  }
+});
