@@ -380,6 +380,10 @@ impl Loader {
             rung,
             total_bytes: attempt.expected.or(flight.bytes),
         };
+        if attempt.first_byte_at.is_some() {
+            // That nothing came is news too.
+            cx.abr.on_progress(&abr_flight.progress);
+        }
         let moment = self.moment(cx, env, flight.range.start);
         let sizes = self.slots.sizes_from(flight.range.start);
         let lower = cx
