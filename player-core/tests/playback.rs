@@ -481,3 +481,31 @@ fn a_log_replays_byte_for_byte() {
             .is_some()
     );
 }
+
+#[test]
+fn small_buffers_loop_without_end() {
+    for dash in [false, true] {
+        let mut config = Config::default();
+        config.buffer.goal_s = 4.0;
+        config.buffer.back_s = 4.0;
+        let mut world = World::new(config);
+        let url = if dash {
+            world.serve_dash(5)
+        } else {
+            world.serve_hls(5)
+        };
+        world.load(url);
+        world.play();
+        for round in 0..6 {
+            world.bps = if round % 2 == 0 { 8e6 } else { 1e6 };
+            world.run(60.0);
+            assert_eq!(
+                world.state(),
+                PlaybackState::Ended,
+                "round {round}, dash {dash}: {:?}",
+                world.errors()
+            );
+            world.seek(0.0);
+        }
+    }
+}
