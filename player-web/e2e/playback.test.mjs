@@ -69,9 +69,19 @@ describe('<headgate-video>', { timeout: 300_000 }, () => {
     assert.equal((await state(page)).ended, false);
   });
 
+  test('ends also after the beginning was removed from a source that had ended', async () => {
+    await mount(page, { src: HLS, autoplay: '', config: { buffer: { backS: 2 } } });
+    await plays(page);
+    await page.evaluate(() => { video.playbackRate = 3; });
+    await until(page, () => video.buffered.start(0) > 0);
+    await until(page, () => video.ended);
+    await page.evaluate(() => video.play());
+    await until(page, () => video.currentTime < 5 && !video.seeking);
+    await plays(page);
+  });
+
   test('loops', async () => {
-    // So little is kept behind the playhead that the beginning must be fetched again.
-    await mount(page, { src: HLS, autoplay: '', loop: '', config: { buffer: { goalS: 6, backS: 2 } } });
+    await mount(page, { src: HLS, autoplay: '', loop: '' });
     await plays(page);
     await page.evaluate((to) => { video.currentTime = to; }, DURATION_S - 1.5);
     await until(page, (end) => video.currentTime > end, DURATION_S - 1);
