@@ -156,8 +156,8 @@ describe('the page', { timeout: 300_000 }, () => {
 
   for (const [what, rules] of [
     ['a segment is not there twice', ['404x2:*p/2.m4s']],
-    ['a segment is truncated once', ['truncatex1:*p/2.m4s']],
-    ['a connection breaks in the middle of a segment', ['breakx1:*p/2.m4s']],
+    ['a segment is truncated twice', ['truncatex2:*p/2.m4s']],
+    ['a connection breaks in the middle of a segment', ['breakx2:*p/2.m4s']],
     ['the server is busy for a moment', ['503x1:*/hls/master.m3u8', '503x1:*/1.m4s']],
   ]) {
     test(`${what}: it plays on`, async (t) => {

@@ -37,7 +37,8 @@ export async function startBrowser() {
         const own = !message.text().startsWith('Failed to load resource');
         if (message.type() === 'error' && own) page.problems.push(message.text());
       });
-      page.on('close', () => void context.close());
+      // Rejects only when the whole browser is closing.
+      page.on('close', () => context.close().catch(() => undefined));
       await page.goto(url);
       return page;
     },

@@ -45,7 +45,7 @@ async function start(): Promise<void> {
   const wanted = query.get('throttle');
   network = await networkState();
   if (wanted && wanted in throttles) await applyThrottle(wanted);
-  else showThrottle(network && network.name in throttles ? network.name : 'none');
+  else showThrottle(network?.name ?? 'none');
 
   // To watch adaptation by: a buffer so short that a changed network shows within seconds, and every rung for any window.
   video.config = { buffer: { goalS: 12 }, abr: { capToElementSize: false } };
@@ -66,6 +66,9 @@ async function start(): Promise<void> {
   video.addEventListener('headgate-loaded', ({ detail }) => {
     chart.ladderKbps = Math.max(...detail.renditions.map(({ bitrate }) => bitrate)) / 1000;
   });
+  video.addEventListener('error', () => {
+    for (const text of document.querySelectorAll('.error-text')) text.textContent = video.error?.message ?? '';
+  });
   setInterval(tick, TICK_MS);
 }
 
@@ -85,7 +88,7 @@ function tick(): void {
     networkKbps: network?.bandwidth_kbps ?? null,
     bufferS: panel.bufferS,
   });
-  if (throttle.value !== 'none') void refresh();
+  if (network) void refresh();
 }
 
 async function refresh(): Promise<void> {
@@ -101,6 +104,8 @@ async function applyThrottle(name: string): Promise<void> {
 }
 
 function showThrottle(name: string): void {
+  // Somebody else has set it, by another way than this page.
+  if (!(name in throttles)) throttle.add(new Option(name, name));
   throttle.value = name;
   say(throttles[name]?.hint ?? '');
 }
