@@ -31,7 +31,8 @@ pub enum Output {
         /// Its type, as `video/mp4; codecs="avc1.64001f"`.
         mime: String,
     },
-    /// Everything has been appended: `MediaSource.endOfStream()`. A later append re-opens the source by itself.
+    /// Everything has been appended: `MediaSource.endOfStream()`. A later append or remove re-opens the source by itself; the
+    /// engine says this again then.
     EndOfStream,
     /// Tell the application.
     Event(PlayerEvent),

@@ -575,7 +575,8 @@ impl Loader {
 
     // The source buffer ------------------------------------------------------------------------------------------------
 
-    /// Gives the source buffer its next job: an append, or an eviction. True if it was an append.
+    /// Gives the source buffer its next job: an append, or an eviction. True if there was one: either re-opens a source whose
+    /// end was declared.
     pub(crate) fn feed(&mut self, cx: &mut Cx<'_>, position: MediaTime) -> bool {
         if self.busy.is_some() || self.mime.is_none() {
             return false;
@@ -588,7 +589,7 @@ impl Loader {
             .is_some_and(|r| r.start + EVICT_AT_ONCE < old)
         {
             self.remove(cx, TimeRange::new(MediaTime::ZERO, old));
-            return false;
+            return true;
         }
         if self.hold_until.is_some_and(|until| cx.now < until) {
             return false;

@@ -407,6 +407,7 @@ impl World {
                 self.element_changed();
             }
             Output::Remove { kind, range } => {
+                self.end_of_stream = false;
                 let ranges = self.buffers.get_mut(&kind).unwrap();
                 *ranges = ranges.iter().flat_map(|r| cut(*r, range)).collect();
                 let buffered = ranges.clone();
