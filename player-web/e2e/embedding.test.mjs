@@ -80,6 +80,16 @@ describe('embedding', { timeout: 300_000 }, () => {
     }
   });
 
+  test('the driver needs messages only: it runs in a worker', async () => {
+    page = await site.open('/worker.html');
+    await plays(page);
+    await page.evaluate(() => { video.currentTime = 12; });
+    await until(page, () => !video.seeking && video.currentTime > 12);
+    await plays(page);
+    const types = await page.evaluate(() => video.seen.map(({ type, event }) => event?.type ?? type));
+    for (const type of ['attach', 'loaded', 'rendition', 'state']) assert.ok(types.includes(type), `${type} of ${types}`);
+  });
+
   test('beacons tell the view, up to its end', async () => {
     page = await site.open('/element.html');
     site.server.beacons.length = 0;
@@ -118,6 +128,22 @@ describe('embedding', { timeout: 300_000 }, () => {
     assert.ok(refused >= 2);
     site.server.collectorFault = undefined;
     await plays(page);
+  });
+
+  test('a collector that refuses is complained of once', async () => {
+    page = await site.open('/element.html');
+    site.server.collectorFault = () => 403;
+    const before = site.server.requests.length;
+    await mount(page, { src: HLS, autoplay: '', 'site-key': 'wrong', 'beacon-url': '/v1/beacons' });
+    await plays(page);
+    await page.evaluate(() => video.removeAttribute('src'));
+    const sent = () => site.server.requests.slice(before).filter(({ path }) => path === '/v1/beacons').length;
+    for (const end = Date.now() + 10_000; sent() < 2 && Date.now() < end; ) await page.waitForTimeout(50);
+    assert.ok(sent() >= 2);
+    site.server.collectorFault = undefined;
+    const warnings = (await state(page)).seen.filter(({ type }) => type === 'headgate-warning');
+    assert.deepEqual(warnings.map(({ detail }) => detail.kind), ['network']);
+    assert.match(warnings[0].detail.message, /\/v1\/beacons refused a beacon with status 403: check the site key/);
   });
 
   test('without a site key nothing is reported', async () => {

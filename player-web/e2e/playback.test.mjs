@@ -22,6 +22,7 @@ describe('<headgate-video>', { timeout: 300_000 }, () => {
   afterEach(async () => {
     site.server.faults = [];
     site.server.bytesPerSecond = undefined;
+    site.server.cacheControl = 'no-store';
     unharmed(page);
     await page.close();
   });
@@ -134,6 +135,19 @@ describe('<headgate-video>', { timeout: 300_000 }, () => {
     site.server.bytesPerSecond = 600_000;
     await until(page, () => video.videoWidth === 640, undefined, 40_000);
     await plays(page);
+  });
+
+  test("knows what came from the browser's cache", async () => {
+    site.server.cacheControl = 'max-age=600';
+    const cached = async () => {
+      await mount(page, { src: HLS, autoplay: '' });
+      await plays(page);
+      const log = (await page.evaluate(() => video.api.exportLog())).split('\n').filter(Boolean).map((line) => JSON.parse(line));
+      await page.evaluate(() => video.remove());
+      return log.map((line) => line.in?.[1].complete?.cached).filter((known) => known !== undefined);
+    };
+    assert.ok((await cached()).every((known) => !known));
+    assert.ok((await cached()).every((known) => known));
   });
 
   test('waits with preload="none" until it shall play', async () => {

@@ -124,6 +124,10 @@ impl Shell {
         let mut deadline = None;
         while let Some((now, input)) = self.next_input() {
             self.record(|recorder| recorder.input(now, &input));
+            if matches!(input, Input::Load(_) | Input::Unload) {
+                // What was fetched for the presentation that ends here is of no use to another one.
+                self.bodies.borrow_mut().clear();
+            }
             self.player.borrow_mut().handle_input(now, input);
             deadline = loop {
                 let output = self.player.borrow_mut().poll_output();

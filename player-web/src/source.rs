@@ -166,14 +166,13 @@ impl Source {
                 buffered: Vec::new(),
             });
         };
-        // A removal re-opens a source that has ended, and then it would never come to its end.
-        self.ending |= self.media.ready_state() == MediaSourceReadyState::Ended;
         let start = range.start.max(MediaTime::ZERO).as_secs_f64();
         // It throws for ranges outside of the duration, where there is nothing to remove.
         if buffer.buffer.remove(start, range.end.as_secs_f64()).is_err() {
-            let buffered = buffer.buffered();
-            self.settle();
-            return Some(Input::Removed { kind, buffered });
+            return Some(Input::Removed {
+                kind,
+                buffered: buffer.buffered(),
+            });
         }
         buffer.doing = Some(Doing::Remove);
         None
@@ -185,7 +184,7 @@ impl Source {
     }
 
     pub(crate) fn end_of_stream(&mut self) {
-        self.ending = true;
+        self.ending = self.media.ready_state() != MediaSourceReadyState::Ended;
         self.settle();
     }
 

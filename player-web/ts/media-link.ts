@@ -143,7 +143,8 @@ export class MediaLink {
       paused: video.paused && !this.#aboutToPlay,
       seeking: video.seeking,
       ended: video.ended,
-      readyState: video.readyState,
+      // What could play, and is not yet allowed to, is not playing.
+      readyState: this.#aboutToPlay ? Math.min(video.readyState, HTMLMediaElement.HAVE_CURRENT_DATA) : video.readyState,
       playbackRate: video.playbackRate,
       decodedFrames: frames?.totalVideoFrames ?? 0,
       droppedFrames: frames?.droppedVideoFrames ?? 0,

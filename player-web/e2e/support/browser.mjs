@@ -24,6 +24,7 @@ export async function start() {
   const server = await startServer({
     '/headgate/': join(PACKAGE, 'dist'),
     '/media-chrome/': MEDIA_CHROME,
+    '/pkg/': join(PACKAGE, 'pkg'),
     '/stream/': stream.folder,
     '/': PAGES,
   });

@@ -21,6 +21,7 @@ const TYPES = {
  * - `faults`: functions of the path, tried in order; the first that returns something decides:
  *   `{ status, type, body }` answers that, `{ truncate: n }` ends the file after n bytes as if that were all of it.
  * - `bytesPerSecond`: the rate of all media together from now on; undefined is no limit.
+ * - `cacheControl`: the header of every answer.
  * - `beacons`: what the collector at `/v1/beacons` took, with its Content-Type; `collectorFault()` may return a status instead.
  * - `requests`: what was asked for: `{ method, path }`.
  */
@@ -31,14 +32,14 @@ export async function startServer(roots) {
       response.end(String(error));
     });
   });
-  const shared = { roots, faults: [], bytesPerSecond: undefined, requests: [], beacons: [] };
+  const shared = { roots, faults: [], bytesPerSecond: undefined, cacheControl: 'no-store', requests: [], beacons: [] };
   let busyUntil = 0;
 
   async function answer(request, response) {
     const path = decodeURIComponent(new URL(request.url, 'http://x').pathname);
     const body = await text(request);
     shared.requests.push({ method: request.method, path });
-    response.setHeader('Cache-Control', 'no-store');
+    response.setHeader('Cache-Control', shared.cacheControl);
     if (path === '/v1/beacons') {
       const status = shared.collectorFault?.();
       if (status) return response.writeHead(status).end();
