@@ -1,12 +1,14 @@
 //! A file's bytes on their way over the link.
 
 use std::io;
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::time::sleep;
 
 use crate::shaping::Flow;
 
@@ -45,11 +47,13 @@ pub(super) async fn body(
 impl Sending {
     async fn packet(&mut self) -> io::Result<Option<Bytes>> {
         if self.left == 0 {
-            return if self.breaks {
-                Err(io::ErrorKind::ConnectionReset.into())
-            } else {
-                Ok(None)
-            };
+            if !self.breaks {
+                return Ok(None);
+            }
+            // The server sends what it has collected before it waits. Without this a client might see nothing at all, which
+            // browsers answer with a silent second try.
+            sleep(FLUSH).await;
+            return Err(io::ErrorKind::ConnectionReset.into());
         }
         let most = usize::try_from(self.left)
             .unwrap_or(usize::MAX)
@@ -66,3 +70,6 @@ impl Sending {
         Ok(Some(packet.into()))
     }
 }
+
+/// Long enough for the server to have written to the socket.
+const FLUSH: Duration = Duration::from_millis(50);
