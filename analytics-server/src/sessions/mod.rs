@@ -17,8 +17,8 @@ mod view;
 use std::collections::{HashMap, HashSet};
 
 use crate::log::Record;
-use crate::store::rows::{BeatRow, EventRow, ViewRow};
-use crate::store::{Batch, Shift};
+use crate::store::Batch;
+use crate::store::rows::{BeatRow, EventRow, ShiftRow, ViewRow};
 use live::Sampler;
 pub(crate) use live::{LiveSite, LiveSnapshot};
 use view::View;
@@ -39,6 +39,7 @@ type Key = (String, String);
 /// The views in memory and what has changed since the last batch.
 pub(crate) struct Sessions {
     views: HashMap<Key, View>,
+    /// Their `at_ms` is still the time since the view's start.
     beats: Vec<BeatRow>,
     events: Vec<EventRow>,
     shifts: HashMap<Key, i64>,
@@ -97,14 +98,6 @@ impl Sessions {
             return;
         };
         if applied.shift_ms != 0 {
-            let (site, view_id) = &key;
-            for beat in self
-                .beats
-                .iter_mut()
-                .filter(|beat| beat.view_id == *view_id && beat.site == *site)
-            {
-                beat.at_ms += applied.shift_ms;
-            }
             *self.shifts.entry(key).or_default() += applied.shift_ms;
         }
         self.beats.extend(applied.beat);
@@ -136,7 +129,7 @@ impl Sessions {
         }
         let shifts = std::mem::take(&mut self.shifts)
             .into_iter()
-            .map(|((site, view_id), shift_ms)| Shift {
+            .map(|((site, view_id), shift_ms)| ShiftRow {
                 site,
                 view_id,
                 shift_ms,
@@ -145,11 +138,22 @@ impl Sessions {
         Batch {
             log_offset,
             views,
-            beats: std::mem::take(&mut self.beats),
+            beats: self.take_beats(),
             events: std::mem::take(&mut self.events),
             concurrency: self.sampler.take_rows(last),
             shifts,
         }
+    }
+
+    /// The new beats, dated by what is known now of their views' starts.
+    fn take_beats(&mut self) -> Vec<BeatRow> {
+        let mut beats = std::mem::take(&mut self.beats);
+        for beat in &mut beats {
+            let key = (std::mem::take(&mut beat.site), std::mem::take(&mut beat.view_id));
+            beat.at_ms += self.views.get(&key).map_or(0, |view| view.row.anchor_ms);
+            (beat.site, beat.view_id) = key;
+        }
+        beats
     }
 
     /// Forgets views that the store has: the final ones, and the longest silent ones of those that are too many.

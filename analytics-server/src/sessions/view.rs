@@ -23,6 +23,7 @@ pub(crate) struct View {
 /// What a beacon that was new brought besides the change of the view.
 #[derive(Debug, Default)]
 pub(crate) struct Applied {
+    /// Its `at_ms` is the time since the view's start: the start may still turn out to be earlier.
     pub(crate) beat: Option<BeatRow>,
     pub(crate) events: Vec<EventRow>,
     /// The view's stored beats move by this much.
@@ -256,7 +257,7 @@ impl View {
         let beat = BeatRow {
             site: row.site.clone(),
             view_id: row.view_id.clone(),
-            at_ms: row.anchor_ms + signed(beacon.t_ms),
+            at_ms: signed(beacon.t_ms),
             weight: row.weight,
             played_ms: grown(c.played_ms, row.played_ms),
             rebuffer_ms: grown(c.rebuffer_ms, row.rebuffer_ms),

@@ -12,7 +12,7 @@ use duckdb::{Connection, params, params_from_iter};
 use crate::config::Config;
 use crate::error::StoreError;
 pub(crate) use reader::{QueryError, StoreReader};
-use rows::{BeatRow, ConcurrencyRow, EventRow, ViewRow};
+use rows::{BeatRow, ConcurrencyRow, EventRow, ShiftRow, ViewRow};
 use table::TableRow;
 
 /// The version of the tables.
@@ -32,15 +32,7 @@ pub(crate) struct Batch {
     /// New rows.
     pub(crate) concurrency: Vec<ConcurrencyRow>,
     /// Views whose start turned out to be earlier: rows of `beats` that are already stored move by `shift_ms`.
-    pub(crate) shifts: Vec<Shift>,
-}
-
-/// A view's stored beats move in time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Shift {
-    pub(crate) site: String,
-    pub(crate) view_id: String,
-    pub(crate) shift_ms: i64,
+    pub(crate) shifts: Vec<ShiftRow>,
 }
 
 /// The one writer.
@@ -69,11 +61,13 @@ impl StoreWriter {
              {events};
              {concurrency};
              COMMIT;
-             CREATE TEMP TABLE changed_views AS SELECT * FROM views LIMIT 0;",
-            views = ViewRow::ddl(", PRIMARY KEY (site, view_id)"),
-            beats = BeatRow::ddl(""),
-            events = EventRow::ddl(""),
-            concurrency = ConcurrencyRow::ddl(""),
+             CREATE TEMP TABLE changed_views AS SELECT * FROM views LIMIT 0;
+             {shifts};",
+            views = ViewRow::ddl(),
+            beats = BeatRow::ddl(),
+            events = EventRow::ddl(),
+            concurrency = ConcurrencyRow::ddl(),
+            shifts = ShiftRow::ddl().replacen("TABLE", "TEMP TABLE", 1),
         ))?;
         let store = Self { connection };
         let found = store.meta("schema_version")?;
@@ -146,10 +140,12 @@ impl StoreWriter {
 
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
         // Before the new rows, which are dated by the new start already.
-        for shift in &batch.shifts {
-            self.connection.execute(
-                "UPDATE beats SET at_ms = at_ms + ? WHERE site = ? AND view_id = ?",
-                params![shift.shift_ms, shift.site, shift.view_id],
+        if !batch.shifts.is_empty() {
+            self.connection.execute_batch("DELETE FROM shifts")?;
+            self.append(ShiftRow::TABLE, &batch.shifts)?;
+            self.connection.execute_batch(
+                "UPDATE beats SET at_ms = beats.at_ms + shifts.shift_ms FROM shifts
+                 WHERE beats.site = shifts.site AND beats.view_id = shifts.view_id",
             )?;
         }
         self.append(EventRow::TABLE, &batch.events)?;
@@ -158,8 +154,21 @@ impl StoreWriter {
         if !batch.views.is_empty() {
             self.connection.execute_batch("DELETE FROM changed_views")?;
             self.append("changed_views", &batch.views)?;
+            // Not an upsert: it would need an index, which costs more than the whole batch, and with which DuckDB does not
+            // reclaim deleted rows. A view's start only ever moves back, so the bound leaves out the past.
+            let from_ms = batch
+                .views
+                .iter()
+                .map(|view| view.start_ms)
+                .min()
+                .unwrap_or(i64::MIN);
+            self.connection.execute(
+                "DELETE FROM views USING changed_views AS changed
+                 WHERE views.start_ms >= ? AND views.site = changed.site AND views.view_id = changed.view_id",
+                params![from_ms],
+            )?;
             self.connection
-                .execute_batch("INSERT OR REPLACE INTO views SELECT * FROM changed_views")?;
+                .execute_batch("INSERT INTO views SELECT * FROM changed_views")?;
         }
         let offset = i64::try_from(batch.log_offset).unwrap_or(i64::MAX);
         self.connection.execute(

@@ -150,6 +150,16 @@ table_row! {
     }
 }
 
+table_row! {
+    /// Not stored: a view's beats that are stored already move in time.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    pub(crate) struct ShiftRow in "shifts" {
+        site: String = "VARCHAR NOT NULL",
+        view_id: String = "VARCHAR NOT NULL",
+        shift_ms: i64 = "BIGINT NOT NULL",
+    }
+}
+
 fn as_json<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
     match serde_json::from_str::<Box<serde_json::value::RawValue>>(text) {
         Ok(raw) => raw.serialize(serializer),

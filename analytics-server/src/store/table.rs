@@ -24,14 +24,14 @@ pub(crate) trait TableRow: Sized {
             .join(", ")
     }
 
-    /// `CREATE TABLE IF NOT EXISTS`, with this after the columns.
-    fn ddl(constraint: &str) -> String {
+    /// `CREATE TABLE IF NOT EXISTS`.
+    fn ddl() -> String {
         let columns: Vec<String> = Self::COLUMNS
             .iter()
             .map(|(name, sql)| format!("{name} {sql}"))
             .collect();
         format!(
-            "CREATE TABLE IF NOT EXISTS {} ({}{constraint})",
+            "CREATE TABLE IF NOT EXISTS {} ({})",
             Self::TABLE,
             columns.join(", ")
         )
