@@ -141,7 +141,7 @@ export class OverviewPage implements Page {
     const { viewers, starts, startup, rebuffer, bitrate, failures } = this.#tiles;
     const peak = totals.concurrent_viewers_peak;
     viewers.update(format.count(live.concurrent_viewers), [`peak ${format.count(peak)} in this range`]);
-    starts.update(format.count(live.starts_last_minute), [`${format.count(totals.attempts)} attempts`, `${format.count(totals.plays)} plays`]);
+    starts.update(format.count(live.starts_last_minute), [`${format.count(totals.attempts)} ${totals.attempts === 1 ? 'attempt' : 'attempts'}`, `${format.count(totals.plays)} ${totals.plays === 1 ? 'play' : 'plays'}`]);
     const { p50, p95, n } = totals.startup_ms;
     startup.update(format.wait(p50), n > 0 ? [`p95 ${format.wait(p95)}`, `n = ${format.count(n)}`] : ['no view has started']);
     const times = totals.rebuffer_count === 1 ? 'once' : `${format.count(totals.rebuffer_count)} times`;
