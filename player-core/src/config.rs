@@ -29,7 +29,7 @@ pub struct AbrConfig {
     pub initial_throughput_kbps: Option<f64>,
     /// Never choose a rendition above this, kbit/s. Default: none.
     pub max_bandwidth_kbps: Option<f64>,
-    /// Never choose a rendition that is larger than the element by more than one rung. Default true.
+    /// Never choose a rendition larger than the smallest one that covers the element. Default true.
     pub cap_to_element_size: bool,
     /// Give a download up when a lower rendition gets there sooner. Default true.
     pub abandonment: bool,

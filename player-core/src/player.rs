@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::abr::{self, Abr};
 use crate::config::Config;
-use crate::input::{Host, Input};
+use crate::input::{Host, Input, MediaState};
 use crate::output::Output;
 use crate::rng::Rng;
 use crate::streaming::context::Cx;
@@ -23,6 +23,7 @@ pub struct Player {
     session_id: Option<String>,
     session: Option<Box<Session>>,
     host: Host,
+    media: MediaState,
 }
 
 impl Player {
@@ -46,6 +47,7 @@ impl Player {
             session_id: None,
             session: None,
             host: Host::default(),
+            media: MediaState::default(),
         }
     }
 
@@ -73,7 +75,7 @@ impl Player {
                     .clone();
                 let ids = (cx.rng.uuid_v7(load.wall_clock_ms), session_id);
                 cx.abr.on_seek();
-                self.session = Some(Box::new(Session::new(&mut cx, load, self.host, ids)));
+                self.session = Some(Box::new(Session::new(&mut cx, load, self.host, &self.media, ids)));
             }
             Input::Unload => {
                 if let Some(mut old) = self.session.take() {
@@ -81,8 +83,10 @@ impl Player {
                 }
             }
             input => {
-                if let Input::Host(host) = &input {
-                    self.host = *host;
+                match &input {
+                    Input::Host(host) => self.host = *host,
+                    Input::Media(media) => self.media = *media,
+                    _ => {}
                 }
                 if let Some(session) = &mut self.session {
                     session.handle(&mut cx, input);

@@ -509,3 +509,80 @@ fn small_buffers_loop_without_end() {
         }
     }
 }
+
+#[test]
+fn startup_counts_from_the_wish_to_play_without_blocked_time() {
+    // Autoplay: the element wanted to play before there was anything to load.
+    let telemetry = TelemetryConfig {
+        site: "test".into(),
+        ..TelemetryConfig::default()
+    };
+    let config = Config {
+        telemetry,
+        ..Config::default()
+    };
+    let mut world = World::new(config.clone());
+    let url = world.serve_dash(10);
+    world.bps = 2e6;
+    world.element.paused = false;
+    world.give(Input::Media(world.element));
+    world.give(Input::Load(player_core::input::Load {
+        url: url.into(),
+        ..Default::default()
+    }));
+    world.run(10.0);
+    let startup = world.beacons.last().unwrap().counters.startup_ms.unwrap();
+    // The first segment takes seconds at this rate, also when it is given up for a lower one.
+    assert!((1500..5000).contains(&startup), "{startup}");
+
+    // Autoplay is refused at once, and the viewer presses play a minute later.
+    let mut world = World::new(config);
+    let url = world.serve_dash(10);
+    world.load(url);
+    world.play();
+    world.run(0.02);
+    world.pause();
+    world.run(60.0);
+    world.play();
+    world.run(5.0);
+    let startup = world.beacons.last().unwrap().counters.startup_ms.unwrap();
+    assert!(startup < 1000, "{startup}");
+}
+
+#[test]
+fn every_response_is_let_go_of() {
+    let mut world = playing(false, 30);
+    world.run(10.0);
+    world.bps = 1e6;
+    world.seek(80.0);
+    world.run(10.0);
+    world.give(Input::Unload);
+    let held = world
+        .completed
+        .iter()
+        .filter(|r| !world.released.contains(r))
+        .collect::<Vec<_>>();
+    assert!(held.is_empty(), "{held:?}");
+    assert!(world.completed.len() > 10);
+}
+
+#[test]
+fn eviction_spares_the_segment_that_is_playing() {
+    let mut config = Config::default();
+    config.buffer.back_s = 0.0;
+    let mut world = World::new(config);
+    let url = world.serve_dash(30);
+    world.load(url);
+    world.play();
+    world.run(60.0);
+    assert_eq!(world.state(), PlaybackState::Playing);
+    assert!(world.removed.len() > 2);
+    for (position, range) in &world.removed {
+        // Segments last four seconds.
+        let playing_from = position.as_secs_f64() - position.as_secs_f64() % 4.0;
+        assert!(
+            range.end.as_secs_f64() <= playing_from + 1e-6,
+            "{range:?} at {position:?}"
+        );
+    }
+}

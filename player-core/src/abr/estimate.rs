@@ -7,8 +7,11 @@ use crate::time::{Bitrate, Instant};
 
 /// Windows shorter than this are not a sample of their own: too few round trips to say anything.
 const WINDOW: Duration = Duration::from_millis(500);
-/// A remainder at the end of a download counts if it is at least this long.
+/// A remainder at the end of a download counts if it is at least this long. A whole download that was quicker counts as having
+/// taken this long, if that still raises the estimate: more cannot be known of it.
 const REMAINDER: Duration = Duration::from_millis(30);
+/// A download that is no longer than a window weighs at least this much, seconds, or a fast network would never be believed.
+const MIN_WEIGHT_S: f64 = 0.25;
 
 /// An estimator of throughput that looks at the time in which bytes flowed, not at the time to first byte, and cuts a
 /// download into windows by its progress, so that one long download says as much as several short ones.
@@ -28,6 +31,8 @@ struct Window {
     requested_at: Instant,
     since: Instant,
     bytes: u64,
+    /// Nothing of the download has been counted yet.
+    whole: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -80,6 +85,7 @@ impl ThroughputEstimator {
                 requested_at: progress.requested_at,
                 since: progress.first_byte_at,
                 bytes: 0,
+                whole: true,
             },
         };
         self.window = Some(window);
@@ -92,10 +98,8 @@ impl ThroughputEstimator {
     pub fn on_download(&mut self, download: &Download) {
         if !download.cached {
             self.on_progress(&download.progress);
-            if self
-                .window
-                .is_some_and(|w| download.progress.at.since(w.since) >= REMAINDER)
-            {
+            let counts = |w: Window| w.whole || download.progress.at.since(w.since) >= REMAINDER;
+            if self.window.is_some_and(counts) {
                 self.close_window(&download.progress);
             }
         }
@@ -106,15 +110,28 @@ impl ThroughputEstimator {
         let Some(window) = self.window else { return };
         let seconds = progress.at.since(window.since).as_secs_f64();
         let bits = progress.bytes.saturating_sub(window.bytes) as f64 * 8.0;
-        if seconds > 0.0 {
-            self.fast.add(bits / seconds, seconds);
-            self.slow.add(bits / seconds, seconds);
+        let shortest = REMAINDER.as_secs_f64();
+        if seconds >= shortest {
+            let weight = if window.whole {
+                seconds.max(MIN_WEIGHT_S)
+            } else {
+                seconds
+            };
+            self.add(bits / seconds, weight);
+        } else if bits / shortest > self.bps().unwrap_or(0.0) {
+            self.add(bits / shortest, MIN_WEIGHT_S);
         }
         self.window = Some(Window {
             since: progress.at,
             bytes: progress.bytes,
+            whole: false,
             ..window
         });
+    }
+
+    fn add(&mut self, bps: f64, weight_s: f64) {
+        self.fast.add(bps, weight_s);
+        self.slow.add(bps, weight_s);
     }
 
     /// Bits per second, if anything is known.
@@ -176,6 +193,20 @@ mod tests {
         let fall = 1e6 / down.bps().unwrap_or_default();
         assert!(rise < 1.8, "{rise}");
         assert!(fall > 1.2, "{fall}");
+    }
+
+    #[test]
+    fn a_network_too_fast_to_time_is_believed_step_by_step() {
+        let mut e = ThroughputEstimator::new(None);
+        e.on_download(&download(0, 50, 4000, 250_000));
+        for i in 0..20 {
+            e.on_download(&download(10_000 + i * 1000, 5, 10, 40_000));
+        }
+        assert!(e.bps().unwrap_or_default() > 3e6, "{:?}", e.bps());
+        // And small responses say nothing against it.
+        let before = e.bps();
+        e.on_download(&download(60_000, 5, 2, 700));
+        assert_eq!(e.bps(), before);
     }
 
     #[test]

@@ -573,6 +573,22 @@ impl Loader {
         }
     }
 
+    /// Lets go of every response that is held.
+    pub(crate) fn release(&mut self, cx: &mut Cx<'_>) {
+        for pending in self.queue.drain(..) {
+            cx.send(Output::Release {
+                request: pending.request,
+            });
+        }
+        for slot in &mut self.slots.all {
+            for init in core::mem::take(&mut slot.inits).into_values() {
+                if let Init::Ready(request) = init {
+                    cx.send(Output::Release { request });
+                }
+            }
+        }
+    }
+
     // The source buffer ------------------------------------------------------------------------------------------------
 
     /// Gives the source buffer its next job: an append, or an eviction. True if there was one: either re-opens a source whose
@@ -582,7 +598,10 @@ impl Loader {
             return false;
         }
         let back = MediaTime::from_secs_f64(cx.config.buffer.back_s.max(0.0));
-        let old = position - back;
+        // A browser removes whole groups of pictures: end where a segment begins, never in the one that is playing.
+        let limit = position - back;
+        let held = self.placed.iter().find(|p| p.range.contains(limit));
+        let old = held.map_or(limit, |p| p.range.start);
         if self
             .buffered
             .first()

@@ -11,14 +11,23 @@ pub(crate) struct Playhead {
 }
 
 impl Playhead {
-    pub(crate) fn new(now: Instant, position: MediaTime) -> Self {
-        Self {
-            state: MediaState {
+    /// At the start of a presentation: of an element's earlier state only the wish to play and its speed live on.
+    pub(crate) fn new(now: Instant, position: MediaTime, element: &MediaState) -> Self {
+        let MediaState { paused, rate, .. } = *element;
+        let mut playhead = Self {
+            state: MediaState::default(),
+            at: now,
+        };
+        playhead.report(
+            now,
+            MediaState {
                 position,
+                paused,
+                rate,
                 ..MediaState::default()
             },
-            at: now,
-        }
+        );
+        playhead
     }
 
     pub(crate) fn report(&mut self, now: Instant, state: MediaState) {

@@ -6,7 +6,6 @@ use super::context::{Cx, error};
 use super::loader::{Env, Loader};
 use super::playhead::Playhead;
 use super::requests::{Attempt, Job, Outcome, Purpose, Requests};
-use super::slots::TOLERANCE;
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{Host, Input, Load, MediaState, TrackKind};
 use crate::manifest;
@@ -23,6 +22,8 @@ const SMALL_GAP: MediaTime = MediaTime::from_millis(500);
 const GAP_PATIENCE: Duration = Duration::from_millis(100);
 /// How far behind a hole the playhead lands.
 const GAP_LANDING: MediaTime = MediaTime::from_millis(1);
+/// A halt with less than this in the buffer is the network's: browsers stop a little before the very end.
+const STARVED: MediaTime = MediaTime::from_millis(500);
 const STATS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// See the module's text.
@@ -56,7 +57,13 @@ enum Phase {
 
 impl Session {
     /// Starts to load.
-    pub(crate) fn new(cx: &mut Cx<'_>, load: Load, host: Host, ids: (String, String)) -> Self {
+    pub(crate) fn new(
+        cx: &mut Cx<'_>,
+        load: Load,
+        host: Host,
+        media: &MediaState,
+        ids: (String, String),
+    ) -> Self {
         let view = View::new(&cx.config.telemetry, &load, ids, cx.now, cx.abr.name());
         let start = load.start.filter(|s| *s > MediaTime::ZERO);
         let mut session = Self {
@@ -65,7 +72,7 @@ impl Session {
             phase: Phase::Manifest,
             loaders: Vec::new(),
             rungs: Vec::new(),
-            playhead: Playhead::new(cx.now, start.unwrap_or_default()),
+            playhead: Playhead::new(cx.now, start.unwrap_or_default(), media),
             host,
             source_open: false,
             start,
@@ -100,6 +107,9 @@ impl Session {
     /// Ends the view and lets go of everything.
     pub(crate) fn close(&mut self, cx: &mut Cx<'_>) {
         self.requests.cancel_all(cx);
+        for loader in &mut self.loaders {
+            loader.release(cx);
+        }
         for beacon in self.view.end(cx.now) {
             cx.send(Output::Beacon(Box::new(beacon)));
         }
@@ -584,7 +594,7 @@ impl Session {
             .main()
             .and_then(|l| l.rendition_at(position))
             .and_then(|r| self.rungs.get(r));
-        let cause = if buffer > TOLERANCE + TOLERANCE {
+        let cause = if buffer > STARVED {
             RebufferCause::Decode
         } else {
             RebufferCause::Network
@@ -630,12 +640,10 @@ impl Session {
         if media.ended {
             PlaybackState::Ended
         } else if media.paused {
-            if self.view.started() && !media.seeking {
-                PlaybackState::Paused
-            } else if media.seeking && self.view.started() {
-                PlaybackState::Seeking
-            } else {
-                before
+            match (self.view.started(), media.seeking) {
+                (false, _) => PlaybackState::Idle,
+                (true, false) => PlaybackState::Paused,
+                (true, true) => PlaybackState::Seeking,
             }
         } else if media.ready_state >= 3 && !media.seeking {
             PlaybackState::Playing

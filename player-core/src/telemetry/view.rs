@@ -70,7 +70,9 @@ pub(crate) struct View {
     rendition: Option<Rung>,
     play_intent: Option<Instant>,
     hidden: bool,
-    hidden_since_intent: Duration,
+    /// Time between intent and first frame that does not count: hidden, or playing was not allowed.
+    excluded: Duration,
+    blocked_since: Option<Instant>,
     halt: Option<Halt>,
     next_heartbeat: Instant,
     next_sample: Instant,
@@ -126,7 +128,8 @@ impl View {
             rendition: None,
             play_intent: None,
             hidden: false,
-            hidden_since_intent: Duration::ZERO,
+            excluded: Duration::ZERO,
+            blocked_since: None,
             halt: None,
             next_heartbeat: now + Duration::from_millis(HEARTBEAT_INTERVAL_MS),
             next_sample: now + SAMPLE_INTERVAL,
@@ -214,7 +217,7 @@ impl View {
         }
         self.counters.decoded_frames = seen.decoded_frames.max(self.counters.decoded_frames);
         self.counters.dropped_frames = seen.dropped_frames.max(self.counters.dropped_frames);
-        self.confirm_halt(now);
+        self.confirm_halt(now, seen.cause);
         let wakeful = matches!(
             self.state,
             PlaybackState::Starting
@@ -343,8 +346,8 @@ impl View {
         if now > self.accounted {
             self.accounted = now;
         }
-        if self.hidden && self.play_intent.is_some() && !self.started() {
-            self.hidden_since_intent += elapsed;
+        if self.hidden && self.state == PlaybackState::Starting {
+            self.excluded += elapsed;
         }
         let us = elapsed.as_micros() as u64;
         let started = self.started();
@@ -383,7 +386,7 @@ impl View {
                 self.intend(now);
                 if !self.started() {
                     let intent = self.play_intent.unwrap_or(now);
-                    let startup = now.since(intent).saturating_sub(self.hidden_since_intent);
+                    let startup = now.since(intent).saturating_sub(self.excluded);
                     self.counters.startup_ms = Some(startup.as_millis() as u64);
                     self.event(now, Event::FirstFrame);
                     self.flush_due = true;
@@ -413,11 +416,15 @@ impl View {
                 self.event(now, Event::Ended);
                 self.flush_due = true;
             }
-            PlaybackState::Idle | PlaybackState::Failed => {}
+            PlaybackState::Idle => self.blocked_since = self.play_intent.map(|_| now),
+            PlaybackState::Failed => {}
         }
     }
 
     fn intend(&mut self, now: Instant) {
+        if let Some(since) = self.blocked_since.take() {
+            self.excluded += now.since(since);
+        }
         if self.play_intent.is_none() {
             self.play_intent = Some(now);
             self.counters.play_intent = true;
@@ -426,17 +433,19 @@ impl View {
         }
     }
 
-    fn confirm_halt(&mut self, now: Instant) {
+    fn confirm_halt(&mut self, now: Instant, cause: RebufferCause) {
         let Some(halt) = self
             .halt
             .filter(|h| !h.counted && now.since(h.since) >= MIN_REBUFFER)
         else {
             return;
         };
-        self.halt = Some(Halt {
+        let halt = Halt {
+            cause,
             counted: true,
             ..halt
-        });
+        };
+        self.halt = Some(halt);
         self.add_rebuffer(now.since(halt.since).as_micros() as u64);
         self.counters.rebuffer_count += 1;
         self.event(halt.since, Event::RebufferStart { cause: halt.cause });

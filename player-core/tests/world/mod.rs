@@ -68,6 +68,10 @@ pub(crate) struct World {
     pub(crate) duration: MediaTime,
     pub(crate) element: MediaState,
     pub(crate) released: Vec<RequestId>,
+    /// Media responses that the engine was told of.
+    pub(crate) completed: Vec<RequestId>,
+    /// Removals, with the playhead at that time.
+    pub(crate) removed: Vec<(MediaTime, TimeRange)>,
     pub(crate) log: Vec<String>,
     urls: BTreeMap<RequestId, String>,
     coming: Vec<(Instant, u64, Input)>,
@@ -94,6 +98,8 @@ impl World {
             duration: MediaTime::ZERO,
             element: MediaState::default(),
             released: Vec::new(),
+            completed: Vec::new(),
+            removed: Vec::new(),
             log: Vec::new(),
             urls: BTreeMap::new(),
             coming: Vec::new(),
@@ -329,6 +335,9 @@ impl World {
     }
 
     pub(crate) fn give(&mut self, input: Input) {
+        if let Input::Complete { request, .. } = &input {
+            self.completed.push(*request);
+        }
         self.log
             .push(serde_json::to_string(&player_core::record::Line::In(self.now, input.clone())).unwrap());
         self.player.handle_input(self.now, input);
@@ -408,6 +417,7 @@ impl World {
             }
             Output::Remove { kind, range } => {
                 self.end_of_stream = false;
+                self.removed.push((self.element.position, range));
                 let ranges = self.buffers.get_mut(&kind).unwrap();
                 *ranges = ranges.iter().flat_map(|r| cut(*r, range)).collect();
                 let buffered = ranges.clone();
