@@ -7,6 +7,9 @@ pub enum UrlError {
     /// Only `http:` and `https:` are fetched.
     #[error("the scheme \"{0}:\" is not fetched; only http: and https: are")]
     Scheme(String),
+    /// An absolute URL names no host.
+    #[error("an http: or https: URL must name a host")]
+    NoHost,
     /// The base is not absolute, so that nothing can be resolved against it.
     #[error("a relative URL has no absolute base to be resolved against")]
     NoBase,
@@ -76,6 +79,9 @@ pub fn resolve(base: &str, reference: &str) -> Result<String, UrlError> {
         if !is_http(scheme) {
             return Err(UrlError::Scheme(scheme.to_owned()));
         }
+        if r.authority.is_none_or(str::is_empty) {
+            return Err(UrlError::NoHost);
+        }
         let path = remove_dot_segments(r.path);
         return Ok(join(scheme, r.authority, &path, r.query));
     }
@@ -107,7 +113,7 @@ fn is_http(scheme: &str) -> bool {
 }
 
 fn join(scheme: &str, authority: Option<&str>, path: &str, query: Option<&str>) -> String {
-    let mut url = format!("{scheme}:");
+    let mut url = format!("{}:", scheme.to_ascii_lowercase());
     if let Some(authority) = authority {
         url.push_str("//");
         url.push_str(authority);
@@ -194,6 +200,7 @@ mod tests {
             ("../../../g", "http://a/g"),
             ("g;x=1/./y", "http://a/b/c/g;x=1/y"),
             ("https://h/x#frag", "https://h/x"),
+            ("HTTPS://h/x", "https://h/x"),
         ] {
             assert_eq!(resolve(base, reference).as_deref(), Ok(expected), "{reference}");
         }
@@ -213,6 +220,8 @@ mod tests {
             );
         }
         assert_eq!(resolve("relative/base", "x"), Err(UrlError::NoBase));
+        assert_eq!(resolve("https://h/", "http:/no/host"), Err(UrlError::NoHost));
+        assert_eq!(resolve("https://h/", "http:///no/host"), Err(UrlError::NoHost));
     }
 
     #[test]
