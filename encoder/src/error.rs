@@ -185,3 +185,14 @@ impl EncodeError {
         }
     }
 }
+
+/// An error and its causes on one line, without those that the text before them has named already.
+pub fn explain(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .fold(String::new(), |text, cause| match text {
+            text if text.is_empty() => cause,
+            text if text.contains(&cause) => text,
+            text => format!("{text}: {cause}"),
+        })
+}

@@ -71,13 +71,15 @@ mod storage;
 mod timing;
 pub mod vod;
 
-pub use error::EncodeError;
+pub use error::{EncodeError, explain};
 
 /// Starts FFmpeg's libraries.
 fn init_ffmpeg() {
     use ffmpeg_next::util::log::{Level, set_level};
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
+        // The texts of its errors.
+        ffmpeg_next::util::error::register_all();
         let is_wanted = std::env::var_os("HEADGATE_FFMPEG_LOG").is_some();
         set_level(if is_wanted { Level::Info } else { Level::Fatal });
     });

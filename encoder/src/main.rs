@@ -111,7 +111,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", encoder::explain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -64,6 +64,10 @@ fn inputs_that_are_no_video() {
     ] {
         let error = error_for(&bench, &file(name, bytes));
         assert!(matches!(error, EncodeError::NotMedia { .. }), "{name}: {error}");
+        // FFmpeg's reason is given, once.
+        let text = encoder::explain(&error);
+        assert!(!text.contains("()"), "{text}");
+        assert_eq!(text, error.to_string());
     }
 }
 

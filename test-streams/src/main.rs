@@ -88,7 +88,7 @@ fn main() -> ExitCode {
     match run(serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", explain(&error));
+            eprintln!("error: {}", encoder::explain(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -204,18 +204,6 @@ fn announce(origin: &Origin, address: SocketAddr, json: bool) -> anyhow::Result<
         tracing::warn!("there is no stream below the root; encode one, or give --make sample-10s");
     }
     Ok(())
-}
-
-/// The error and its causes, without those that the text before has named already.
-fn explain(error: &anyhow::Error) -> String {
-    error
-        .chain()
-        .map(ToString::to_string)
-        .fold(String::new(), |text, cause| match text {
-            text if text.is_empty() => cause,
-            text if text.contains(&cause) => text,
-            text => format!("{text}: {cause}"),
-        })
 }
 
 /// Becomes true at the first signal to stop. Heeded from this call on: none is lost between two waits for it.

@@ -88,7 +88,7 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", terminal::explain(&error));
+            eprintln!("error: {}", encoder::explain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -129,15 +129,3 @@ fn show_bar(bar: &ProgressBar, what: &str, progress: &Progress) {
         _ => {}
     }
 }
-
-/// The error and its causes, without those that the text before has named already.
-pub(crate) fn explain(error: &anyhow::Error) -> String {
-    error
-        .chain()
-        .map(ToString::to_string)
-        .fold(String::new(), |text, cause| match text {
-            text if text.is_empty() => cause,
-            text if text.contains(&cause) => text,
-            text => format!("{text}: {cause}"),
-        })
-}
