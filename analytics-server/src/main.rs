@@ -8,6 +8,7 @@ use analytics_server::{Analytics, Config, Site};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Collects beacons of Headgate players and shows what viewers saw.
@@ -75,6 +76,7 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     let mut config = Config::new(serve.data, serve.sites);
     config.store_memory_limit = serve.store_memory;
     config.store_threads = serve.store_threads;
+    let stop = stop_signal()?;
     let analytics = Analytics::open(config)?;
     let address = listener.local_addr()?;
     // Whoever started it may not care to read this, and may have closed the pipe.
@@ -83,27 +85,21 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
         "Dashboard  http://{address}/dashboard\nBeacons    http://{address}/v1/beacons"
     );
     axum::serve(listener, analytics.router())
-        .with_graceful_shutdown(asked_to_stop())
+        .with_graceful_shutdown(stop)
         .await?;
     analytics.shutdown().await?;
     Ok(())
 }
 
-/// SIGTERM or Ctrl-C.
-async fn asked_to_stop() {
-    let interrupt = async { drop(tokio::signal::ctrl_c().await) };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
+/// Ends at SIGTERM or Ctrl-C, which are heeded from this call on: none is lost before somebody waits.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
-    tracing::info!("stopping");
+        tracing::info!("stopping");
+    })
 }
