@@ -375,6 +375,12 @@ fn a_rendition_can_be_chosen_by_hand() {
     let mut world = playing(false, 60);
     world.run(5.0);
     world.give(Input::SelectRendition(Some("360p".into())));
+    // Neither a resize nor a page that is shown again takes the choice back.
+    world.give(Input::Host(player_core::input::Host {
+        hidden: false,
+        width: 1920,
+        height: 1080,
+    }));
     let from = world.fetched.len();
     world.run(40.0);
     let video: Vec<_> = world

@@ -520,7 +520,7 @@ impl Loader {
         if let Some(slot) = self.slots.get_mut(rendition) {
             slot.excluded = true;
         }
-        self.slots.limit(&cx.config.abr, host, None);
+        self.slots.limit(&cx.config.abr, host);
     }
 
     /// Drops everything from `start` on that is not in the source buffer, and goes on from there.

@@ -39,7 +39,7 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    fn request_kind(self) -> RequestKind {
+    pub(crate) fn request_kind(self) -> RequestKind {
         match self {
             Self::Init { .. } => RequestKind::Init,
             Self::Manifest => RequestKind::Manifest,

@@ -156,7 +156,7 @@ impl Session {
             Input::Host(host) => {
                 self.host = host;
                 self.view.set_hidden(cx.now, host.hidden);
-                self.limit(cx, None);
+                self.limit(cx);
             }
             Input::Media(state) => self.on_media(cx, state),
             Input::SelectRendition(id) => self.select(cx, id.as_deref()),
@@ -508,7 +508,7 @@ impl Session {
             .into_iter()
             .map(|track| Loader::new(track, position))
             .collect();
-        self.limit(cx, None);
+        self.limit(cx);
         if let Some(duration) = duration {
             self.view.set_duration(duration);
         }
@@ -562,11 +562,9 @@ impl Session {
         }
     }
 
-    fn limit(&mut self, cx: &Cx<'_>, manual: Option<usize>) {
-        for (i, loader) in self.loaders.iter_mut().enumerate() {
-            loader
-                .slots
-                .limit(&cx.config.abr, &self.host, manual.filter(|_| i == 0));
+    fn limit(&mut self, cx: &Cx<'_>) {
+        for loader in &mut self.loaders {
+            loader.slots.limit(&cx.config.abr, &self.host);
         }
     }
 
@@ -576,7 +574,10 @@ impl Session {
             let message = format!("there is no rendition \"{id}\": the choice stays with ABR");
             self.report(cx, error(ErrorKind::Internal, message));
         }
-        self.limit(cx, manual);
+        if let Some(main) = self.loaders.first_mut() {
+            main.slots.manual = manual;
+        }
+        self.limit(cx);
     }
 
     // Telemetry --------------------------------------------------------------------------------------------------------
@@ -679,17 +680,11 @@ impl Session {
             Purpose::Segment { start, .. } => Some(start.as_millis().max(0) as u64),
             _ => None,
         };
-        let kind = match job.purpose {
-            Purpose::Init { .. } => "init",
-            Purpose::Manifest => "manifest",
-            Purpose::Playlist { .. } => "playlist",
-            Purpose::Segment { .. } => "segment",
-        };
         let first = attempt.first_byte_at.unwrap_or(cx.now);
         self.view.event(
             cx.now,
             Event::Request {
-                kind: kind.into(),
+                kind: job.purpose.request_kind().name().into(),
                 track,
                 rendition,
                 media_ms,

@@ -35,6 +35,8 @@ pub(crate) enum Init {
 #[derive(Debug)]
 pub(crate) struct Slots {
     pub(crate) all: Vec<Slot>,
+    /// The rendition that the viewer or the application chose.
+    pub(crate) manual: Option<usize>,
     ladder: Vec<usize>,
     rungs: Vec<Rung>,
 }
@@ -56,6 +58,7 @@ impl Slots {
         };
         Self {
             all: track.renditions.into_iter().map(slot).collect(),
+            manual: None,
             ladder: Vec::new(),
             rungs: Vec::new(),
         }
@@ -84,11 +87,11 @@ impl Slots {
     }
 
     /// Works out again which renditions may be chosen: those that are left, below the limits, or else the lowest one.
-    pub(crate) fn limit(&mut self, config: &AbrConfig, host: &Host, manual: Option<usize>) {
+    pub(crate) fn limit(&mut self, config: &AbrConfig, host: &Host) {
         let usable: Vec<usize> = (0..self.all.len())
             .filter(|i| self.all.get(*i).is_some_and(|s| !s.excluded))
             .collect();
-        let mut ladder: Vec<usize> = match manual.filter(|m| usable.contains(m)) {
+        let mut ladder: Vec<usize> = match self.manual.filter(|m| usable.contains(m)) {
             Some(manual) => vec![manual],
             None => {
                 let max_bps = config
