@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::abr::{Objective, Utility};
+
 /// Configuration of a [`Player`](crate::Player).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -19,30 +21,127 @@ pub struct Config {
 }
 
 /// How renditions are chosen.
+///
+/// A [`Preset`] says what a viewing is worth; each of `utility`, `stall_cost`, `rise_cost` and `fall_cost` overrides its part of
+/// it. [`AbrConfig::objective`] is the result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AbrConfig {
     /// The algorithm.
     pub algorithm: Algorithm,
+    /// Where the settings below that are `None` come from. Default `balanced`.
+    pub preset: Preset,
     /// Throughput to assume before anything was measured, kbit/s; `None` starts at the lowest rendition.
     /// Default 3000.
     pub initial_throughput_kbps: Option<f64>,
-    /// Never choose a rendition above this, kbit/s. Default: none.
+    /// Never choose a rendition above this, kbit/s. Default: none, but 1500 in `data_saver`.
     pub max_bandwidth_kbps: Option<f64>,
+    /// Never choose a rendition of more lines than this. Default: none, but 480 in `data_saver`.
+    pub max_height: Option<u32>,
     /// Never choose a rendition larger than the smallest one that covers the element. Default true.
     pub cap_to_element_size: bool,
     /// Give a download up when a lower rendition gets there sooner. Default true.
     pub abandonment: bool,
+    /// What a segment's quality is measured by. Default: the preset's.
+    pub utility: Option<Utility>,
+    /// Cost of a second without pictures, in units of the best quality for one segment; 0 to 100. Default: the preset's.
+    pub stall_cost: Option<f64>,
+    /// Cost of a rise from the worst to the best quality, in the same unit; -1 to 100, below zero it is a reward.
+    pub rise_cost: Option<f64>,
+    /// Cost of a fall from the best to the worst quality, in the same unit; 0 to 100.
+    pub fall_cost: Option<f64>,
+    /// Segments that the planner looks ahead before it falls back on the previous plan's value; 1 to 20. Default 5.
+    pub horizon: u32,
 }
 
 impl Default for AbrConfig {
     fn default() -> Self {
         Self {
             algorithm: Algorithm::Headgate,
+            preset: Preset::Balanced,
             initial_throughput_kbps: Some(3000.0),
             max_bandwidth_kbps: None,
+            max_height: None,
             cap_to_element_size: true,
             abandonment: true,
+            utility: None,
+            stall_cost: None,
+            rise_cost: None,
+            fall_cost: None,
+            horizon: 5,
+        }
+    }
+}
+
+impl AbrConfig {
+    /// What a viewing is worth: the preset's, with what was set over it. Numbers that are none or out of range count as not set.
+    pub fn objective(&self) -> Objective {
+        let preset = self.preset.objective();
+        let or = |value: Option<f64>, min: f64, default: f64| {
+            value.filter(|v| (min..=100.0).contains(v)).unwrap_or(default)
+        };
+        Objective {
+            utility: self.utility.unwrap_or(preset.utility),
+            stall: or(self.stall_cost, 0.0, preset.stall),
+            rise: or(self.rise_cost, -1.0, preset.rise),
+            fall: or(self.fall_cost, 0.0, preset.fall),
+        }
+    }
+
+    /// The highest bitrate that may be chosen, kbit/s; infinity if there is no limit.
+    pub fn bandwidth_limit_kbps(&self) -> f64 {
+        let preset = (self.preset == Preset::DataSaver).then_some(1500.0);
+        self.max_bandwidth_kbps.or(preset).unwrap_or(f64::INFINITY)
+    }
+
+    /// The most lines of a rendition that may be chosen.
+    pub fn height_limit(&self) -> u32 {
+        let preset = (self.preset == Preset::DataSaver).then_some(480);
+        self.max_height.or(preset).unwrap_or(u32::MAX)
+    }
+}
+
+/// What matters to the viewer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// [`Objective::LIN`]: the balance of the literature.
+    #[default]
+    Balanced,
+    /// As balanced, but no more than 480 lines and 1500 kbit/s.
+    DataSaver,
+    /// Stalls cost three times as much: for a buffer of a few seconds, where each one is likely to be followed by another.
+    LowLatency,
+    /// Changes cost twice as much.
+    Smooth,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Balanced, Self::DataSaver, Self::LowLatency, Self::Smooth];
+
+    /// The name in configurations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Balanced => "balanced",
+            Self::DataSaver => "data_saver",
+            Self::LowLatency => "low_latency",
+            Self::Smooth => "smooth",
+        }
+    }
+
+    const fn objective(self) -> Objective {
+        match self {
+            Self::Balanced | Self::DataSaver => Objective::LIN,
+            Self::LowLatency => Objective {
+                stall: 3.0,
+                ..Objective::LIN
+            },
+            Self::Smooth => Objective {
+                rise: 2.0,
+                fall: 2.0,
+                ..Objective::LIN
+            },
         }
     }
 }

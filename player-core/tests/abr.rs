@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
-use player_core::abr::{Abr, Bola, Context, Download, Flight, Headgate, Progress, Rung, Sizes, Throughput};
+use player_core::abr::{
+    Abr, Bola, Context, Download, Flight, Headgate, Progress, Rung, Throughput, Upcoming,
+};
 use player_core::config::AbrConfig;
 use player_core::{Bitrate, Instant};
 
 struct Unknown;
 
-impl Sizes for Unknown {
+impl Upcoming for Unknown {
     fn bytes(&self, _: usize, _: usize) -> Option<u64> {
         None
     }
@@ -32,7 +34,7 @@ fn moment(buffer_s: f64, last: Option<usize>) -> Context<'static> {
         segment_s: 4.0,
         remaining: Some(100),
         started: true,
-        sizes: &Unknown,
+        upcoming: &Unknown,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use simulator::algorithms::Setting;
 use simulator::batch::yardstick;
 use simulator::origin::Origin;
 use simulator::trace::Point;
@@ -45,7 +46,13 @@ fn sessions(c: &mut Criterion) {
     for entry in algorithms::ALL {
         let run = || {
             let mut config = yardstick(30.0);
-            let abr = entry.make(&mut config);
+            let abr = entry.make(
+                &mut config,
+                &Setting {
+                    trace: &trace,
+                    content: origin.content(),
+                },
+            );
             Session {
                 trace: &trace,
                 origin: &origin,

@@ -7,6 +7,8 @@ use player_core::abr::{self, Abr, Context, Download, Flight, Progress};
 use player_core::config::Algorithm;
 use player_core::{Bitrate, Config};
 
+use crate::{Content, Trace};
+
 /// An algorithm that can be run.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
@@ -14,7 +16,16 @@ pub struct Entry {
     pub name: &'static str,
     /// What it is, in a line.
     pub about: &'static str,
-    make: fn(&mut Config) -> Box<dyn Abr>,
+    make: fn(&mut Config, &Setting<'_>) -> Box<dyn Abr>,
+}
+
+/// What a session is about: what only an oracle may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The network.
+    pub trace: &'a Trace,
+    /// The content.
+    pub content: &'a Content,
 }
 
 /// All algorithms, by name.
@@ -22,17 +33,17 @@ pub const ALL: &[Entry] = &[
     Entry {
         name: "bola",
         about: "buffer level alone",
-        make: |config| engine(config, Algorithm::Bola),
+        make: |config, _| engine(config, Algorithm::Bola),
     },
     Entry {
         name: "headgate",
         about: "the engine's own",
-        make: |config| engine(config, Algorithm::Headgate),
+        make: |config, _| engine(config, Algorithm::Headgate),
     },
     Entry {
         name: "throughput",
         about: "throughput alone",
-        make: |config| engine(config, Algorithm::Throughput),
+        make: |config, _| engine(config, Algorithm::Throughput),
     },
 ];
 
@@ -63,8 +74,8 @@ pub fn names() -> Vec<&'static str> {
 
 impl Entry {
     /// A new instance, and `config` made to name it, so that a log made with it can be replayed.
-    pub fn make(&self, config: &mut Config) -> Box<dyn Abr> {
-        (self.make)(config)
+    pub fn make(&self, config: &mut Config, setting: &Setting<'_>) -> Box<dyn Abr> {
+        (self.make)(config, setting)
     }
 }
 
@@ -153,9 +164,16 @@ mod tests {
 
     #[test]
     fn every_name_makes_its_algorithm() {
+        let trace = Trace::constant("t", 1000.0, 0.0).unwrap();
+        let table = br#"{"segment_duration_ms": 1000, "bitrates_kbps": [1], "segment_sizes_bits": [[8]]}"#;
+        let content = Content::parse(std::path::Path::new("t.json"), table).unwrap();
+        let setting = Setting {
+            trace: &trace,
+            content: &content,
+        };
         for entry in ALL {
             let mut config = Config::default();
-            let abr = find(entry.name).unwrap().make(&mut config);
+            let abr = find(entry.name).unwrap().make(&mut config, &setting);
             assert_eq!(abr.name(), entry.name);
             assert_eq!(abr::from_config(&config.abr).name(), entry.name, "a log names it");
         }

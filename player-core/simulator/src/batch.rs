@@ -11,7 +11,7 @@ use player_core::Config;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::algorithms::{Entry, Timed, Timings};
+use crate::algorithms::{Entry, Setting, Timed, Timings};
 use crate::files::Aside;
 use crate::origin::Origin;
 use crate::score::{Objective, ScoreError};
@@ -246,7 +246,11 @@ impl Batch {
         let origin = self.origins.get(&trace.family).ok_or(FailureReason::NoContent)?;
         let mut config = self.config.clone();
         let timings = Timings::new();
-        let abr = Box::new(Timed::new(entry.make(&mut config), timings.clone()));
+        let setting = Setting {
+            trace: &trace.trace,
+            content: origin.content(),
+        };
+        let abr = Box::new(Timed::new(entry.make(&mut config, &setting), timings.clone()));
         let session = Session {
             trace: &trace.trace,
             origin,

@@ -18,6 +18,7 @@ pub mod origin;
 pub mod report;
 pub mod score;
 pub mod session;
+pub mod timeline;
 pub mod trace;
 
 pub use content::Content;

@@ -5,17 +5,23 @@
 //! clock, no randomness and no I/O; transcendental functions come from `libm`, whose results are the same on every
 //! target.
 
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
 use crate::config::{AbrConfig, Algorithm};
 use crate::time::{Bitrate, Instant};
 
 mod bola;
 mod estimate;
 pub mod headgate;
+pub mod objective;
 mod throughput;
 
 pub use bola::Bola;
 pub use estimate::ThroughputEstimator;
 pub use headgate::Headgate;
+pub use objective::{Objective, Utility};
 pub use throughput::Throughput;
 
 /// An ABR algorithm.
@@ -39,6 +45,14 @@ pub trait Abr: Send {
 
     /// The throughput that it reckons with, if it has an idea of it.
     fn estimate(&self) -> Option<Bitrate>;
+
+    /// What it has learnt of the network, to be kept for the next load; `unix_ms` is set by the caller.
+    fn memory(&self) -> Option<NetworkMemory> {
+        None
+    }
+
+    /// What an earlier load learnt of the network, `age` ago. Counts for nothing once something was measured.
+    fn recall(&mut self, _memory: &NetworkMemory, _age: Duration) {}
 
     /// The playhead jumped, or playback starts anew: what depends on a continuous buffer should be forgotten.
     fn on_seek(&mut self) {}
@@ -109,8 +123,8 @@ pub struct Context<'a> {
     pub remaining: Option<usize>,
     /// Frames have been shown and the playhead would advance if it had media.
     pub started: bool,
-    /// Sizes of segments, where known.
-    pub sizes: &'a dyn Sizes,
+    /// What is known of the segments to come.
+    pub upcoming: &'a dyn Upcoming,
 }
 
 /// A rendition, as an algorithm sees it.
@@ -120,16 +134,32 @@ pub struct Rung {
     pub bitrate: Bitrate,
 }
 
-/// Sizes of the segments from the one to choose for onwards.
-pub trait Sizes {
+/// What is known of the segments from the one to choose for onwards.
+pub trait Upcoming {
     /// Bytes of segment `ahead` (0 = the one to choose for) of a rung, if known.
     fn bytes(&self, rung: usize, ahead: usize) -> Option<u64>;
+
+    /// VMAF or a like measure of it, 0 to 100, if known.
+    fn quality(&self, _rung: usize, _ahead: usize) -> Option<f64> {
+        None
+    }
+}
+
+/// What was learnt of a network, for the next load on it. The host keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NetworkMemory {
+    /// Median throughput, kbit/s.
+    pub kbps: f64,
+    /// Standard deviation of the throughput's natural logarithm.
+    pub spread: f64,
+    /// When it was measured, milliseconds since 1970.
+    pub unix_ms: i64,
 }
 
 impl Context<'_> {
     /// Bits of a segment: exact where known, else from the bitrate.
     pub fn bits(&self, rung: usize, ahead: usize) -> f64 {
-        match (self.sizes.bytes(rung, ahead), self.ladder.get(rung)) {
+        match (self.upcoming.bytes(rung, ahead), self.ladder.get(rung)) {
             (Some(bytes), _) => bytes as f64 * 8.0,
             (None, Some(rung)) => rung.bitrate.as_f64() * self.segment_s,
             (None, None) => 0.0,

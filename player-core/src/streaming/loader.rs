@@ -357,8 +357,8 @@ impl Loader {
                 .or(ladder.first().copied());
         }
         let moment = self.moment(cx, env, self.next);
-        let sizes = self.slots.sizes_from(self.next);
-        let rung = cx.abr.choose(&moment.context(&self.slots, &sizes));
+        let upcoming = self.slots.upcoming_from(self.next);
+        let rung = cx.abr.choose(&moment.context(&self.slots, &upcoming));
         ladder.get(rung.min(ladder.len().checked_sub(1)?)).copied()
     }
 
@@ -385,10 +385,10 @@ impl Loader {
             cx.abr.on_progress(&abr_flight.progress);
         }
         let moment = self.moment(cx, env, flight.range.start);
-        let sizes = self.slots.sizes_from(flight.range.start);
+        let upcoming = self.slots.upcoming_from(flight.range.start);
         let lower = cx
             .abr
-            .abandon(&moment.context(&self.slots, &sizes), &abr_flight)?;
+            .abandon(&moment.context(&self.slots, &upcoming), &abr_flight)?;
         let lower = *self.slots.ladder().get(lower.min(rung.checked_sub(1)?))?;
         let given_up = requests.cancel(cx, flight.job)?;
         self.flight = None;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::abr::{Context, Rung, Sizes};
+use crate::abr::{Context, Rung, Upcoming};
 use crate::config::AbrConfig;
 use crate::input::{Host, RequestId};
 use crate::presentation::{Rendition, SegmentIndex, SegmentSource, Track};
@@ -94,13 +94,12 @@ impl Slots {
         let mut ladder: Vec<usize> = match self.manual.filter(|m| usable.contains(m)) {
             Some(manual) => vec![manual],
             None => {
-                let max_bps = config
-                    .max_bandwidth_kbps
-                    .map_or(f64::INFINITY, |kbps| kbps * 1000.0);
+                let max_bps = config.bandwidth_limit_kbps() * 1000.0;
+                let max_height = config.height_limit();
                 let below = |i: &usize| {
-                    self.all
-                        .get(*i)
-                        .is_some_and(|s| s.rendition.bandwidth.as_f64() <= max_bps)
+                    self.all.get(*i).is_some_and(|s| {
+                        s.rendition.bandwidth.as_f64() <= max_bps && s.rendition.height <= max_height
+                    })
                 };
                 let mut ladder: Vec<usize> = usable.iter().copied().filter(below).collect();
                 if config.cap_to_element_size && host.width > 0 && host.height > 0 {
@@ -150,18 +149,18 @@ impl Slots {
             .or((!self.ladder.is_empty()).then_some(0))
     }
 
-    pub(crate) fn sizes_from(&self, start: MediaTime) -> SizesFrom<'_> {
-        SizesFrom { slots: self, start }
+    pub(crate) fn upcoming_from(&self, start: MediaTime) -> UpcomingFrom<'_> {
+        UpcomingFrom { slots: self, start }
     }
 }
 
-/// Sizes of the segments from a point of the timeline onwards.
-pub(crate) struct SizesFrom<'a> {
+/// The segments from a point of the timeline onwards.
+pub(crate) struct UpcomingFrom<'a> {
     slots: &'a Slots,
     start: MediaTime,
 }
 
-impl Sizes for SizesFrom<'_> {
+impl Upcoming for UpcomingFrom<'_> {
     fn bytes(&self, rung: usize, ahead: usize) -> Option<u64> {
         let index = self.slots.index(*self.slots.ladder.get(rung)?)?;
         index.bytes(index.position_at(self.start + TOLERANCE).checked_add(ahead)?)
@@ -183,7 +182,7 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    pub(crate) fn context<'a>(&self, slots: &'a Slots, sizes: &'a SizesFrom<'a>) -> Context<'a> {
+    pub(crate) fn context<'a>(&self, slots: &'a Slots, upcoming: &'a UpcomingFrom<'a>) -> Context<'a> {
         Context {
             now: self.now,
             buffer_s: self.buffer_s,
@@ -193,7 +192,7 @@ impl Moment {
             segment_s: self.segment_s,
             remaining: self.remaining,
             started: self.started,
-            sizes,
+            upcoming,
         }
     }
 }

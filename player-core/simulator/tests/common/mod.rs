@@ -4,6 +4,7 @@ use std::path::Path;
 
 use player_core::abr::{Abr, Context, Download, Flight, Progress};
 use player_core::{Bitrate, Config};
+use simulator::algorithms::Setting;
 use simulator::batch::yardstick;
 use simulator::origin::Origin;
 use simulator::session::{Outcome, SessionError};
@@ -47,7 +48,13 @@ pub(crate) fn session<'a>(
     algorithm: &str,
     mut config: Config,
 ) -> Session<'a> {
-    let abr = simulator::algorithms::find(algorithm).unwrap().make(&mut config);
+    let setting = Setting {
+        trace,
+        content: origin.content(),
+    };
+    let abr = simulator::algorithms::find(algorithm)
+        .unwrap()
+        .make(&mut config, &setting);
     Session {
         trace,
         origin,
