@@ -6,9 +6,13 @@
 //! Bandwidth is piecewise constant and everything is integer arithmetic (bit/s × µs), so that integration is exact:
 //! additive, monotone, and [`Trace::time_of`] is the inverse of [`Trace::carried`].
 
+mod find;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
+
+pub use find::{FamilyTrace, TracesError, read_traces};
 
 /// The first line of a trace file.
 pub const HEADER: &str = "duration_ms,bandwidth_kbps,latency_ms";
