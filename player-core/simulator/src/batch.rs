@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::algorithms::{Entry, Setting, Timed, Timings};
 use crate::files::Aside;
 use crate::origin::Origin;
-use crate::score::{Objective, ScoreError};
+use crate::score::{self, Objective, ScoreError};
 use crate::session::{Session, SessionError};
 pub use crate::trace::{FamilyTrace, TracesError, read_traces};
 
@@ -197,7 +197,7 @@ impl Batch {
             }
         };
         let real_s = start.elapsed().as_secs_f64();
-        let score = self.objective.score(origin.content(), &outcome.played)?;
+        let score = score::score(&self.objective, origin.content(), &outcome.played)?;
         let mut decisions = timings.take();
         decisions.sort_unstable();
         Ok(Row {

@@ -9,7 +9,7 @@ use common::{flat_origin, origin, play, session, trace};
 use player_core::record;
 use proptest::prelude::*;
 use simulator::batch::yardstick;
-use simulator::score::Played;
+use simulator::score::{self, Played};
 use simulator::session::{Outcome, SessionError};
 use simulator::{Objective, algorithms};
 
@@ -33,7 +33,7 @@ fn a_link_twice_as_fast_as_the_media_stalls_only_at_the_start() {
     assert_eq!(stalls_ms(&outcome), [1100, 0, 0, 0, 0]);
     assert_eq!(outcome.duration, Duration::from_millis(1100 + 10_000));
     assert_eq!((outcome.requests, outcome.cancelled), (5, 0));
-    let score = Objective::Lin.score(origin.content(), &outcome.played).unwrap();
+    let score = score::score(&Objective::LIN, origin.content(), &outcome.played).unwrap();
     assert!((score.qoe - (0.5 - 1.1 / 5.0)).abs() < 1e-9, "{score:?}");
 }
 
@@ -43,7 +43,7 @@ fn a_link_slower_than_the_media_stalls_before_every_segment() {
     let origin = flat_origin(2000, &[1000.0], 4);
     let outcome = play(&trace(100.0, &[(1000.0, 800.0)]), &origin, 30.0, &[0; 4]).unwrap();
     assert_eq!(stalls_ms(&outcome), [2600, 600, 600, 600]);
-    let score = Objective::Lin.score(origin.content(), &outcome.played).unwrap();
+    let score = score::score(&Objective::LIN, origin.content(), &outcome.played).unwrap();
     assert!(
         (score.rebuffer_s - 1.8).abs() < 1e-9 && (score.startup_s - 2.6).abs() < 1e-9,
         "{score:?}"

@@ -51,7 +51,7 @@ fn every_session_ends() {
         algorithms: algorithms::ALL.iter().collect(),
         origins,
         config: yardstick(30.0),
-        objective: Objective::Lin,
+        objective: Objective::LIN,
         logs: None,
     };
     let results = batch.run(|| {});

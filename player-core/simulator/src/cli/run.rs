@@ -15,8 +15,8 @@ use simulator::algorithms::{self, Entry};
 use simulator::batch::{self, Batch, FamilyTrace, Row, read_traces};
 use simulator::files::Aside;
 use simulator::origin::Origin;
-use simulator::report;
 use simulator::{Content, Objective};
+use simulator::{report, score};
 
 /// Failures that are listed; the others are counted.
 const LISTED_FAILURES: usize = 20;
@@ -53,7 +53,7 @@ pub(super) struct Run {
     #[arg(long, default_value_t = 30.0, value_name = "S")]
     buffer_s: f64,
     /// What to score by: lin, log or vmaf.
-    #[arg(long, default_value = "lin", value_name = "NAME")]
+    #[arg(long, default_value = "lin", value_parser = score::parse_objective, value_name = "NAME")]
     objective: Objective,
     /// Write the inputs and outputs of each session to DIR/FAMILY/TRACE.ALGORITHM.jsonl.
     #[arg(long, value_name = "DIR")]
@@ -186,7 +186,7 @@ impl Run {
                 Some(origin) => Arc::clone(origin),
                 None => {
                     let content = Content::read(file)?;
-                    self.objective.check(&content)?;
+                    score::check(&self.objective, &content)?;
                     let segment_s = content.segment_duration().as_secs_f64();
                     // The engine always lets itself have two.
                     if buffer_s < 2.0 * segment_s {
