@@ -1,18 +1,20 @@
 //! Network traces: bandwidth and latency over time, and exact integration of what a link has carried.
 //!
 //! A trace file is CSV with the header `duration_ms,bandwidth_kbps,latency_ms` (1 kbit = 1000 bits); each line holds for its
-//! duration, and after the last one the trace starts again. A latency of 0 means unknown.
+//! duration, and after the last one the trace starts again. A latency of 0 means unknown. The forms of Mahimahi, Pensieve and
+//! sabre are read too: see [`Format`].
 //!
 //! Bandwidth is piecewise constant and everything is integer arithmetic (bit/s × µs), so that integration is exact:
 //! additive, monotone, and [`Trace::time_of`] is the inverse of [`Trace::carried`].
 
 mod find;
+mod formats;
 
-use std::path::{Path, PathBuf};
+use std::fmt::Write as _;
 use std::time::Duration;
-use std::{fs, io};
 
-pub use find::{FamilyTrace, TracesError, read_traces};
+pub use find::{FamilyTrace, Found, TracesError, find_traces, read_traces};
+pub use formats::{Format, MAHIMAHI_PACKET_BYTES, MAHIMAHI_WINDOW_MS, TraceError};
 
 /// The first line of a trace file.
 pub const HEADER: &str = "duration_ms,bandwidth_kbps,latency_ms";
@@ -21,7 +23,6 @@ pub const DEFAULT_RTT: Duration = Duration::from_millis(80);
 /// Microbits (bit/s × µs) in a byte.
 pub const MICROBITS_PER_BYTE: u128 = 8_000_000;
 
-const MAX_FILE_BYTES: u64 = 256 << 20;
 /// 30 days: keeps sums of microseconds far from overflow.
 const MAX_DURATION_MS: f64 = 30.0 * 86_400_000.0;
 /// 10 Tbit/s.
@@ -57,149 +58,19 @@ struct Piece {
     before: u128,
 }
 
-/// Why a trace is none.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TraceError {
-    /// No line carries anything, so that no download would ever end.
-    #[error("{}: the bandwidth is zero throughout; a download over it would never end", path.display())]
-    AllZero {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A header and nothing more.
-    #[error("{}: the trace is empty; expected lines of {HEADER} after the header", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The first line is something else.
-    #[error("{}, line 1: expected the header `{HEADER}`, found `{found}`", path.display())]
-    Header {
-        /// The file.
-        path: PathBuf,
-        /// The beginning of its first line.
-        found: String,
-    },
-    /// A line is not three numbers in range.
-    #[error("{}, line {line}: {reason}", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// Number of the line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The file cannot be read.
-    #[error("cannot read the trace {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
 impl Trace {
-    /// Reads a trace file; its name is the file's without the extension.
-    ///
-    /// # Errors
-    /// If the file cannot be read (or is larger than 256 MiB), has no header or no lines, a line is not three numbers in
-    /// range, or the bandwidth is zero throughout.
-    pub fn read(path: &Path) -> Result<Self, TraceError> {
-        let failed = |source| TraceError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let length = fs::metadata(path).map_err(failed)?.len();
-        if length > MAX_FILE_BYTES {
-            return Err(failed(io::Error::other(format!(
-                "{length} bytes are too many for a trace"
-            ))));
-        }
-        Self::parse(path, &fs::read_to_string(path).map_err(failed)?)
-    }
-
-    /// Reads the text of a trace file; `path` is for its name and for errors.
-    ///
-    /// # Errors
-    /// As [`Trace::read`].
-    pub fn parse(path: &Path, text: &str) -> Result<Self, TraceError> {
-        let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate();
-        let first = lines.next().map_or("", |(_, line)| line.trim());
-        if first.replace(' ', "") != HEADER {
-            let found = first.chars().take(80).collect();
-            return Err(TraceError::Header {
-                path: path.to_owned(),
-                found,
-            });
-        }
-        let mut points = Vec::new();
-        let mut numbers = Vec::new();
-        for (i, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
-            let failed = |reason| TraceError::Line {
-                path: path.to_owned(),
-                line: i + 1,
-                reason,
-            };
-            points.push(parse_point(line).map_err(failed)?);
-            numbers.push(i + 1);
-        }
-        let name = path
-            .file_stem()
-            .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-        Self::new(&name, &points).map_err(|e| match e {
-            PointsError::AllZero => TraceError::AllZero {
-                path: path.to_owned(),
-            },
-            PointsError::Empty => TraceError::Empty {
-                path: path.to_owned(),
-            },
-            PointsError::Point { index, reason } => {
-                let line = numbers.get(index).copied().unwrap_or_default();
-                TraceError::Line {
-                    path: path.to_owned(),
-                    line,
-                    reason,
-                }
-            }
-        })
-    }
-
     /// A trace of these points.
     ///
     /// # Errors
     /// If there are none, one is out of range, or none carries anything.
     pub fn new(name: &str, points: &[Point]) -> Result<Self, PointsError> {
-        if points.is_empty() {
-            return Err(PointsError::Empty);
-        }
-        let mut pieces = Vec::with_capacity(points.len());
-        let (mut start_us, mut before) = (0_u64, 0_u128);
+        let mut builder = Builder::default();
         for (index, point) in points.iter().enumerate() {
-            check(point).map_err(|reason| PointsError::Point { index, reason })?;
-            let duration_us = ((point.duration_ms * 1000.0).round() as u64).max(1);
-            let bandwidth_bps = (point.bandwidth_kbps * 1000.0).round() as u64;
-            let latency_us = (point.latency_ms * 1000.0).round() as u64;
-            pieces.push(Piece {
-                start_us,
-                bandwidth_bps,
-                latency_us,
-                before,
-            });
-            start_us = start_us.saturating_add(duration_us);
-            before += u128::from(bandwidth_bps) * u128::from(duration_us);
+            builder
+                .push(point)
+                .map_err(|reason| PointsError::Point { index, reason })?;
         }
-        if before == 0 {
-            return Err(PointsError::AllZero);
-        }
-        Ok(Self {
-            name: name.to_owned(),
-            pieces,
-            period_us: start_us,
-            period_microbits: before,
-        })
+        builder.finish(name)
     }
 
     /// A link that is always the same.
@@ -225,6 +96,31 @@ impl Trace {
     /// How long it lasts before it starts again.
     pub const fn duration(&self) -> Duration {
         Duration::from_micros(self.period_us)
+    }
+
+    /// Its lines, in order.
+    pub fn points(&self) -> impl Iterator<Item = Point> {
+        let starts = self.pieces.iter().map(|piece| piece.start_us);
+        let ends = starts.skip(1).chain([self.period_us]);
+        self.pieces.iter().zip(ends).map(|(piece, end_us)| Point {
+            duration_ms: (end_us - piece.start_us) as f64 / 1000.0,
+            bandwidth_kbps: piece.bandwidth_bps as f64 / 1000.0,
+            latency_ms: piece.latency_us as f64 / 1000.0,
+        })
+    }
+
+    /// The text of a trace file: read again, it is the same trace.
+    pub fn to_csv(&self) -> String {
+        let mut csv = format!("{HEADER}\n");
+        for point in self.points() {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                csv,
+                "{},{},{}",
+                point.duration_ms, point.bandwidth_kbps, point.latency_ms
+            );
+        }
+        csv
     }
 
     /// Mean bandwidth, bit/s.
@@ -318,24 +214,62 @@ pub enum PointsError {
     },
 }
 
-fn parse_point(line: &str) -> Result<Point, String> {
-    let mut fields = line.split(',').map(str::trim);
-    let mut number = |name: &str| {
-        let field = fields.next().ok_or_else(|| format!("{name} is missing"))?;
-        field
-            .parse::<f64>()
-            .map_err(|_| format!("{name} is no number: `{field}`"))
-    };
-    let point = Point {
-        duration_ms: number("duration_ms")?,
-        bandwidth_kbps: number("bandwidth_kbps")?,
-        latency_ms: number("latency_ms")?,
-    };
-    if fields.next().is_some() {
-        return Err("more than three fields".to_owned());
+/// A trace in the making.
+#[derive(Debug, Default)]
+struct Builder {
+    pieces: Vec<Piece>,
+    end_us: u64,
+    carried: u128,
+}
+
+impl Builder {
+    /// Adds a line, or says what is wrong with it.
+    fn push(&mut self, point: &Point) -> Result<(), String> {
+        check(point)?;
+        let duration_us = ((point.duration_ms * 1000.0).round() as u64).max(1);
+        let bandwidth_bps = (point.bandwidth_kbps * 1000.0).round() as u64;
+        let latency_us = (point.latency_ms * 1000.0).round() as u64;
+        self.push_exact(duration_us, bandwidth_bps, latency_us);
+        Ok(())
     }
-    check(&point)?;
-    Ok(point)
+
+    fn push_exact(&mut self, duration_us: u64, bandwidth_bps: u64, latency_us: u64) {
+        self.pieces.push(Piece {
+            start_us: self.end_us,
+            bandwidth_bps,
+            latency_us,
+            before: self.carried,
+        });
+        self.lengthen(duration_us, bandwidth_bps);
+    }
+
+    /// As [`Builder::push_exact`] with an unknown latency; equal neighbours become one.
+    fn push_merged(&mut self, duration_us: u64, bandwidth_bps: u64) {
+        match self.pieces.last() {
+            Some(last) if last.bandwidth_bps == bandwidth_bps => self.lengthen(duration_us, bandwidth_bps),
+            _ => self.push_exact(duration_us, bandwidth_bps, 0),
+        }
+    }
+
+    fn lengthen(&mut self, duration_us: u64, bandwidth_bps: u64) {
+        self.end_us = self.end_us.saturating_add(duration_us);
+        self.carried += u128::from(bandwidth_bps) * u128::from(duration_us);
+    }
+
+    fn finish(self, name: &str) -> Result<Trace, PointsError> {
+        if self.pieces.is_empty() {
+            return Err(PointsError::Empty);
+        }
+        if self.carried == 0 {
+            return Err(PointsError::AllZero);
+        }
+        Ok(Trace {
+            name: name.to_owned(),
+            pieces: self.pieces,
+            period_us: self.end_us,
+            period_microbits: self.carried,
+        })
+    }
 }
 
 fn check(point: &Point) -> Result<(), String> {
@@ -363,6 +297,8 @@ fn micros(t: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -381,10 +317,6 @@ mod tests {
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
-    }
-
-    fn parse(text: &str) -> Result<Trace, String> {
-        Trace::parse(Path::new("some/trace.csv"), text).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -411,83 +343,15 @@ mod tests {
 
     #[test]
     fn latency_zero_is_unknown() {
-        let t = parse("duration_ms,bandwidth_kbps,latency_ms\n10,5,20\n10,5,0\n").unwrap();
+        let point = |latency_ms| Point {
+            duration_ms: 10.0,
+            bandwidth_kbps: 5.0,
+            latency_ms,
+        };
+        let t = Trace::new("t", &[point(20.0), point(0.0)]).unwrap();
         assert_eq!(t.latency(ms(3)), Some(ms(20)));
         assert_eq!(t.latency(ms(13)), None);
         assert_eq!(t.latency(ms(23)), Some(ms(20)));
-        assert_eq!(t.name(), "trace");
-    }
-
-    #[test]
-    fn dos_line_ends_byte_order_mark_and_fractions_are_read() {
-        let t = parse("\u{feff}duration_ms, bandwidth_kbps, latency_ms\r\n0.5,1.5,0\r\n\r\n").unwrap();
-        assert_eq!(t.duration(), Duration::from_micros(500));
-        assert_eq!(t.bandwidth_bps(ms(0)), 1500);
-    }
-
-    #[test]
-    fn each_error_names_the_file_and_the_line() {
-        let header = "duration_ms,bandwidth_kbps,latency_ms\n";
-        let cases = [
-            (String::new(), "some/trace.csv, line 1: expected the header"),
-            (
-                "1000,5000,20\n".to_owned(),
-                "line 1: expected the header `duration_ms",
-            ),
-            ("<!doctype html>\n".to_owned(), "found `<!doctype html>`"),
-            (header.to_owned(), "some/trace.csv: the trace is empty"),
-            (
-                format!("{header}10,5,0\n10,NaN,0\n"),
-                "trace.csv, line 3: bandwidth_kbps must be 0 to",
-            ),
-            (
-                format!("{header}10,inf,0\n"),
-                "trace.csv, line 2: bandwidth_kbps must be",
-            ),
-            (
-                format!("{header}10,-1,0\n"),
-                "trace.csv, line 2: bandwidth_kbps must be",
-            ),
-            (
-                format!("{header}-10,1,0\n"),
-                "trace.csv, line 2: duration_ms must be",
-            ),
-            (
-                format!("{header}0,1,0\n"),
-                "trace.csv, line 2: duration_ms must be above 0",
-            ),
-            (
-                format!("{header}\n10,1\n"),
-                "trace.csv, line 3: latency_ms is missing",
-            ),
-            (
-                format!("{header}10,1,-3\n"),
-                "trace.csv, line 2: latency_ms must be",
-            ),
-            (
-                format!("{header}10,1,0,5\n"),
-                "trace.csv, line 2: more than three",
-            ),
-            (
-                format!("{header}10,fast,0\n"),
-                "trace.csv, line 2: bandwidth_kbps is no number: `fast`",
-            ),
-            (
-                format!("{header}10,0,0\n5,0,0\n"),
-                "some/trace.csv: the bandwidth is zero throughout",
-            ),
-        ];
-        for (text, expected) in cases {
-            let error = parse(&text).unwrap_err();
-            assert!(error.contains(expected), "{text:?}: {error}");
-        }
-        let missing = Trace::read(Path::new("/nowhere/at-all.csv"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            missing.starts_with("cannot read the trace /nowhere/at-all.csv: "),
-            "{missing}"
-        );
     }
 
     fn any_trace() -> impl Strategy<Value = Trace> {
@@ -530,9 +394,9 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "\\PC{0,80}", tail in "[-0-9.,eNainf\n ]{0,120}") {
-            let _ = parse(&text);
-            let _ = parse(&format!("{HEADER}\n{tail}"));
+        fn written_and_read_it_is_the_same(t in any_trace()) {
+            let read = Trace::parse(Path::new("folder/t.csv"), &t.to_csv()).map_err(|e| e.to_string());
+            prop_assert_eq!(read, Ok(t));
         }
     }
 }
