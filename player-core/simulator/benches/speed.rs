@@ -6,6 +6,7 @@ use std::path::Path;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use simulator::algorithms::Setting;
 use simulator::batch::yardstick;
+use simulator::network::Link;
 use simulator::origin::Origin;
 use simulator::trace::Point;
 use simulator::{Content, Session, Trace, algorithms};
@@ -58,6 +59,8 @@ fn sessions(c: &mut Criterion) {
                 origin: &origin,
                 config,
                 abr,
+                link: Link::default(),
+                timeline: false,
             }
             .run()
             .unwrap()

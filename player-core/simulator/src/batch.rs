@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::algorithms::{Entry, Setting, Timed, Timings};
 use crate::files::Aside;
+use crate::network::Link;
 use crate::origin::Origin;
 use crate::score::{self, Objective, ScoreError};
 use crate::session::{Session, SessionError};
@@ -169,9 +170,11 @@ impl Batch {
         let abr = Box::new(Timed::new(entry.make(&mut config, &setting), timings.clone()));
         let session = Session {
             trace: &trace.trace,
+            link: Link::default(),
             origin,
             config,
             abr,
+            timeline: false,
         };
         let start = std::time::Instant::now();
         let outcome = match &self.logs {

@@ -145,6 +145,12 @@ impl Element {
         self.position
     }
 
+    /// Media ahead of the playhead without a gap.
+    pub fn ahead(&self) -> MediaTime {
+        self.buffer_end()
+            .map_or(MediaTime::ZERO, |end| end - self.position)
+    }
+
     /// Whether the playhead advances.
     pub const fn is_playing(&self) -> bool {
         self.playing

@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use player_core::abr::Abr;
 use player_core::error::PlayerError;
-use player_core::input::{Body, Integrity, Load, RequestId, TrackKind};
+use player_core::input::{Body, Integrity, Load, NetworkFailure, RequestId, TrackKind};
 use player_core::output::{Append, Fetch, PlayerEvent};
 use player_core::record::{self, Header, Line};
 use player_core::time::{ByteRange, TimeRange};
 use player_core::{Config, Input, Instant, MediaTime, Output, Player};
 
 use crate::element::Element;
-use crate::network::{Arrival, Network, What};
+use crate::network::{Arrival, Link, Network, What};
 use crate::origin::{MANIFEST_URL, Origin, Resource, SegmentRef};
 use crate::score::Played;
+use crate::timeline::{Recorder, Timeline, Transfer};
 use crate::trace::Trace;
 
 /// A session may last this many times its content.
@@ -32,18 +33,22 @@ const MAX_INPUTS_AT_FIRST: u64 = 100_000;
 
 /// What to play, over what, how.
 pub struct Session<'a> {
-    /// The network.
+    /// The network's bandwidth and latency.
     pub trace: &'a Trace,
+    /// What else the network does; by default nothing.
+    pub link: Link,
     /// The content.
     pub origin: &'a Origin,
     /// The engine's configuration.
     pub config: Config,
     /// The algorithm; a log can only be replayed if `config` names it.
     pub abr: Box<dyn Abr>,
+    /// Whether to record [`Outcome::timeline`].
+    pub timeline: bool,
 }
 
 /// How a session went.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// What the viewer saw of each segment.
     pub played: Vec<Played>,
@@ -51,12 +56,16 @@ pub struct Outcome {
     pub duration: Duration,
     /// Inputs given to the engine.
     pub inputs: u64,
-    /// Requests for segments.
+    /// Requests for segments, those that were made again included.
     pub requests: u64,
     /// Requests that the engine cancelled.
     pub cancelled: u64,
+    /// Requests that failed: the connection was lost, or could not be made.
+    pub failed: u64,
     /// Time in which nothing was asked of the network.
     pub idle: Duration,
+    /// What happened when, if it was to be recorded.
+    pub timeline: Option<Timeline>,
 }
 
 /// Why a session did not come to its end: each is a fault of the engine or of its configuration, but for the log.
@@ -156,7 +165,7 @@ impl Session<'_> {
         let mut driver = Driver {
             origin: self.origin,
             player: Player::with_abr(self.config, self.abr, start),
-            network: Network::new(self.trace),
+            network: Network::new(self.trace, &self.link),
             element: Element::new(),
             log,
             now: start,
@@ -168,6 +177,7 @@ impl Session<'_> {
             rungs: vec![None; content.segments().len()],
             failure: None,
             outcome: Outcome::default(),
+            recorder: self.timeline.then(Recorder::default),
         };
         driver.queue.push_back(Input::Load(Load {
             url: MANIFEST_URL.to_owned(),
@@ -194,7 +204,7 @@ struct Driver<'a, 'log> {
     /// What the engine is to be told now.
     queue: VecDeque<Input>,
     /// Segments on their way.
-    asked: BTreeMap<RequestId, SegmentRef>,
+    asked: BTreeMap<RequestId, Asked>,
     /// Segments that have arrived and are not released.
     bodies: BTreeMap<RequestId, SegmentRef>,
     has_buffer: bool,
@@ -202,6 +212,15 @@ struct Driver<'a, 'log> {
     rungs: Vec<Option<usize>>,
     failure: Option<PlayerError>,
     outcome: Outcome,
+    recorder: Option<Recorder>,
+}
+
+/// A request for a segment.
+#[derive(Clone, Copy)]
+struct Asked {
+    segment: SegmentRef,
+    at: Instant,
+    first_byte: Option<Instant>,
 }
 
 impl Driver<'_, '_> {
@@ -238,7 +257,7 @@ impl Driver<'_, '_> {
             }
             // The element first: what the engine decides at an arrival, it decides knowing where the playhead is.
             let changed = self.element.advance(self.now);
-            self.report_if(changed);
+            self.changed(changed);
             self.network.advance(self.now, &mut arrivals);
             for arrival in arrivals.drain(..) {
                 self.arrived(arrival);
@@ -292,8 +311,9 @@ impl Driver<'_, '_> {
         match output {
             Output::Append(append) => self.append(&append)?,
             Output::Cancel { request } => {
+                let bytes = self.network.received(request);
                 self.network.cancel(request);
-                if self.asked.remove(&request).is_some() {
+                if self.ended(request, bytes, true).is_some() {
                     self.outcome.cancelled += 1;
                 }
                 self.queue.retain(|input| request_of(input) != Some(request));
@@ -310,7 +330,7 @@ impl Driver<'_, '_> {
             }
             Output::EndOfStream => {
                 let changed = self.element.end_of_stream();
-                self.report_if(changed);
+                self.changed(changed);
             }
             Output::Event(PlayerEvent::Error(error)) if error.fatal => self.failure = Some(error),
             Output::Fetch(fetch) => self.fetch(&fetch)?,
@@ -323,11 +343,12 @@ impl Driver<'_, '_> {
                 let changed = self.element.remove(range);
                 let buffered = self.element.buffered().to_vec();
                 self.queue.push_back(Input::Removed { kind, buffered });
-                self.report_if(changed);
+                self.changed(changed);
             }
             Output::Seek { to } => {
+                self.note_level();
                 self.element.seek(to);
-                self.report_if(true);
+                self.changed(true);
             }
             // Beacons have no collector here, the duration is known, events are for applications.
             _ => {}
@@ -350,7 +371,12 @@ impl Driver<'_, '_> {
             }
             Resource::Segment(segment) => {
                 self.outcome.requests += 1;
-                self.asked.insert(request, segment);
+                let asked = Asked {
+                    segment,
+                    at: self.now,
+                    first_byte: None,
+                };
+                self.asked.insert(request, asked);
                 self.network.request(request, segment.bytes);
             }
         }
@@ -359,11 +385,16 @@ impl Driver<'_, '_> {
 
     fn arrived(&mut self, arrival: Arrival) {
         let request = arrival.request;
-        self.queue.push_back(match arrival.what {
-            What::Headers(bytes) => response(request, 206, "video/mp4", bytes),
+        let input = match arrival.what {
+            What::Headers(bytes) => {
+                if let Some(asked) = self.asked.get_mut(&request) {
+                    asked.first_byte = Some(self.now);
+                }
+                response(request, 206, "video/mp4", bytes)
+            }
             What::Progress(bytes) => Input::Progress { request, bytes },
             What::Complete(bytes) => {
-                if let Some(segment) = self.asked.remove(&request) {
+                if let Some(segment) = self.ended(request, bytes, false) {
                     self.bodies.insert(request, segment);
                 }
                 Input::Complete {
@@ -373,7 +404,37 @@ impl Driver<'_, '_> {
                     cached: false,
                 }
             }
-        });
+            What::Broken(bytes) => self.lost(request, bytes, "the connection broke"),
+            What::Unreachable => self.lost(request, 0, "no connection could be made"),
+        };
+        self.queue.push_back(input);
+    }
+
+    fn lost(&mut self, request: RequestId, bytes: u64, why: &str) -> Input {
+        self.ended(request, bytes, true);
+        self.outcome.failed += 1;
+        Input::Failed {
+            request,
+            reason: NetworkFailure::Connection(why.to_owned()),
+        }
+    }
+
+    /// A request has ended, well or not; what it was for, if for a segment.
+    fn ended(&mut self, request: RequestId, bytes: u64, abandoned: bool) -> Option<SegmentRef> {
+        let asked = self.asked.remove(&request)?;
+        if let Some(recorder) = &mut self.recorder {
+            let ended_s = seconds(self.now);
+            recorder.transfer(Transfer {
+                requested_s: seconds(asked.at),
+                first_byte_s: asked.first_byte.map_or(ended_s, seconds),
+                ended_s,
+                segment: asked.segment.index,
+                rung: asked.segment.rung,
+                bytes,
+                abandoned,
+            });
+        }
+        Some(asked.segment)
     }
 
     fn append(&mut self, append: &Append) -> Result<(), String> {
@@ -403,6 +464,7 @@ impl Driver<'_, '_> {
         {
             *rung = Some(segment.rung);
         }
+        self.note_level();
         let offset = append.timestamp_offset;
         let changed = self
             .element
@@ -412,14 +474,32 @@ impl Driver<'_, '_> {
             kind: append.kind,
             buffered,
         });
-        self.report_if(changed);
+        self.changed(changed);
+        self.note_level();
         Ok(())
     }
 
     /// Tells the engine the element's state, if there is a new one.
-    fn report_if(&mut self, changed: bool) {
+    fn changed(&mut self, changed: bool) {
         if changed {
             self.queue.push_back(Input::Media(self.element.state()));
+            self.note_course();
+        }
+    }
+
+    /// Notes the level of the buffer, before and after a jump of it.
+    fn note_level(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.level(seconds(self.now), self.element.ahead().as_secs_f64());
+        }
+    }
+
+    /// Notes the level of the buffer if playback began or stopped.
+    fn note_course(&mut self) {
+        if let Some(recorder) = &mut self.recorder
+            && recorder.turns(self.element.is_playing())
+        {
+            recorder.level(seconds(self.now), self.element.ahead().as_secs_f64());
         }
     }
 
@@ -448,23 +528,19 @@ impl Driver<'_, '_> {
                 segment.stall += stall.duration;
             }
         }
+        self.note_level();
+        let stalls = self.element.stalls();
+        self.outcome.timeline = self.recorder.take().map(|recorder| recorder.finish(stalls));
         self.outcome.played = played;
         self.outcome.duration = self.now.since(Instant::ZERO);
         Ok(self.outcome)
     }
 
     fn situation(&self) -> Situation {
-        let position = self.element.position();
-        let ahead = self
-            .element
-            .buffered()
-            .iter()
-            .find(|range| range.contains(position));
-        let buffer = ahead.map_or(MediaTime::ZERO, |range| range.end - position);
         Situation {
             now: self.now,
-            position,
-            buffer,
+            position: self.element.position(),
+            buffer: self.element.ahead(),
             in_flight: self.network.in_flight(),
         }
     }
@@ -490,4 +566,8 @@ const fn request_of(input: &Input) -> Option<RequestId> {
         | Input::Response { request, .. } => Some(*request),
         _ => None,
     }
+}
+
+fn seconds(at: Instant) -> f64 {
+    at.since(Instant::ZERO).as_secs_f64()
 }

@@ -1,5 +1,9 @@
 //! What happened when in a session, for charts.
 
+use player_core::Instant;
+
+use crate::element::Stall;
+
 /// A session over time; seconds are of the virtual clock, from the load.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
@@ -35,6 +39,57 @@ pub struct Transfer {
     pub rung: usize,
     /// Bytes that came.
     pub bytes: u64,
-    /// It was given up.
+    /// It was given up, or it failed.
     pub abandoned: bool,
+}
+
+/// Gathers a timeline while a session runs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recorder {
+    timeline: Timeline,
+    playing: bool,
+}
+
+impl Recorder {
+    /// The buffer's level at a time.
+    pub(crate) fn level(&mut self, at_s: f64, buffer_s: f64) {
+        let level = BufferLevel { at_s, buffer_s };
+        let levels = &mut self.timeline.buffer;
+        if levels.last() == Some(&level) {
+            return;
+        }
+        // At one time only the levels before and after a jump matter.
+        if let [.., before, last] = levels.as_mut_slice()
+            && before.at_s == at_s
+            && last.at_s == at_s
+        {
+            *last = level;
+        } else {
+            levels.push(level);
+        }
+    }
+
+    /// Whether the element plays now; true if that is new.
+    pub(crate) const fn turns(&mut self, playing: bool) -> bool {
+        let turns = self.playing != playing;
+        self.playing = playing;
+        turns
+    }
+
+    /// A request has ended.
+    pub(crate) fn transfer(&mut self, transfer: Transfer) {
+        self.timeline.transfers.push(transfer);
+    }
+
+    /// The timeline, with the element's stalls.
+    pub(crate) fn finish(self, stalls: &[Stall]) -> Timeline {
+        let s = |at: Instant| at.since(Instant::ZERO).as_secs_f64();
+        let stalls = stalls.iter().filter(|stall| !stall.duration.is_zero());
+        Timeline {
+            stalls: stalls
+                .map(|stall| (s(stall.from), s(stall.from + stall.duration)))
+                .collect(),
+            ..self.timeline
+        }
+    }
 }

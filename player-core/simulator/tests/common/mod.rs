@@ -6,6 +6,7 @@ use player_core::abr::{Abr, Context, Download, Flight, Progress};
 use player_core::{Bitrate, Config};
 use simulator::algorithms::Setting;
 use simulator::batch::yardstick;
+use simulator::network::Link;
 use simulator::origin::Origin;
 use simulator::session::{Outcome, SessionError};
 use simulator::trace::Point;
@@ -60,6 +61,8 @@ pub(crate) fn session<'a>(
         origin,
         config,
         abr,
+        link: Link::default(),
+        timeline: false,
     }
 }
 
@@ -78,6 +81,8 @@ pub(crate) fn play(
         origin,
         config: yardstick(buffer_s),
         abr,
+        link: Link::default(),
+        timeline: false,
     }
     .run()
 }
