@@ -40,6 +40,12 @@ pub struct AbrConfig {
     pub max_height: Option<u32>,
     /// Never choose a rendition larger than the smallest one that covers the element. Default true.
     pub cap_to_element_size: bool,
+    /// Keep within the limits of `data_saver` while the viewer asks for it
+    /// ([`Host::save_data`](crate::input::Host::save_data)). Default true.
+    pub follow_save_data: bool,
+    /// A rendition of whose frames a larger share than this is dropped is not chosen for a while; `None` lets frames drop.
+    /// Default 0.2.
+    pub max_dropped_frames: Option<f64>,
     /// Give a download up when a lower rendition gets there sooner. Default true.
     pub abandonment: bool,
     /// What a segment's quality is measured by. Default: the preset's.
@@ -63,6 +69,8 @@ impl Default for AbrConfig {
             max_bandwidth_kbps: None,
             max_height: None,
             cap_to_element_size: true,
+            follow_save_data: true,
+            max_dropped_frames: Some(0.2),
             abandonment: true,
             utility: None,
             stall_cost: None,
@@ -90,14 +98,14 @@ impl AbrConfig {
 
     /// The highest bitrate that may be chosen, kbit/s; infinity if there is no limit.
     pub fn bandwidth_limit_kbps(&self) -> f64 {
-        let preset = (self.preset == Preset::DataSaver).then_some(1500.0);
-        self.max_bandwidth_kbps.or(preset).unwrap_or(f64::INFINITY)
+        self.max_bandwidth_kbps
+            .or(self.preset.max_bandwidth_kbps())
+            .unwrap_or(f64::INFINITY)
     }
 
     /// The most lines of a rendition that may be chosen.
     pub fn height_limit(&self) -> u32 {
-        let preset = (self.preset == Preset::DataSaver).then_some(480);
-        self.max_height.or(preset).unwrap_or(u32::MAX)
+        self.max_height.or(self.preset.max_height()).unwrap_or(u32::MAX)
     }
 }
 
@@ -127,6 +135,22 @@ impl Preset {
             Self::DataSaver => "data_saver",
             Self::LowLatency => "low_latency",
             Self::Smooth => "smooth",
+        }
+    }
+
+    /// Its limit of the bitrate, kbit/s, if it has one.
+    pub const fn max_bandwidth_kbps(self) -> Option<f64> {
+        match self {
+            Self::DataSaver => Some(1500.0),
+            Self::Balanced | Self::LowLatency | Self::Smooth => None,
+        }
+    }
+
+    /// Its limit of the lines, if it has one.
+    pub const fn max_height(self) -> Option<u32> {
+        match self {
+            Self::DataSaver => Some(480),
+            Self::Balanced | Self::LowLatency | Self::Smooth => None,
         }
     }
 

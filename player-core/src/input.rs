@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::abr::NetworkMemory;
 use crate::time::{MediaTime, TimeRange};
 
 /// Names a request of the engine; never used twice in the life of a player.
@@ -80,6 +81,14 @@ pub enum Input {
     },
     /// The page around the player changed.
     Host(Host),
+    /// The application's limits, from now on in place of those of the [configuration](crate::config::AbrConfig); `None` lifts
+    /// one.
+    Limits {
+        /// Never choose a rendition above this, kbit/s.
+        max_bandwidth_kbps: Option<f64>,
+        /// Never choose a rendition of more lines than this.
+        max_height: Option<u32>,
+    },
     /// Load a presentation; an earlier one is unloaded first.
     Load(Load),
     /// The state of the media element, sent at each of its events and at least every 250 ms while it plays.
@@ -97,6 +106,13 @@ pub enum Input {
         kind: TrackKind,
         /// What it holds now, in order.
         buffered: Vec<TimeRange>,
+    },
+    /// These renditions cannot be shown now, for instance because their keys are not usable, and all others can: the list
+    /// takes the place of the one before, and ends with the load. What is buffered of them ahead of the playhead is fetched
+    /// anew.
+    Restrict {
+        /// Ids of renditions; unknown ones mean nothing.
+        renditions: Vec<String>,
     },
     /// The status line and the headers of a response have arrived.
     Response {
@@ -133,8 +149,13 @@ pub struct Load {
     pub url: String,
     /// Where to start, on the presentation timeline; `None` starts at the beginning.
     pub start: Option<MediaTime>,
-    /// The wall clock now, milliseconds since the Unix epoch: for identifiers and beacons only.
+    /// The wall clock now, milliseconds since the Unix epoch: for identifiers, beacons and the age of what is remembered; 0 if
+    /// unknown.
     pub wall_clock_ms: u64,
+    /// What an earlier player on this machine learnt of the network ([`Output::Remember`](crate::Output::Remember)). Older than
+    /// a day, or from the future, it is ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_memory: Option<NetworkMemory>,
     /// The application's id of the video, for telemetry.
     pub video_id: String,
     /// The application's title of the video, for telemetry.
@@ -151,6 +172,8 @@ pub struct Host {
     pub width: u32,
     /// Height of the element in device pixels; 0 if unknown.
     pub height: u32,
+    /// The viewer asks for little data (`navigator.connection.saveData`, the header `Save-Data`).
+    pub save_data: bool,
 }
 
 /// The state of the media element.

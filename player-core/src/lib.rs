@@ -39,6 +39,7 @@ pub mod error;
 pub mod input;
 pub mod manifest;
 pub mod media;
+mod memory;
 pub mod output;
 mod player;
 pub mod presentation;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::abr::NetworkMemory;
 use crate::error::PlayerError;
 use crate::input::{RequestId, TrackKind};
 use crate::telemetry::schema::{Beacon, PlaybackState, RebufferCause};
@@ -50,6 +51,9 @@ pub enum Output {
         /// The request.
         request: RequestId,
     },
+    /// Keep this for the next player on this machine, in place of what was kept before, and give it back with
+    /// [`Load::network_memory`](crate::input::Load::network_memory). Comes at most every ten seconds, and at the end.
+    Remember(NetworkMemory),
     /// Remove a range from a source buffer; answer [`Input::Removed`](crate::Input::Removed).
     Remove {
         /// Which buffer.
@@ -102,16 +106,19 @@ pub enum RequestKind {
     Playlist,
     /// A media segment.
     Segment,
+    /// The [table](crate::manifest::table) of the segments' sizes.
+    SegmentTable,
 }
 
 impl RequestKind {
-    /// `init`, `manifest`, `playlist` or `segment`.
+    /// `init`, `manifest`, `playlist`, `segment` or `segment_table`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Init => "init",
             Self::Manifest => "manifest",
             Self::Playlist => "playlist",
             Self::Segment => "segment",
+            Self::SegmentTable => "segment_table",
         }
     }
 }
@@ -151,6 +158,13 @@ pub struct Append {
 pub enum PlayerEvent {
     /// Something went wrong. If it is fatal, playback has ended.
     Error(PlayerError),
+    /// Other renditions may be chosen than before, by something else than their own failure.
+    Limited {
+        /// Id of the highest one that may be chosen.
+        highest: String,
+        /// What keeps the higher ones out, in order; empty when nothing does any more.
+        by: Vec<Limit>,
+    },
     /// The manifest was read.
     Loaded {
         /// `hls` or `dash`.
@@ -178,6 +192,36 @@ pub enum PlayerEvent {
     },
     /// Figures for a debug view, at most every half second.
     Stats(Stats),
+}
+
+/// What keeps renditions from being chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Limit {
+    /// The application: [`Input::Limits`](crate::Input::Limits), or the configuration.
+    Application,
+    /// The preset `data_saver`, or the viewer's wish for little data.
+    DataSaver,
+    /// Too many of the frames of a higher rendition were dropped: it is tried again later.
+    DroppedFrames,
+    /// The element is small.
+    ElementSize,
+    /// [`Input::Restrict`](crate::Input::Restrict): keys that are not usable, for instance.
+    Restricted,
+}
+
+impl Limit {
+    /// Its name in events and beacons, as `element_size`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::DataSaver => "data_saver",
+            Self::DroppedFrames => "dropped_frames",
+            Self::ElementSize => "element_size",
+            Self::Restricted => "restricted",
+        }
+    }
 }
 
 /// One rung of the ladder, as an application sees it.

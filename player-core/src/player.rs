@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::abr::{self, Abr};
 use crate::config::Config;
 use crate::input::{Host, Input, MediaState};
+use crate::memory::Memory;
 use crate::output::Output;
 use crate::rng::Rng;
 use crate::streaming::context::Cx;
@@ -24,6 +25,7 @@ pub struct Player {
     session: Option<Box<Session>>,
     host: Host,
     media: MediaState,
+    memory: Memory,
 }
 
 impl Player {
@@ -48,6 +50,7 @@ impl Player {
             session: None,
             host: Host::default(),
             media: MediaState::default(),
+            memory: Memory::default(),
         }
     }
 
@@ -56,6 +59,14 @@ impl Player {
     /// Inputs about things that are not (any more) are ignored, so that a driver need not care about crossing messages.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         self.now = self.now.max(now);
+        if let Input::Limits {
+            max_bandwidth_kbps,
+            max_height,
+        } = &input
+        {
+            self.config.abr.max_bandwidth_kbps = max_bandwidth_kbps.filter(|kbps| !kbps.is_nan());
+            self.config.abr.max_height = *max_height;
+        }
         let mut cx = Cx {
             now: self.now,
             config: &self.config,
@@ -64,11 +75,24 @@ impl Player {
             rng: &mut self.rng,
             next_request: &mut self.next_request,
         };
+        // The page may not live to see another chance.
+        let end = match &input {
+            Input::Load(_) | Input::Unload => true,
+            Input::Host(host) => host.hidden,
+            _ => false,
+        };
+        let completed = matches!(input, Input::Complete { .. });
+        if matches!(input, Input::Load(_) | Input::Unload)
+            && let Some(mut old) = self.session.take()
+        {
+            old.close(&mut cx);
+        }
         match input {
             Input::Load(load) => {
-                if let Some(mut old) = self.session.take() {
-                    old.close(&mut cx);
+                if let Some(memory) = self.memory.due(cx.now, cx.abr, true) {
+                    cx.send(Output::Remember(memory));
                 }
+                self.memory.begin(cx.now, &load, cx.abr);
                 let session_id = self
                     .session_id
                     .get_or_insert_with(|| cx.rng.uuid_v7(load.wall_clock_ms))
@@ -77,11 +101,7 @@ impl Player {
                 cx.abr.on_seek();
                 self.session = Some(Box::new(Session::new(&mut cx, load, self.host, &self.media, ids)));
             }
-            Input::Unload => {
-                if let Some(mut old) = self.session.take() {
-                    old.close(&mut cx);
-                }
-            }
+            Input::Unload => {}
             input => {
                 match &input {
                     Input::Host(host) => self.host = *host,
@@ -92,6 +112,14 @@ impl Player {
                     session.handle(&mut cx, input);
                 }
             }
+        }
+        if completed {
+            self.memory.on_download(cx.now);
+        }
+        if (completed || end)
+            && let Some(memory) = self.memory.due(cx.now, cx.abr, end)
+        {
+            cx.send(Output::Remember(memory));
         }
         self.deadline = match &mut self.session {
             Some(session) => session.pump(&mut cx),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
+use player_core::abr::NetworkMemory;
 use player_core::config::{Algorithm, Config, TelemetryConfig};
 use player_core::input::{
     AppendFailure, Body, Host, Input, Integrity, Load, MediaState, NetworkFailure, RequestId, TrackKind,
@@ -10,12 +11,17 @@ use player_core::time::TimeRange;
 use player_core::{Instant, MediaTime, Output, Player, manifest};
 use proptest::prelude::*;
 
-const MASTER: &str = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=600000,CODECS=\"avc1.64001f\",RESOLUTION=640x360\nlow.m3u8\n\
+const TABLE: &str = "{\"version\":1,\"renditions\":[{\"hls\":\"low.m3u8\",\"dash\":\"a\",\"bytes\":[0,1e99,3],\"quality\":[-1,50,null]}]}";
+const MASTER: &str = "#EXTM3U\n#EXT-X-SESSION-DATA:DATA-ID=\"dev.headgate.segments\",URI=\"s.json\"\n#EXT-X-STREAM-INF:BANDWIDTH=600000,CODECS=\"avc1.64001f\",RESOLUTION=640x360\nlow.m3u8\n\
     #EXT-X-STREAM-INF:BANDWIDTH=2000000,CODECS=\"avc1.64001f\",RESOLUTION=1280x720\nmid.m3u8\n";
 const MEDIA: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MAP:URI=\"i.mp4\"\n#EXTINF:4,\n1.m4s\n#EXTINF:4,\n2.m4s\n#EXT-X-GAP\n#EXTINF:4,\n3.m4s\n#EXT-X-ENDLIST\n";
 const MPD: &str = "<MPD mediaPresentationDuration=\"PT20S\"><Period><AdaptationSet mimeType=\"video/mp4\" codecs=\"avc1.1\">\
     <SegmentTemplate timescale=\"1000\" media=\"$RepresentationID$/$Time$\"><SegmentTimeline><S t=\"0\" d=\"4000\" r=\"3\"/><S d=\"2000\" r=\"-1\"/></SegmentTimeline></SegmentTemplate>\
     <Representation id=\"a\" bandwidth=\"1000\"/><Representation id=\"b\" bandwidth=\"1000\"/></AdaptationSet></Period></MPD>";
+
+fn number() -> impl Strategy<Value = f64> {
+    prop_oneof![0.0f64..60.0, Just(f64::NAN), Just(-5.0), Just(f64::INFINITY)]
+}
 
 fn kind() -> impl Strategy<Value = TrackKind> {
     prop_oneof![
@@ -46,6 +52,7 @@ fn body() -> impl Strategy<Value = Body> {
         Just(Body(MASTER.into())),
         Just(Body(MEDIA.into())),
         Just(Body(MPD.into())),
+        Just(Body(TABLE.into())),
         prop::collection::vec(any::<u8>(), 0..40).prop_map(Body),
     ]
 }
@@ -64,20 +71,24 @@ fn input() -> impl Strategy<Value = Input> {
         any::<[bool; 3]>(),
         0u8..6,
         rate,
+        any::<(u64, u64)>(),
         prop::option::weighted(0.03, 1u8..5),
     )
-        .prop_map(|(position, [paused, seeking, ended], ready_state, rate, error)| {
-            Input::Media(MediaState {
-                position,
-                paused,
-                seeking,
-                ended,
-                ready_state,
-                rate,
-                error,
-                ..MediaState::default()
-            })
-        });
+        .prop_map(
+            |(position, [paused, seeking, ended], ready_state, rate, frames, error)| {
+                Input::Media(MediaState {
+                    position,
+                    paused,
+                    seeking,
+                    ended,
+                    ready_state,
+                    rate,
+                    decoded_frames: frames.0,
+                    dropped_frames: frames.1,
+                    error,
+                })
+            },
+        );
     let response = (
         request(),
         prop_oneof![9 => Just(200u16), 1 => any::<u16>()],
@@ -114,18 +125,27 @@ fn input() -> impl Strategy<Value = Input> {
         1 => (kind(), ranges()).prop_map(|(kind, buffered)| Input::Removed { kind, buffered }),
         4 => media,
         1 => request().prop_map(|request| Input::Failed { request, reason: NetworkFailure::Connection("x".into()) }),
-        1 => (any::<bool>(), any::<u32>(), any::<u32>()).prop_map(|(hidden, width, height)| Input::Host(Host { hidden, width, height })),
+        1 => (any::<[bool; 2]>(), any::<u32>(), any::<u32>())
+            .prop_map(|([hidden, save_data], width, height)| Input::Host(Host { hidden, width, height, save_data })),
+        1 => (prop::option::of(number()), prop::option::of(any::<u32>()))
+            .prop_map(|(max_bandwidth_kbps, max_height)| Input::Limits { max_bandwidth_kbps, max_height }),
+        1 => prop::collection::vec(prop_oneof![Just("360p".to_owned()), Just("720p".into()), Just("a".into()), Just("b".into())], 0..3)
+            .prop_map(|renditions| Input::Restrict { renditions }),
         1 => prop::option::of("[a-z0-9]{0,3}").prop_map(Input::SelectRendition),
         2 => Just(Input::SourceOpened),
         2 => Just(Input::TypesSupported(vec!["video/mp4; codecs=\"avc1.64001f\"".into(), "video/mp4; codecs=\"avc1.1\"".into()])),
         5 => Just(Input::Tick),
-        1 => Just(Input::Load(Load { url: "https://h/m".into(), ..Load::default() })),
+        1 => (number(), number(), any::<i64>(), any::<u64>()).prop_map(|(kbps, spread, unix_ms, wall_clock_ms)| Input::Load(Load {
+            url: "https://h/m".into(),
+            wall_clock_ms,
+            network_memory: Some(NetworkMemory { kbps, spread, unix_ms }),
+            ..Load::default()
+        })),
         1 => Just(Input::Unload),
     ]
 }
 
 fn config() -> impl Strategy<Value = Config> {
-    let number = || prop_oneof![0.0f64..60.0, Just(f64::NAN), Just(-5.0), Just(f64::INFINITY)];
     (
         0usize..3,
         number(),
@@ -187,6 +207,8 @@ proptest! {
             let _ = manifest::parse(lines.concat().as_bytes(), "https://h/m");
         }
         let _ = manifest::parse(text.as_bytes(), "https://h/m");
+        let (before, after) = TABLE.split_at(line * TABLE.len() / 6);
+        let _ = manifest::table::parse(format!("{before}{text}{after}").as_bytes(), "https://h/m");
         let _ = manifest::parse_media_playlist(text.as_bytes(), "https://h/m");
     }
 

@@ -377,9 +377,9 @@ fn a_rendition_can_be_chosen_by_hand() {
     world.give(Input::SelectRendition(Some("360p".into())));
     // Neither a resize nor a page that is shown again takes the choice back.
     world.give(Input::Host(player_core::input::Host {
-        hidden: false,
         width: 1920,
         height: 1080,
+        ..Default::default()
     }));
     let from = world.fetched.len();
     world.run(40.0);
@@ -402,9 +402,9 @@ fn the_element_size_limits_the_rendition() {
     let mut world = World::new(Config::default());
     let url = world.serve_hls(30);
     world.give(Input::Host(player_core::input::Host {
-        hidden: false,
         width: 600,
         height: 300,
+        ..Default::default()
     }));
     world.load(url);
     world.play();

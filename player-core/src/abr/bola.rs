@@ -4,7 +4,9 @@
 //! (BOLA-BASIC) with the parametrisation of dash.js: a minimum buffer below which the lowest rendition is chosen, and the
 //! rest of the buffer spread over the utilities.
 
-use super::{Abr, Context, Download, Flight, Progress, ThroughputEstimator};
+use core::time::Duration;
+
+use super::{Abr, Context, Download, Flight, NetworkMemory, Progress, ThroughputEstimator};
 use crate::config::AbrConfig;
 use crate::time::Bitrate;
 
@@ -84,5 +86,13 @@ impl Abr for Bola {
 
     fn estimate(&self) -> Option<Bitrate> {
         self.estimator.bitrate()
+    }
+
+    fn memory(&self) -> Option<NetworkMemory> {
+        self.estimator.memory()
+    }
+
+    fn recall(&mut self, memory: &NetworkMemory, age: Duration) {
+        self.estimator.recall(memory, age);
     }
 }

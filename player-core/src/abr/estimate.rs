@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Download, Progress};
+use super::{Download, NetworkMemory, Progress};
 use crate::time::{Bitrate, Instant};
 
 /// Windows shorter than this are not a sample of their own: too few round trips to say anything.
@@ -13,16 +13,26 @@ const REMAINDER: Duration = Duration::from_millis(30);
 /// A download that is no longer than a window weighs at least this much, seconds, or a fast network would never be believed.
 const MIN_WEIGHT_S: f64 = 0.25;
 
+/// Half-life of what is remembered of the network, seconds of transfer.
+const MEMORY_HALF_LIFE_S: f64 = 60.0;
+/// A memory of this age counts as much as the configured throughput, seconds.
+const TRUST_HALF_LIFE_S: f64 = 6.0 * 3600.0;
+
 /// An estimator of throughput that looks at the time in which bytes flowed, not at the time to first byte, and cuts a
 /// download into windows by its progress, so that one long download says as much as several short ones.
 ///
 /// Two averages with half-lives of 3 s and 9 s of transfer time (the constants of hls.js 1.7); the estimate is the lower of
 /// them: quick to fall, slow to rise.
+///
+/// Before the first measurement it is what an earlier load [remembered](NetworkMemory), on the careful side, or what was
+/// configured; the older the memory, the nearer to the latter.
 #[derive(Clone, Debug)]
 pub struct ThroughputEstimator {
     fast: Ewma,
     slow: Ewma,
+    spread: LogSpread,
     window: Option<Window>,
+    configured_bps: Option<f64>,
     prior_bps: Option<f64>,
 }
 
@@ -40,6 +50,26 @@ struct Ewma {
     half_life_s: f64,
     weighted: f64,
     weight: f64,
+}
+
+/// Mean and variance of the logarithm of the throughput over the last minutes of transfer.
+#[derive(Clone, Copy, Debug, Default)]
+struct LogSpread {
+    weight: f64,
+    mean: f64,
+    variance: f64,
+}
+
+impl LogSpread {
+    fn add(&mut self, bps: f64, seconds: f64) {
+        let keep = libm::exp2(-seconds / MEMORY_HALF_LIFE_S);
+        self.weight = self.weight * keep + (1.0 - keep);
+        let share = (1.0 - keep) / self.weight;
+        // Nothing at all is as bad as a kilobit: its logarithm is none.
+        let difference = libm::log(bps.max(1000.0)) - self.mean;
+        self.mean += share * difference;
+        self.variance = (1.0 - share) * (self.variance + share * difference * difference);
+    }
 }
 
 impl Ewma {
@@ -71,7 +101,9 @@ impl ThroughputEstimator {
         Self {
             fast: Ewma::new(3.0),
             slow: Ewma::new(9.0),
+            spread: LogSpread::default(),
             window: None,
+            configured_bps: prior_bps,
             prior_bps,
         }
     }
@@ -132,6 +164,35 @@ impl ThroughputEstimator {
     fn add(&mut self, bps: f64, weight_s: f64) {
         self.fast.add(bps, weight_s);
         self.slow.add(bps, weight_s);
+        self.spread.add(bps, weight_s);
+    }
+
+    /// What it has learnt, if it has measured something; `unix_ms` is the caller's to set.
+    pub fn memory(&self) -> Option<NetworkMemory> {
+        let LogSpread {
+            weight,
+            mean,
+            variance,
+        } = self.spread;
+        (weight > 0.0).then(|| NetworkMemory {
+            kbps: libm::exp(mean) / 1000.0,
+            spread: libm::sqrt(variance.max(0.0)),
+            unix_ms: 0,
+        })
+    }
+
+    /// What an earlier load learnt, `age` ago. Means nothing once something was measured.
+    pub fn recall(&mut self, memory: &NetworkMemory, age: Duration) {
+        // Half a standard deviation below the median: it is cheaper to climb than to stall.
+        let recalled = memory.kbps * 1000.0 * libm::exp(-0.5 * memory.spread);
+        if !(recalled.is_finite() && recalled > 0.0) {
+            return;
+        }
+        let trust = libm::exp2(-age.as_secs_f64() / TRUST_HALF_LIFE_S);
+        self.prior_bps = Some(match self.configured_bps {
+            Some(bps) => libm::exp(trust * libm::log(recalled) + (1.0 - trust) * libm::log(bps)),
+            None => trust * recalled,
+        });
     }
 
     /// Bits per second, if anything is known.
@@ -207,6 +268,61 @@ mod tests {
         let before = e.bps();
         e.on_download(&download(60_000, 5, 2, 700));
         assert_eq!(e.bps(), before);
+    }
+
+    #[test]
+    fn what_is_remembered_is_the_median_and_its_spread() {
+        let mut e = ThroughputEstimator::new(Some(3000.0));
+        assert_eq!(e.memory(), None);
+        for i in 0..200 {
+            e.on_download(&download(
+                i * 2000,
+                50,
+                1000,
+                if i % 2 == 0 { 500_000 } else { 125_000 },
+            ));
+        }
+        let memory = e.memory().unwrap_or_else(|| panic!("nothing"));
+        assert!((memory.kbps - 2000.0).abs() < 50.0, "{memory:?}");
+        assert!(
+            (memory.spread - core::f64::consts::LN_2).abs() < 0.01,
+            "{memory:?}"
+        );
+        // Nothing that comes is no logarithm of zero.
+        e.on_download(&download(900_000, 50, 60_000, 0));
+        assert!(e.memory().is_some_and(|m| m.kbps > 1.0 && m.spread.is_finite()));
+    }
+
+    #[test]
+    fn a_memory_counts_the_less_the_older_it_is_and_nothing_once_measured() {
+        let memory = NetworkMemory {
+            kbps: 12_000.0,
+            spread: 0.0,
+            unix_ms: 0,
+        };
+        let after = |hours: u64, configured: Option<f64>| {
+            let mut e = ThroughputEstimator::new(configured);
+            e.recall(&memory, Duration::from_secs(hours * 3600));
+            e.bps().unwrap_or_default() / 1000.0
+        };
+        assert!((after(0, Some(3000.0)) - 12_000.0).abs() < 1.0);
+        assert!((after(6, Some(3000.0)) - 6000.0).abs() < 1.0);
+        assert!(after(24, Some(3000.0)) < 3300.0);
+        assert!((after(6, None) - 6000.0).abs() < 1.0);
+        let mut e = ThroughputEstimator::new(None);
+        e.on_download(&download(0, 50, 1000, 125_000));
+        e.recall(&memory, Duration::ZERO);
+        assert!(e.bps().unwrap_or_default() < 1.1e6);
+        let wild = NetworkMemory {
+            spread: 5.0,
+            ..memory
+        };
+        let mut e = ThroughputEstimator::new(None);
+        e.recall(&wild, Duration::ZERO);
+        assert!(
+            e.bps().unwrap_or_default() < 1e6,
+            "a wild network is not trusted to be at its median"
+        );
     }
 
     #[test]

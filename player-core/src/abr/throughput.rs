@@ -1,6 +1,8 @@
 //! The throughput rule: the highest rendition that a share of the measured throughput can carry.
 
-use super::{Abr, Context, Download, Flight, Progress, ThroughputEstimator};
+use core::time::Duration;
+
+use super::{Abr, Context, Download, Flight, NetworkMemory, Progress, ThroughputEstimator};
 use crate::config::AbrConfig;
 use crate::time::Bitrate;
 
@@ -47,5 +49,13 @@ impl Abr for Throughput {
 
     fn estimate(&self) -> Option<Bitrate> {
         self.estimator.bitrate()
+    }
+
+    fn memory(&self) -> Option<NetworkMemory> {
+        self.estimator.memory()
+    }
+
+    fn recall(&mut self, memory: &NetworkMemory, age: Duration) {
+        self.estimator.recall(memory, age);
     }
 }

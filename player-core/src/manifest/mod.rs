@@ -5,6 +5,8 @@
 
 pub mod dash;
 pub mod hls;
+mod json;
+pub mod table;
 
 use crate::presentation::{Presentation, Protocol, SegmentIndex};
 

@@ -22,6 +22,8 @@ pub struct Presentation {
     pub live: bool,
     /// Its periods, in order; at least one.
     pub periods: Vec<Period>,
+    /// Absolute URL of its [segment table](crate::manifest::table), if it has one.
+    pub segment_table: Option<String>,
     /// What was odd but did not keep it from being read.
     pub warnings: Vec<Warning>,
 }

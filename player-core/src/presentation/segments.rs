@@ -207,7 +207,16 @@ impl SegmentIndex {
         })
     }
 
-    /// Size of a segment in bytes, if the manifest says it.
+    /// Which bytes of its resource a segment is, if it is not all of them.
+    pub fn range(&self, position: usize) -> Option<ByteRange> {
+        match &self.body {
+            Body::List { entries, .. } => entries.get(position)?.range,
+            Body::Runs { .. } => None,
+        }
+    }
+
+    /// Size of a segment in bytes, if the manifest says it: exactly where it is a byte range, else by a declared bitrate, which
+    /// may be a tenth off.
     pub fn bytes(&self, position: usize) -> Option<u64> {
         match &self.body {
             Body::List { entries, .. } => entries

@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use core::time::Duration;
 
 use super::context::{Cx, error};
+use super::limits::Limits;
 use super::requests::{Attempt, Job, JobId, Purpose, Requests};
 use super::slots::{Index, Init, Moment, Slots, TOLERANCE};
 use crate::abr::{Download, Flight as AbrFlight, Progress};
 use crate::error::{ErrorKind, PlayerError};
-use crate::input::{AppendFailure, Host, RequestId, TrackKind};
+use crate::input::{AppendFailure, RequestId, TrackKind};
 use crate::manifest::hls::MediaPlaylist;
 use crate::output::{Append, Output};
 use crate::presentation::{Resource, SegmentIndex, Track};
@@ -67,6 +68,8 @@ pub(crate) struct Flight {
 enum Busy {
     Init(usize, usize),
     Remove,
+    /// [`Loader::retract`].
+    Retract,
     Segment,
 }
 
@@ -90,6 +93,8 @@ pub(crate) struct Loader {
     append_failures: u32,
     reset: bool,
     done: bool,
+    /// What the source buffer holds from here on is to be removed first.
+    retracted: Option<MediaTime>,
 }
 
 impl Loader {
@@ -112,6 +117,7 @@ impl Loader {
             append_failures: 0,
             reset: false,
             done: false,
+            retracted: None,
         }
     }
 
@@ -196,7 +202,13 @@ impl Loader {
     ) -> Option<Instant> {
         // A declared gap is passed over, and a choice can fail at once: at most one round a segment or rendition.
         loop {
-            if self.flight.is_some() || self.done {
+            if self
+                .retracted
+                .is_some_and(|start| self.busy.is_none() && !self.holds_past(start))
+            {
+                self.retracted = None;
+            }
+            if self.flight.is_some() || self.done || self.retracted.is_some() {
                 return None;
             }
             if let Some(choice) = self.choice
@@ -252,7 +264,8 @@ impl Loader {
                     return None;
                 }
                 Index::Ready(index) => {
-                    let Some(segment) = index.get(index.position_at(self.next + TOLERANCE)) else {
+                    let position = index.position_at(self.next + TOLERANCE);
+                    let Some(segment) = index.get(position) else {
                         self.done = true;
                         return None;
                     };
@@ -281,7 +294,7 @@ impl Loader {
                         rendition,
                         start: segment.start,
                     };
-                    let bytes = segment.resource.range.map(|r| r.length);
+                    let bytes = self.slots.bytes(rendition, position);
                     let job = requests.start(cx, purpose, segment.resource);
                     let range = TimeRange::new(segment.start, segment.end);
                     self.flight = Some(Flight {
@@ -358,7 +371,7 @@ impl Loader {
         }
         let moment = self.moment(cx, env, self.next);
         let upcoming = self.slots.upcoming_from(self.next);
-        let rung = cx.abr.choose(&moment.context(&self.slots, &upcoming));
+        let rung = cx.abr.choose(&moment.context(&upcoming));
         ladder.get(rung.min(ladder.len().checked_sub(1)?)).copied()
     }
 
@@ -374,7 +387,8 @@ impl Loader {
         }
         let flight = self.flight?;
         let attempt = requests.attempt(flight.job)?;
-        let rung = self.slots.ladder().iter().position(|r| *r == flight.rendition)?;
+        let upcoming = self.slots.upcoming_with(flight.range.start, flight.rendition);
+        let rung = upcoming.rung(flight.rendition)?;
         let abr_flight = AbrFlight {
             progress: progress(cx.now, attempt),
             rung,
@@ -385,11 +399,8 @@ impl Loader {
             cx.abr.on_progress(&abr_flight.progress);
         }
         let moment = self.moment(cx, env, flight.range.start);
-        let upcoming = self.slots.upcoming_from(flight.range.start);
-        let lower = cx
-            .abr
-            .abandon(&moment.context(&self.slots, &upcoming), &abr_flight)?;
-        let lower = *self.slots.ladder().get(lower.min(rung.checked_sub(1)?))?;
+        let lower = cx.abr.abandon(&moment.context(&upcoming), &abr_flight)?;
+        let lower = upcoming.rendition(lower.min(rung.checked_sub(1)?))?;
         let given_up = requests.cancel(cx, flight.job)?;
         self.flight = None;
         self.choice = Some(lower);
@@ -421,15 +432,23 @@ impl Loader {
         }
     }
 
-    pub(crate) fn on_segment(&mut self, cx: &mut Cx<'_>, attempt: &Attempt, cached: bool, env: &Env) {
+    /// A segment is here; says what is wrong with the segment table, if it shows that.
+    pub(crate) fn on_segment(
+        &mut self,
+        cx: &mut Cx<'_>,
+        attempt: &Attempt,
+        cached: bool,
+        env: &Env,
+    ) -> Option<String> {
         let Some(flight) = self.flight.take() else {
             cx.send(Output::Release {
                 request: attempt.request,
             });
-            return;
+            return None;
         };
         if env.main {
-            let rung = self.slots.rung_of(flight.rendition).unwrap_or(0);
+            let upcoming = self.slots.upcoming_from(flight.range.start);
+            let rung = upcoming.rung_of(flight.rendition).unwrap_or(0);
             let progress = progress(cx.now, attempt);
             cx.abr.on_download(&Download {
                 progress,
@@ -452,6 +471,7 @@ impl Loader {
             init,
             range,
         });
+        self.slots.check_size(rendition, range.start, attempt.bytes)
     }
 
     pub(crate) fn on_init(&mut self, cx: &mut Cx<'_>, rendition: usize, init: usize, attempt: &Attempt) {
@@ -465,7 +485,8 @@ impl Loader {
         }
     }
 
-    pub(crate) fn on_playlist(&mut self, rendition: usize, playlist: MediaPlaylist) {
+    /// A media playlist is here; says what is wrong with the segment table, if it shows that.
+    pub(crate) fn on_playlist(&mut self, rendition: usize, playlist: MediaPlaylist) -> Option<String> {
         let known = self.slots.any_index(None).map(SegmentIndex::end);
         if let Some(slot) = self.slots.get_mut(rendition) {
             slot.index = Index::Ready(playlist.index);
@@ -473,6 +494,7 @@ impl Loader {
         if known.is_none() {
             self.done = false;
         }
+        self.slots.check_table(rendition)
     }
 
     /// A job of this loader has failed for good: the rendition is not used any more. An error if none is left.
@@ -482,7 +504,7 @@ impl Loader {
         requests: &mut Requests,
         purpose: Purpose,
         cause: PlayerError,
-        host: &Host,
+        limits: &Limits,
     ) -> Result<(), PlayerError> {
         let Some((_, rendition)) = purpose.track() else {
             return Ok(());
@@ -507,7 +529,7 @@ impl Loader {
             _ => {}
         }
         self.choice = None;
-        self.exclude(cx, rendition, host);
+        self.exclude(cx, rendition, limits);
         // No server answers: another rendition will not fare better.
         let hopeless = matches!(cause.kind, ErrorKind::Network | ErrorKind::Timeout);
         if hopeless || self.slots.ladder().is_empty() {
@@ -516,11 +538,11 @@ impl Loader {
         Ok(())
     }
 
-    fn exclude(&mut self, cx: &Cx<'_>, rendition: usize, host: &Host) {
+    fn exclude(&mut self, cx: &Cx<'_>, rendition: usize, limits: &Limits) {
         if let Some(slot) = self.slots.get_mut(rendition) {
             slot.excluded = true;
         }
-        self.slots.limit(&cx.config.abr, host);
+        self.slots.limit(&cx.config.abr, limits);
     }
 
     /// Drops everything from `start` on that is not in the source buffer, and goes on from there.
@@ -542,13 +564,49 @@ impl Loader {
         self.done = false;
     }
 
+    /// Lets go of everything ahead of the playhead that begins with a rendition which cannot be shown, and goes on from there.
+    pub(crate) fn retract(
+        &mut self,
+        cx: &mut Cx<'_>,
+        requests: &mut Requests,
+        position: MediaTime,
+        limits: &Limits,
+    ) {
+        let forbidden = |rendition: usize| {
+            self.slots
+                .get(rendition)
+                .is_some_and(|s| limits.is_restricted(&s.rendition))
+        };
+        let placed = self.placed.iter().map(|p| (p.range, p.rendition));
+        let queued = self.queue.iter().map(|p| (p.range, p.rendition));
+        let flying = self.flight.iter().map(|f| (f.range, f.rendition));
+        let start = placed
+            .chain(queued)
+            .chain(flying)
+            .filter(|(range, rendition)| range.end > position && forbidden(*rendition))
+            .map(|(range, _)| range.start.max(position))
+            .min();
+        let Some(start) = start else { return };
+        self.restart(cx, requests, start);
+        if self.busy == Some(Busy::Segment) || self.holds_past(start) {
+            self.retracted = Some(self.retracted.map_or(start, |before| before.min(start)));
+        }
+    }
+
+    fn holds_past(&self, start: MediaTime) -> bool {
+        self.buffered.last().is_some_and(|r| r.end > start)
+    }
+
     // Seeking ----------------------------------------------------------------------------------------------------------
 
     /// The playhead jumped: go on from there, unless what is here or on its way already leads on from there.
     pub(crate) fn seek(&mut self, cx: &mut Cx<'_>, requests: &mut Requests, position: MediaTime, main: bool) {
+        // What is about to be removed is not held.
+        let limit = self.retracted.unwrap_or(MediaTime::MAX);
         let held = self
             .buffered
             .iter()
+            .map(|r| TimeRange::new(r.start, r.end.min(limit)))
             .find(|r| r.start <= position + TOLERANCE && position < r.end)
             .map(|r| r.end);
         let mut end = held.unwrap_or(position);
@@ -608,6 +666,12 @@ impl Loader {
             .is_some_and(|r| r.start + EVICT_AT_ONCE < old)
         {
             self.remove(cx, TimeRange::new(MediaTime::ZERO, old));
+            return true;
+        }
+        if let Some(start) = self.retracted.filter(|start| self.holds_past(*start)) {
+            let end = self.buffered.last().map_or(start, |r| r.end);
+            self.remove(cx, TimeRange::new(start, end));
+            self.busy = Some(Busy::Retract);
             return true;
         }
         if self.hold_until.is_some_and(|until| cx.now < until) {
@@ -682,14 +746,20 @@ impl Loader {
                     self.place(pending);
                 }
             }
-            Some(Busy::Remove) | None => {}
+            Some(Busy::Remove | Busy::Retract) | None => {}
         }
     }
 
     pub(crate) fn on_removed(&mut self, buffered: Vec<TimeRange>) {
         self.buffered = buffered;
-        if self.busy == Some(Busy::Remove) {
-            self.busy = None;
+        if matches!(self.busy, Some(Busy::Remove | Busy::Retract))
+            && self.busy.take() == Some(Busy::Retract)
+            && let Some(start) = self.retracted.take()
+        {
+            for p in &mut self.placed {
+                p.range.end = p.range.end.min(start);
+            }
+            self.placed.retain(|p| p.range.end > p.range.start);
         }
         let start = self.buffered.first().map_or(MediaTime::MAX, |r| r.start);
         self.placed.retain(|p| p.range.end > start);
@@ -721,7 +791,7 @@ impl Loader {
         reason: &AppendFailure,
         buffered: Vec<TimeRange>,
         position: MediaTime,
-        host: &Host,
+        limits: &Limits,
     ) -> Result<Option<PlayerError>, PlayerError> {
         self.buffered = buffered;
         let busy = self.busy.take();
@@ -759,7 +829,7 @@ impl Loader {
                     return Err(refused);
                 };
                 self.restart(cx, requests, pending.range.start);
-                self.exclude(cx, pending.rendition, host);
+                self.exclude(cx, pending.rendition, limits);
                 if self.append_failures >= MAX_APPEND_FAILURES || self.slots.ladder().is_empty() {
                     return Err(refused);
                 }

@@ -4,6 +4,8 @@
 //! requests under way, the playhead, and the view that telemetry reports.
 
 pub(crate) mod context;
+mod frames;
+mod limits;
 mod loader;
 mod playhead;
 mod requests;

@@ -36,6 +36,7 @@ pub(crate) enum Purpose {
         rendition: usize,
         start: MediaTime,
     },
+    SegmentTable,
 }
 
 impl Purpose {
@@ -45,6 +46,7 @@ impl Purpose {
             Self::Manifest => RequestKind::Manifest,
             Self::Playlist { .. } => RequestKind::Playlist,
             Self::Segment { .. } => RequestKind::Segment,
+            Self::SegmentTable => RequestKind::SegmentTable,
         }
     }
 
@@ -54,7 +56,7 @@ impl Purpose {
             Self::Init { kind, rendition, .. }
             | Self::Playlist { kind, rendition }
             | Self::Segment { kind, rendition, .. } => Some((kind, rendition)),
-            Self::Manifest => None,
+            Self::Manifest | Self::SegmentTable => None,
         }
     }
 }
@@ -388,6 +390,8 @@ impl Requests {
         attempt.last_byte_at = cx.now;
         let attempts = match job.purpose {
             Purpose::Segment { .. } => config.segment_attempts,
+            // It is not needed.
+            Purpose::SegmentTable => config.manifest_attempts.min(2),
             _ => config.manifest_attempts,
         };
         if !again || job.attempt >= attempts.max(1) {
@@ -418,6 +422,7 @@ impl Requests {
             Purpose::Manifest => "manifest",
             Purpose::Playlist { .. } => "media playlist",
             Purpose::Segment { .. } => "segment",
+            Purpose::SegmentTable => "segment table",
         };
         format!("{what} {name}")
     }
@@ -428,6 +433,7 @@ fn fetch(cx: &mut Cx<'_>, purpose: Purpose, resource: &Resource) -> Attempt {
     let kind = purpose.request_kind();
     let (deliver, max_bytes) = match kind {
         RequestKind::Manifest | RequestKind::Playlist => (Deliver::Body, manifest::MAX_BYTES),
+        RequestKind::SegmentTable => (Deliver::Body, manifest::table::MAX_BYTES),
         RequestKind::Init | RequestKind::Segment => (Deliver::Handle, MAX_MEDIA_BYTES),
     };
     cx.send(Output::Fetch(Fetch {

@@ -3,13 +3,15 @@
 use core::time::Duration;
 
 use super::context::{Cx, error};
+use super::frames::Shown;
+use super::limits::Limits;
 use super::loader::{Env, Loader};
 use super::playhead::Playhead;
 use super::requests::{Attempt, Job, Outcome, Purpose, Requests};
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{Host, Input, Load, MediaState, TrackKind};
 use crate::manifest;
-use crate::output::{Output, PlayerEvent, RenditionInfo, Stats};
+use crate::output::{Limit, Output, PlayerEvent, RenditionInfo, Stats};
 use crate::presentation::{Presentation, Resource, Track};
 use crate::telemetry::schema::{Event, PlaybackState, RebufferCause, Rung};
 use crate::telemetry::{Seen, View};
@@ -35,7 +37,12 @@ pub(crate) struct Session {
     loaders: Vec<Loader>,
     rungs: Vec<Rung>,
     playhead: Playhead,
-    host: Host,
+    limits: Limits,
+    /// What the application was told of them.
+    limited_by: Vec<Limit>,
+    highest: Option<usize>,
+    /// The segment table, until it is asked for.
+    table: Option<Resource>,
     source_open: bool,
     /// Where the playhead should start, until the element has been told.
     start: Option<MediaTime>,
@@ -73,7 +80,13 @@ impl Session {
             loaders: Vec::new(),
             rungs: Vec::new(),
             playhead: Playhead::new(cx.now, start.unwrap_or_default(), media),
-            host,
+            limits: Limits {
+                host,
+                ..Limits::default()
+            },
+            limited_by: Vec::new(),
+            highest: None,
+            table: None,
             source_open: false,
             start,
             duration: None,
@@ -133,8 +146,8 @@ impl Session {
                 let Some(loader) = self.loaders.iter_mut().find(|l| l.kind == kind) else {
                     return;
                 };
-                match loader.on_append_failed(cx, &mut self.requests, &reason, buffered, position, &self.host)
-                {
+                let requests = &mut self.requests;
+                match loader.on_append_failed(cx, requests, &reason, buffered, position, &self.limits) {
                     Ok(Some(error)) => self.report(cx, error),
                     Ok(None) => {}
                     Err(error) => self.fail(cx, error),
@@ -154,11 +167,13 @@ impl Session {
                 self.on_outcome(cx, outcome);
             }
             Input::Host(host) => {
-                self.host = host;
+                self.limits.host = host;
                 self.view.set_hidden(cx.now, host.hidden);
                 self.limit(cx);
             }
+            Input::Limits { .. } => self.limit(cx),
             Input::Media(state) => self.on_media(cx, state),
+            Input::Restrict { renditions } => self.restrict(cx, renditions),
             Input::SelectRendition(id) => self.select(cx, id.as_deref()),
             Input::SourceOpened => self.source_open = true,
             Input::TypesSupported(types) => self.on_types(cx, &types),
@@ -193,6 +208,7 @@ impl Session {
             at(self.requests.deadline(cx));
         }
         self.observe(cx);
+        at(self.limits.frames.deadline().filter(|_| !self.failed));
         for beacon in self.view.flush(cx.now) {
             cx.send(Output::Beacon(Box::new(beacon)));
         }
@@ -359,6 +375,7 @@ impl Session {
                     Purpose::Playlist { kind, rendition } => {
                         self.on_playlist(cx, kind, rendition, &job, &attempt, &body)
                     }
+                    Purpose::SegmentTable => self.on_table(cx, &attempt, &body),
                     _ => self.on_manifest(cx, &attempt, &body),
                 }
             }
@@ -374,9 +391,15 @@ impl Session {
                 let Some(loader) = self.loaders.get_mut(i) else {
                     return;
                 };
-                match job.purpose {
-                    Purpose::Init { init, .. } => loader.on_init(cx, rendition, init, &attempt),
-                    _ => loader.on_segment(cx, &attempt, cached, &env),
+                if let Purpose::Init { init, .. } = job.purpose {
+                    return loader.on_init(cx, rendition, init, &attempt);
+                }
+                if let Some(wrong) = loader.on_segment(cx, &attempt, cached, &env) {
+                    self.report(cx, error(ErrorKind::Manifest, wrong));
+                }
+                // Not before the first segment: it would take the line from it.
+                if let Some(table) = self.table.take() {
+                    self.requests.start(cx, Purpose::SegmentTable, table);
                 }
             }
             Outcome::Retrying { job, attempt, error } => {
@@ -393,6 +416,10 @@ impl Session {
     }
 
     fn on_job_failed(&mut self, cx: &mut Cx<'_>, job: &Job, cause: PlayerError) {
+        if job.purpose == Purpose::SegmentTable {
+            // Sizes are estimated then, as without one.
+            return self.report(cx, cause);
+        }
         let loader = job
             .purpose
             .track()
@@ -400,7 +427,7 @@ impl Session {
         let Some(loader) = loader else {
             return self.fail(cx, cause);
         };
-        match loader.on_failed(cx, &mut self.requests, job.purpose, cause.clone(), &self.host) {
+        match loader.on_failed(cx, &mut self.requests, job.purpose, cause.clone(), &self.limits) {
             Ok(()) => self.report(cx, cause),
             Err(cause) => self.fail(cx, cause),
         }
@@ -444,6 +471,7 @@ impl Session {
             protocol,
             duration,
             periods,
+            segment_table,
             warnings,
             ..
         } = presentation;
@@ -491,6 +519,7 @@ impl Session {
             );
             return self.fail(cx, error(ErrorKind::Unsupported, message));
         }
+        self.table = segment_table.map(|url| Resource { url, range: None });
         self.duration = duration;
         let position = self.playhead.position(cx.now);
         let infos: Vec<RenditionInfo> = tracks
@@ -508,7 +537,6 @@ impl Session {
             .into_iter()
             .map(|track| Loader::new(track, position))
             .collect();
-        self.limit(cx);
         if let Some(duration) = duration {
             self.view.set_duration(duration);
         }
@@ -527,6 +555,8 @@ impl Session {
             renditions: infos,
             warnings,
         });
+        self.highest = self.rungs.len().checked_sub(1);
+        self.limit(cx);
     }
 
     fn on_playlist(
@@ -553,8 +583,11 @@ impl Session {
             }
         };
         let duration = playlist.duration;
-        if let Some(loader) = self.loader(kind) {
-            loader.on_playlist(rendition, playlist);
+        let wrong = self
+            .loader(kind)
+            .and_then(|loader| loader.on_playlist(rendition, playlist));
+        if let Some(wrong) = wrong {
+            self.report(cx, error(ErrorKind::Manifest, wrong));
         }
         if self.duration.is_none_or(|d| d < duration) {
             self.duration = Some(duration);
@@ -562,9 +595,74 @@ impl Session {
         }
     }
 
-    fn limit(&mut self, cx: &Cx<'_>) {
+    fn on_table(&mut self, cx: &mut Cx<'_>, attempt: &Attempt, body: &[u8]) {
+        let table = match manifest::table::parse(body, &attempt.url) {
+            Ok(table) => table,
+            Err(why) => {
+                let message = format!(
+                    "the segment table {} is not used: {why}",
+                    url::public(&attempt.url)
+                );
+                return self.report(cx, error(ErrorKind::Manifest, message));
+            }
+        };
+        let loaders = self.loaders.iter_mut();
+        let wrong: Vec<String> = loaders.flat_map(|l| l.slots.set_table(&table)).collect();
+        for message in wrong {
+            self.report(cx, error(ErrorKind::Manifest, message));
+        }
+    }
+
+    // What may be chosen -----------------------------------------------------------------------------------------------
+
+    fn limit(&mut self, cx: &mut Cx<'_>) {
         for loader in &mut self.loaders {
-            loader.slots.limit(&cx.config.abr, &self.host);
+            loader.slots.limit(&cx.config.abr, &self.limits);
+        }
+        let Some(main) = self.loaders.first().filter(|l| !l.slots.is_manual()) else {
+            return;
+        };
+        let by = main.slots.limited_by();
+        let highest = main.slots.ladder().last().copied();
+        // A failure, as a choice by hand, is told in its own words.
+        let said = by == self.limited_by && (by.is_empty() || highest == self.highest);
+        if said {
+            return;
+        }
+        self.limited_by = by.to_vec();
+        self.highest = highest;
+        let id = highest
+            .and_then(|r| self.rungs.get(r))
+            .map(|rung| rung.id.clone())
+            .unwrap_or_default();
+        let names: Vec<&str> = self.limited_by.iter().map(|limit| limit.name()).collect();
+        let event = Event::Limit {
+            id: id.clone(),
+            by: names.join(","),
+        };
+        self.view.event(cx.now, event);
+        cx.event(PlayerEvent::Limited {
+            highest: id,
+            by: self.limited_by.clone(),
+        });
+    }
+
+    fn restrict(&mut self, cx: &mut Cx<'_>, renditions: Vec<String>) {
+        self.limits.restricted = renditions;
+        self.limit(cx);
+        let position = self.playhead.position(cx.now);
+        let mut left = true;
+        for loader in &mut self.loaders {
+            let mut ladder = loader.slots.ladder().iter().filter_map(|r| loader.slots.get(*r));
+            if ladder.any(|slot| !self.limits.is_restricted(&slot.rendition)) {
+                loader.retract(cx, &mut self.requests, position, &self.limits);
+            } else {
+                left = false;
+            }
+        }
+        if !left {
+            let message = "every rendition is restricted: the lowest one is tried";
+            self.report(cx, error(ErrorKind::Unsupported, message));
         }
     }
 
@@ -612,6 +710,11 @@ impl Session {
             dropped_frames: state.dropped_frames,
         };
         let changes = self.view.observe(cx.now, &seen);
+        let shown = self.shown(&state, position);
+        let max_share = cx.config.abr.max_dropped_frames;
+        if !self.failed && self.limits.frames.observe(cx.now, shown, max_share) {
+            self.limit(cx);
+        }
         if let Some((state, cause)) = changes.state {
             cx.event(PlayerEvent::State { state, cause });
         }
@@ -631,6 +734,20 @@ impl Session {
                 rendition,
             }));
         }
+    }
+
+    /// What is shown, while dropped frames are the decoder's doing: a hidden page drops them, and so does a screen that is asked
+    /// for more frames than it has.
+    fn shown(&self, media: &MediaState, position: MediaTime) -> Option<Shown> {
+        let plays = self.view.state() == PlaybackState::Playing;
+        if !plays || self.limits.host.hidden || media.rate > 1.0 {
+            return None;
+        }
+        Some(Shown {
+            rendition: self.main()?.rendition_at(position)?,
+            decoded: media.decoded_frames,
+            dropped: media.dropped_frames,
+        })
     }
 
     fn playback_state(&self, media: &MediaState) -> PlaybackState {

@@ -1,10 +1,14 @@
 //! The renditions of a track and what has been fetched to play them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::limits::Limits;
 use crate::abr::{Context, Rung, Upcoming};
 use crate::config::AbrConfig;
-use crate::input::{Host, RequestId};
+use crate::input::RequestId;
+use crate::manifest::table::{SegmentTable, Sizes};
+use crate::output::Limit;
 use crate::presentation::{Rendition, SegmentIndex, SegmentSource, Track};
 use crate::time::MediaTime;
 
@@ -16,6 +20,10 @@ pub(crate) struct Slot {
     pub(crate) inits: BTreeMap<usize, Init>,
     /// It failed, or cannot be played here.
     pub(crate) excluded: bool,
+    /// URL of its media playlist, if it has one.
+    playlist: Option<String>,
+    /// What the segment table says of it.
+    sizes: Option<Sizes>,
 }
 
 #[derive(Debug)]
@@ -39,21 +47,24 @@ pub(crate) struct Slots {
     pub(crate) manual: Option<usize>,
     ladder: Vec<usize>,
     rungs: Vec<Rung>,
+    limited_by: Vec<Limit>,
 }
 
 impl Slots {
     pub(crate) fn new(track: Track) -> Self {
         let slot = |mut rendition: Rendition| {
             let source = core::mem::replace(&mut rendition.source, SegmentSource::Playlist(String::new()));
-            let index = match source {
-                SegmentSource::Index(index) => Index::Ready(index),
-                SegmentSource::Playlist(url) => Index::Unknown(url),
+            let (index, playlist) = match source {
+                SegmentSource::Index(index) => (Index::Ready(index), None),
+                SegmentSource::Playlist(url) => (Index::Unknown(url.clone()), Some(url)),
             };
             Slot {
                 rendition,
                 index,
                 inits: BTreeMap::new(),
                 excluded: false,
+                playlist,
+                sizes: None,
             }
         };
         Self {
@@ -61,6 +72,7 @@ impl Slots {
             manual: None,
             ladder: Vec::new(),
             rungs: Vec::new(),
+            limited_by: Vec::new(),
         }
     }
 
@@ -86,62 +98,157 @@ impl Slots {
             .or_else(|| (0..self.all.len()).find_map(|r| self.index(r)))
     }
 
-    /// Works out again which renditions may be chosen: those that are left, below the limits, or else the lowest one.
-    pub(crate) fn limit(&mut self, config: &AbrConfig, host: &Host) {
-        let usable: Vec<usize> = (0..self.all.len())
+    /// Works out again which renditions may be chosen: those that are left, within the limits, or else the lowest one.
+    pub(crate) fn limit(&mut self, config: &AbrConfig, limits: &Limits) {
+        let mut ladder: Vec<usize> = (0..self.all.len())
             .filter(|i| self.all.get(*i).is_some_and(|s| !s.excluded))
             .collect();
-        let mut ladder: Vec<usize> = match self.manual.filter(|m| usable.contains(m)) {
-            Some(manual) => vec![manual],
-            None => {
-                let max_bps = config.bandwidth_limit_kbps() * 1000.0;
-                let max_height = config.height_limit();
-                let below = |i: &usize| {
-                    self.all.get(*i).is_some_and(|s| {
-                        s.rendition.bandwidth.as_f64() <= max_bps && s.rendition.height <= max_height
-                    })
-                };
-                let mut ladder: Vec<usize> = usable.iter().copied().filter(below).collect();
-                if config.cap_to_element_size && host.width > 0 && host.height > 0 {
-                    let covers = |i: &usize| {
-                        self.all.get(*i).is_some_and(|s| {
-                            s.rendition.width >= host.width || s.rendition.height >= host.height
-                        })
-                    };
-                    if let Some(first) = ladder.iter().position(covers) {
-                        // Everything of the size that covers the element, nothing larger.
-                        let height = ladder
-                            .get(first)
-                            .and_then(|i| self.all.get(*i))
-                            .map_or(0, |s| s.rendition.height);
-                        ladder.retain(|i| self.all.get(*i).is_some_and(|s| s.rendition.height <= height));
-                    }
-                }
-                ladder
-            }
+        let may_be_shown = |i: &usize| {
+            ladder.contains(i)
+                && self
+                    .all
+                    .get(*i)
+                    .is_some_and(|s| !limits.is_restricted(&s.rendition))
         };
-        if ladder.is_empty() {
-            ladder.extend(usable.first());
+        match self.manual.filter(may_be_shown) {
+            Some(manual) => {
+                ladder = vec![manual];
+                self.limited_by.clear();
+            }
+            None => {
+                self.limited_by = limits.apply(config, &mut ladder, |i| Some(&self.all.get(i)?.rendition));
+            }
         }
-        self.rungs = ladder
-            .iter()
-            .filter_map(|i| self.all.get(*i))
+        self.rungs = self.rungs_of(&ladder);
+        self.ladder = ladder;
+    }
+
+    /// The choice by hand is in force.
+    pub(crate) fn is_manual(&self) -> bool {
+        self.manual.is_some_and(|manual| self.ladder == [manual])
+    }
+
+    /// What keeps higher renditions out of the ladder.
+    pub(crate) fn limited_by(&self) -> &[Limit] {
+        &self.limited_by
+    }
+
+    fn rungs_of(&self, ladder: &[usize]) -> Vec<Rung> {
+        let slots = ladder.iter().filter_map(|i| self.all.get(*i));
+        slots
             .map(|slot| Rung {
                 bitrate: slot.rendition.typical_bandwidth(),
             })
-            .collect();
-        self.ladder = ladder;
+            .collect()
     }
 
     pub(crate) fn ladder(&self) -> &[usize] {
         &self.ladder
     }
 
-    pub(crate) fn rungs(&self) -> &[Rung] {
-        &self.rungs
+    /// The segments from `start` on, in the renditions that may be chosen.
+    pub(crate) fn upcoming_from(&self, start: MediaTime) -> UpcomingFrom<'_> {
+        UpcomingFrom {
+            slots: self,
+            ladder: Cow::Borrowed(&self.ladder),
+            rungs: Cow::Borrowed(&self.rungs),
+            start,
+        }
     }
 
-    /// The rung of a rendition; if it is not in the ladder now, the highest rung below it.
+    /// The same, with a rendition among them that is under way and may not be chosen any more.
+    pub(crate) fn upcoming_with(&self, start: MediaTime, rendition: usize) -> UpcomingFrom<'_> {
+        if self.ladder.contains(&rendition) {
+            return self.upcoming_from(start);
+        }
+        let mut ladder = self.ladder.clone();
+        ladder.insert(ladder.partition_point(|r| *r < rendition), rendition);
+        UpcomingFrom {
+            slots: self,
+            rungs: Cow::Owned(self.rungs_of(&ladder)),
+            ladder: Cow::Owned(ladder),
+            start,
+        }
+    }
+
+    // Sizes ------------------------------------------------------------------------------------------------------------
+
+    /// Bytes of a segment, if known: exactly from a byte range, else from the segment table, else from a declared bitrate.
+    pub(crate) fn bytes(&self, rendition: usize, position: usize) -> Option<u64> {
+        let index = self.index(rendition);
+        let exact = index
+            .and_then(|index| index.range(position))
+            .map(|range| range.length);
+        exact
+            .or_else(|| self.tabled_bytes(rendition, position))
+            .or_else(|| index.and_then(|index| index.bytes(position)))
+            .filter(|bytes| *bytes > 0)
+    }
+
+    fn tabled_bytes(&self, rendition: usize, position: usize) -> Option<u64> {
+        self.all.get(rendition)?.sizes.as_ref()?.bytes(position)
+    }
+
+    /// Takes what a table says of these renditions; says what is wrong with it.
+    pub(crate) fn set_table(&mut self, table: &SegmentTable) -> Vec<String> {
+        for slot in &mut self.all {
+            slot.sizes = match &slot.playlist {
+                Some(url) => table.of_playlist(url),
+                None => table.of_representation(&slot.rendition.id),
+            }
+            .cloned();
+        }
+        (0..self.all.len()).filter_map(|i| self.check_table(i)).collect()
+    }
+
+    /// A table that counts other segments than the manifest is of something else: it is dropped.
+    pub(crate) fn check_table(&mut self, rendition: usize) -> Option<String> {
+        let segments = self.index(rendition)?.len();
+        let slot = self.all.get_mut(rendition)?;
+        let tabled = slot.sizes.as_ref()?.len();
+        if tabled == segments {
+            return None;
+        }
+        slot.sizes = None;
+        let id = &slot.rendition.id;
+        Some(format!(
+            "the segment table has {tabled} segments for rendition {id}, and the manifest {segments}: it is not used for it"
+        ))
+    }
+
+    /// A segment has arrived: a table that was wrong about its size is dropped.
+    pub(crate) fn check_size(&mut self, rendition: usize, start: MediaTime, bytes: u64) -> Option<String> {
+        let index = self.index(rendition)?;
+        let position = index.position_at(start + TOLERANCE);
+        let tabled = self.tabled_bytes(rendition, position)?;
+        if tabled.abs_diff(bytes) <= tabled / 10 {
+            return None;
+        }
+        let slot = self.all.get_mut(rendition)?;
+        slot.sizes = None;
+        let id = &slot.rendition.id;
+        Some(format!(
+            "segment {} of rendition {id} has {bytes} bytes, and the segment table says {tabled}: it is not used for it any more",
+            position + 1
+        ))
+    }
+}
+
+/// The segments from a point of the timeline onwards.
+pub(crate) struct UpcomingFrom<'a> {
+    slots: &'a Slots,
+    ladder: Cow<'a, [usize]>,
+    rungs: Cow<'a, [Rung]>,
+    start: MediaTime,
+}
+
+impl UpcomingFrom<'_> {
+    /// The rendition of a rung.
+    pub(crate) fn rendition(&self, rung: usize) -> Option<usize> {
+        self.ladder.get(rung).copied()
+    }
+
+    /// The rung of a rendition; if it is not among them, the highest rung below it, or else the lowest.
     pub(crate) fn rung_of(&self, rendition: usize) -> Option<usize> {
         self.ladder
             .iter()
@@ -149,21 +256,30 @@ impl Slots {
             .or((!self.ladder.is_empty()).then_some(0))
     }
 
-    pub(crate) fn upcoming_from(&self, start: MediaTime) -> UpcomingFrom<'_> {
-        UpcomingFrom { slots: self, start }
+    /// The rung of a rendition that is among them.
+    pub(crate) fn rung(&self, rendition: usize) -> Option<usize> {
+        self.ladder.iter().position(|r| *r == rendition)
     }
-}
 
-/// The segments from a point of the timeline onwards.
-pub(crate) struct UpcomingFrom<'a> {
-    slots: &'a Slots,
-    start: MediaTime,
+    /// Rendition and position of a segment; where the rendition's own index is not known yet, another's will do: they are cut at
+    /// the same times.
+    fn segment(&self, rung: usize, ahead: usize) -> Option<(usize, usize)> {
+        let rendition = self.rendition(rung)?;
+        let index = self.slots.any_index(Some(rendition))?;
+        let position = index.position_at(self.start + TOLERANCE).checked_add(ahead)?;
+        Some((rendition, position))
+    }
 }
 
 impl Upcoming for UpcomingFrom<'_> {
     fn bytes(&self, rung: usize, ahead: usize) -> Option<u64> {
-        let index = self.slots.index(*self.slots.ladder.get(rung)?)?;
-        index.bytes(index.position_at(self.start + TOLERANCE).checked_add(ahead)?)
+        let (rendition, position) = self.segment(rung, ahead)?;
+        self.slots.bytes(rendition, position)
+    }
+
+    fn quality(&self, rung: usize, ahead: usize) -> Option<f64> {
+        let (rendition, position) = self.segment(rung, ahead)?;
+        self.slots.get(rendition)?.sizes.as_ref()?.quality(position)
     }
 }
 
@@ -182,13 +298,13 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    pub(crate) fn context<'a>(&self, slots: &'a Slots, upcoming: &'a UpcomingFrom<'a>) -> Context<'a> {
+    pub(crate) fn context<'a>(&self, upcoming: &'a UpcomingFrom<'a>) -> Context<'a> {
         Context {
             now: self.now,
             buffer_s: self.buffer_s,
             buffer_max_s: self.goal_s,
-            ladder: slots.rungs(),
-            last: self.last.and_then(|r| slots.rung_of(r)),
+            ladder: &upcoming.rungs,
+            last: self.last.and_then(|r| upcoming.rung_of(r)),
             segment_s: self.segment_s,
             remaining: self.remaining,
             started: self.started,

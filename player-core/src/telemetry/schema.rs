@@ -286,6 +286,14 @@ pub enum Event {
         /// It is hidden now.
         hidden: bool,
     },
+    /// Other renditions may be chosen than before.
+    Limit {
+        /// Id of the highest one that may be chosen.
+        id: String,
+        /// What keeps the higher ones out, as [`crate::output::Limit::name`] spells it, separated by commas; empty if nothing
+        /// does any more.
+        by: String,
+    },
     /// The manifest was read: the view knows its ladder.
     Manifest,
     /// Playback was paused.

@@ -3,11 +3,16 @@
 //! Every request has its own line of constant rate. A segment's time range is read off its URL: `…/<n>.m4s` holds
 //! `[(n - 1) · 4 s, n · 4 s)`.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a test may panic, and each uses another part"
+)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use player_core::abr::NetworkMemory;
 use player_core::input::{AppendFailure, Body, Input, Integrity, Load, MediaState, RequestId, TrackKind};
 use player_core::output::{Deliver, Output, PlayerEvent};
 use player_core::telemetry::schema::{Beacon, PlaybackState};
@@ -15,6 +20,7 @@ use player_core::time::TimeRange;
 use player_core::{Config, Instant, MediaTime, Player};
 
 pub(crate) const SEGMENT_S: i64 = 4;
+pub(crate) const WALL_CLOCK_MS: u64 = 1_700_000_000_000;
 
 #[derive(Clone)]
 pub(crate) struct Reply {
@@ -25,6 +31,8 @@ pub(crate) struct Reply {
     pub(crate) integrity: Integrity,
     /// Never answers.
     pub(crate) silent: bool,
+    /// From a cache on this machine: there at once.
+    pub(crate) cached: bool,
 }
 
 pub(crate) fn text(body: &str) -> Reply {
@@ -44,6 +52,7 @@ pub(crate) fn media(bytes: u64) -> Reply {
         content_type: "video/mp4",
         integrity,
         silent: false,
+        cached: false,
     }
 }
 
@@ -59,7 +68,12 @@ pub(crate) struct World {
     pub(crate) once: BTreeMap<String, Vec<Reply>>,
     pub(crate) bps: f64,
     pub(crate) latency: Duration,
+    /// Every response begins with ten packets and doubles with each round trip, as a connection does that was idle.
+    pub(crate) slow_start: bool,
+    /// Frames of 25 a second that are dropped, by rendition.
+    pub(crate) dropping: BTreeMap<&'static str, u64>,
     pub(crate) fetched: Vec<String>,
+    pub(crate) remembered: Vec<NetworkMemory>,
     pub(crate) events: Vec<PlayerEvent>,
     pub(crate) beacons: Vec<Beacon>,
     pub(crate) buffers: BTreeMap<TrackKind, Vec<TimeRange>>,
@@ -78,18 +92,29 @@ pub(crate) struct World {
     order: u64,
     deadline: Option<Instant>,
     last_report: Instant,
+    /// The video that was appended, newest last, and of which rendition.
+    shown: Vec<(TimeRange, String)>,
+    /// Frames, times a million.
+    frames: (u64, u64),
 }
 
 impl World {
     pub(crate) fn new(config: Config) -> Self {
+        Self::around(Player::new(config, Instant::ZERO))
+    }
+
+    pub(crate) fn around(player: Player) -> Self {
         Self {
-            player: Player::new(config, Instant::ZERO),
+            player,
             now: Instant::ZERO,
             files: BTreeMap::new(),
             once: BTreeMap::new(),
             bps: 8e6,
             latency: Duration::from_millis(50),
+            slow_start: false,
+            dropping: BTreeMap::new(),
             fetched: Vec::new(),
+            remembered: Vec::new(),
             events: Vec::new(),
             beacons: Vec::new(),
             buffers: BTreeMap::new(),
@@ -106,7 +131,14 @@ impl World {
             order: 0,
             deadline: None,
             last_report: Instant::ZERO,
+            shown: Vec::new(),
+            frames: (0, 0),
         }
+    }
+
+    /// Bytes of a segment of the streams.
+    pub(crate) fn segment_bytes(&self, name: &str, n: usize) -> u64 {
+        self.files[&format!("https://h/{name}/{n}.m4s")].bytes
     }
 
     /// Serves an HLS stream of `segments` segments in three renditions with separate audio, below `https://h/`.
@@ -185,12 +217,19 @@ impl World {
     }
 
     pub(crate) fn load(&mut self, url: &str) {
+        self.load_remembering(url, None);
+    }
+
+    /// Loads with what an earlier player remembered of the network.
+    pub(crate) fn load_remembering(&mut self, url: &str, network_memory: Option<NetworkMemory>) {
         let load = Load {
             url: url.into(),
-            wall_clock_ms: 1_700_000_000_000,
+            wall_clock_ms: WALL_CLOCK_MS + self.now.as_micros() / 1000,
+            network_memory,
             ..Load::default()
         };
         self.element = MediaState::default();
+        self.frames = (0, 0);
         self.give(Input::Load(load));
     }
 
@@ -283,10 +322,39 @@ impl World {
 
     fn advance(&mut self, to: Instant) {
         if self.playing() {
+            let dropping = self
+                .rendition()
+                .and_then(|name| self.dropping.get(name).copied())
+                .unwrap_or(0);
+            let us = to.since(self.now).as_micros() as u64;
+            self.frames.0 += us * 25;
+            self.frames.1 += us * dropping;
+            self.element.decoded_frames = self.frames.0 / 1_000_000;
+            self.element.dropped_frames = self.frames.1 / 1_000_000;
             let end = self.playable_end().unwrap_or(self.element.position);
             self.element.position = (self.element.position + to.since(self.now).into()).min(end);
         }
         self.now = to;
+    }
+
+    /// The rendition under the playhead.
+    pub(crate) fn rendition(&self) -> Option<&str> {
+        let position = self.element.position;
+        let shown = self
+            .shown
+            .iter()
+            .rev()
+            .find(|(range, _)| range.contains(position))?;
+        Some(&shown.1)
+    }
+
+    /// The renditions of the video segments that were asked for since `from` requests, in order.
+    pub(crate) fn video_since(&self, from: usize) -> Vec<&str> {
+        let segments = self.fetched.iter().skip(from).filter(|u| u.ends_with(".m4s"));
+        segments
+            .filter_map(|u| u.strip_prefix("https://h/")?.split('/').next())
+            .filter(|name| *name != "audio")
+            .collect()
     }
 
     fn playable_end(&self) -> Option<MediaTime> {
@@ -406,10 +474,12 @@ impl World {
                 let name = url.rsplit('/').next().unwrap_or_default();
                 if let Some(n) = name.strip_suffix(".m4s").and_then(|n| n.parse::<i64>().ok()) {
                     let start = MediaTime::from_millis((n - 1) * SEGMENT_S * 1000);
-                    add(
-                        self.buffers.get_mut(&kind).unwrap(),
-                        TimeRange::new(start, start + MediaTime::from_millis(SEGMENT_S * 1000)),
-                    );
+                    let range = TimeRange::new(start, start + MediaTime::from_millis(SEGMENT_S * 1000));
+                    add(self.buffers.get_mut(&kind).unwrap(), range);
+                    if kind == TrackKind::Video {
+                        let name = url.rsplit('/').nth(1).unwrap_or_default().to_owned();
+                        self.shown.push((range, name));
+                    }
                 }
                 let buffered = self.buffers[&kind].clone();
                 self.send(Duration::from_millis(1), Input::Appended { kind, buffered });
@@ -433,6 +503,7 @@ impl World {
                 self.element.ready_state = 1;
                 self.element_changed();
             }
+            Output::Remember(memory) => self.remembered.push(memory),
             Output::Release { request } => self.released.push(request),
             Output::Event(event) => self.events.push(event),
             Output::Beacon(beacon) => self.beacons.push(*beacon),
@@ -461,12 +532,30 @@ impl World {
             content_length: Some(reply.bytes),
             retry_after_s: None,
         };
-        self.send(self.latency, response);
-        let end = Duration::from_secs_f64(reply.bytes as f64 * 8.0 / self.bps);
+        let latency = if reply.cached {
+            Duration::ZERO
+        } else {
+            self.latency
+        };
+        self.send(latency, response);
+        let mut end = Duration::from_secs_f64(reply.bytes as f64 * 8.0 / self.bps);
+        if reply.cached {
+            end = Duration::from_millis(2);
+        } else if self.slow_start {
+            let (mut bytes, mut flight) = (14_600, 14_600.0);
+            end = Duration::ZERO;
+            while bytes < reply.bytes {
+                self.send(latency + end, Input::Progress { request, bytes });
+                flight *= 2.0;
+                let most = self.bps / 8.0 * latency.as_secs_f64();
+                bytes += f64::min(flight, most) as u64;
+                end += latency;
+            }
+        }
         let mut t = Duration::from_millis(250);
-        while t < end {
+        while t < end && !self.slow_start {
             let bytes = (t.as_secs_f64() * self.bps / 8.0) as u64;
-            self.send(self.latency + t, Input::Progress { request, bytes });
+            self.send(latency + t, Input::Progress { request, bytes });
             t += Duration::from_millis(250);
         }
         let input = match deliver {
@@ -478,10 +567,10 @@ impl World {
                 request,
                 bytes: reply.bytes,
                 integrity: reply.integrity,
-                cached: false,
+                cached: reply.cached,
             },
         };
-        self.send(self.latency + end, input);
+        self.send(latency + end, input);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::segments::{ListEntry, SegmentInfo, TimelineEntry};
 use super::xml::{Element, Xml};
-use crate::manifest::{MAX_ENTRIES, MAX_RENDITIONS, ManifestError};
+use crate::manifest::{MAX_ENTRIES, MAX_RENDITIONS, ManifestError, table};
 use crate::presentation::Warning;
 use crate::time::{ByteRange, MediaTime};
 
@@ -11,6 +11,7 @@ pub(super) struct Mpd {
     pub(super) dynamic: bool,
     pub(super) duration: Option<MediaTime>,
     pub(super) base_urls: Vec<String>,
+    pub(super) segment_table: Option<String>,
     pub(super) periods: Vec<Period>,
 }
 
@@ -34,6 +35,7 @@ pub(super) struct AdaptationSet {
     pub(super) common: Common,
     pub(super) base_urls: Vec<String>,
     pub(super) segments: SegmentInfo,
+    pub(super) segment_table: Option<String>,
     /// Scheme of an EssentialProperty that this reader does not know.
     pub(super) essential: Option<String>,
     pub(super) protected: bool,
@@ -98,6 +100,10 @@ pub(super) fn read(text: &str, warnings: &mut Vec<Warning>) -> Result<Mpd, Manif
     xml.children(&root, |xml, child| {
         match child.name() {
             "BaseURL" => mpd.base_urls.push(xml.text(&child)?),
+            "SupplementalProperty" => {
+                mpd.segment_table = mpd.segment_table.take().or(segment_table(&child));
+                xml.skip(&child)?;
+            }
             "Period" => {
                 let period = period(xml, &child, warnings)?;
                 representations += period
@@ -186,6 +192,10 @@ fn adaptation_set<'a>(
                 });
                 xml.skip(&child)?;
             }
+            "SupplementalProperty" => {
+                set.segment_table = set.segment_table.take().or(segment_table(&child));
+                xml.skip(&child)?;
+            }
             "Representation" => {
                 if let Some(representation) = representation(xml, &child, warnings)? {
                     set.representations.push(representation);
@@ -196,6 +206,17 @@ fn adaptation_set<'a>(
         Ok(())
     })?;
     Ok(set)
+}
+
+/// The URL in a SupplementalProperty that refers to a segment table.
+fn segment_table(element: &Element<'_>) -> Option<String> {
+    let (mut is_table, mut url) = (false, None);
+    element.attributes(|name, value| match name {
+        "schemeIdUri" => is_table = value == table::SCHEME,
+        "value" => url = Some(value.to_owned()),
+        _ => {}
+    });
+    url.filter(|_| is_table)
 }
 
 /// Essential properties that change nothing for a player that shows the set as it is.

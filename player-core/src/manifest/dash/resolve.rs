@@ -68,13 +68,32 @@ pub(super) fn presentation(
         None => None,
     };
     let duration = duration.or_else(|| periods.last().and_then(end_of_segments));
+    let segment_table = segment_table(mpd, &base);
     Ok(Presentation {
         protocol: Protocol::Dash,
         duration,
         live: false,
         periods,
+        segment_table,
         warnings,
     })
+}
+
+/// The one of the MPD, or else the first one of an adaptation set in the period that is played.
+fn segment_table(mpd: &Mpd, base: &str) -> Option<String> {
+    let in_sets = || {
+        let period = mpd.periods.first()?;
+        let base = with_base(base, &period.base_urls);
+        let of_set = |set: &AdaptationSet| {
+            let reference = set.segment_table.as_deref()?;
+            url::resolve(&with_base(&base, &set.base_urls), reference).ok()
+        };
+        period.sets.iter().find_map(of_set)
+    };
+    let in_mpd = mpd.segment_table.as_deref();
+    in_mpd
+        .and_then(|reference| url::resolve(base, reference).ok())
+        .or_else(in_sets)
 }
 
 fn end_of_segments(period: &Period) -> Option<MediaTime> {

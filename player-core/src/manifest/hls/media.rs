@@ -115,6 +115,7 @@ pub(super) fn parse(text: &str, base: &str) -> Result<MediaPlaylist, ManifestErr
                     .trim()
                     .parse()
                     .ok()
+                    .filter(|kbps| *kbps > 0)
                     .map(|kbps: u32| Bitrate::from_bps(u64::from(kbps) * 1000))
             }
             "EXT-X-GAP" => next.gap = true,

@@ -63,6 +63,7 @@ fn alone(playlist: MediaPlaylist) -> Presentation {
             duration: playlist.ended.then_some(playlist.duration),
             tracks: vec![track],
         }],
+        segment_table: None,
         warnings: playlist.warnings,
     }
 }

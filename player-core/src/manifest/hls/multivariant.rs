@@ -2,7 +2,7 @@
 
 use super::lexer::{Line, attributes, lines};
 use crate::input::TrackKind;
-use crate::manifest::{MAX_RENDITIONS, ManifestError};
+use crate::manifest::{MAX_RENDITIONS, ManifestError, table};
 use crate::presentation::{
     Period, Presentation, Protocol, Rendition, SegmentSource, Track, Warning, split_codecs,
 };
@@ -35,6 +35,7 @@ pub(super) fn parse(text: &str, base: &str) -> Result<Presentation, ManifestErro
     let mut audio: Vec<Media> = Vec::new();
     let mut groups_muxed: Vec<String> = Vec::new();
     let mut pending: Option<(Line<'_>, &str)> = None;
+    let mut segment_table = None;
     for line in lines(text) {
         let line = line.check()?;
         if let Some(uri) = line.uri() {
@@ -62,6 +63,13 @@ pub(super) fn parse(text: &str, base: &str) -> Result<Presentation, ManifestErro
             continue;
         }
         match line.tag() {
+            Some(("EXT-X-SESSION-DATA", list)) => match session_data(list, base) {
+                Ok(url) => segment_table = segment_table.or(url),
+                Err(message) => warnings.push(Warning {
+                    line: line.number,
+                    message,
+                }),
+            },
             Some(("EXT-X-STREAM-INF", list)) => pending = Some((line, list)),
             Some(("EXT-X-MEDIA", list)) => match media(list, base) {
                 Ok(Some(Member::Demuxed(media))) if audio.len() < MAX_RENDITIONS => audio.push(media),
@@ -99,6 +107,7 @@ pub(super) fn parse(text: &str, base: &str) -> Result<Presentation, ManifestErro
             duration: None,
             tracks,
         }],
+        segment_table,
         warnings,
     })
 }
@@ -146,6 +155,24 @@ fn variant(list: &str, base: &str, uri: &str) -> Result<Variant, String> {
         return Err("EXT-X-STREAM-INF without BANDWIDTH: the variant is skipped".into());
     }
     Ok(variant)
+}
+
+/// The URL of the segment table, if it is that.
+fn session_data(list: &str, base: &str) -> Result<Option<String>, String> {
+    let (mut is_table, mut uri) = (false, None);
+    for (name, value) in attributes(list) {
+        match name {
+            "DATA-ID" => is_table = value == table::DATA_ID,
+            "URI" => uri = Some(value),
+            _ => {}
+        }
+    }
+    let Some(uri) = uri.filter(|_| is_table) else {
+        return Ok(None);
+    };
+    url::resolve(base, uri)
+        .map(Some)
+        .map_err(|e| format!("the segment table is not used: {e}"))
 }
 
 enum Member {
@@ -357,6 +384,20 @@ mod tests {
             video.last().and_then(|r| r.average_bandwidth),
             Some(Bitrate::from_bps(2_000_000))
         );
+    }
+
+    #[test]
+    fn the_segment_table_is_found_among_the_session_data() {
+        let text = format!(
+            "{TEXT}#EXT-X-SESSION-DATA:DATA-ID=\"com.example.title\",VALUE=\"x\"\n\
+             #EXT-X-SESSION-DATA:DATA-ID=\"dev.headgate.segments\",URI=\"../s.json\"\n"
+        );
+        let p = parse(&text, "https://h/hls/master.m3u8").unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(p.segment_table.as_deref(), Some("https://h/s.json"));
+        let text =
+            format!("{TEXT}#EXT-X-SESSION-DATA:DATA-ID=\"dev.headgate.segments\",URI=\"file:///s.json\"\n");
+        let p = parse(&text, "https://h/hls/master.m3u8").unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((p.segment_table, p.warnings.len()), (None, 1));
     }
 
     #[test]
