@@ -1,4 +1,4 @@
-// Bundles ts/ and the Wasm of pkg/ (scripts/build-wasm) into dist/, and prints what a page loads.
+// Bundles ts/ and the Wasm of pkg/ and abr/pkg/ (scripts/build-wasm) into dist/, and prints what a page loads.
 
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,10 +10,14 @@ import { build } from 'esbuild';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const dist = join(here, 'dist');
-const wasm = join(here, 'pkg/player_web_bg.wasm');
+const wasm = {
+  'abr.wasm': join(here, 'abr/pkg/player_web_abr_bg.wasm'),
+  'player.wasm': join(here, 'pkg/player_web_bg.wasm'),
+};
 
-if (!existsSync(wasm)) {
-  console.error(`${wasm} is missing: run \`npm run build:wasm\` in the repository first`);
+for (const path of Object.values(wasm)) {
+  if (existsSync(path)) continue;
+  console.error(`${path} is missing: run \`npm run build:wasm\` in the repository first`);
   process.exit(1);
 }
 
@@ -21,20 +25,18 @@ if (!existsSync(wasm)) {
 const withoutDefaultPath = {
   name: 'without-default-path',
   setup({ onLoad }) {
-    onLoad({ filter: /pkg[/\\]player_web\.js$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replace(/new URL\('player_web_bg\.wasm', import\.meta\.url\)/, 'undefined'),
+    onLoad({ filter: /pkg[/\\]player_web(_abr)?\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replace(/new URL\('\w+_bg\.wasm', import\.meta\.url\)/, 'undefined'),
       loader: 'js',
     }));
   },
 };
 
 rmSync(dist, { recursive: true, force: true });
-const { metafile } = await build({
+const options = {
   absWorkingDir: here,
-  entryPoints: ['ts/index.ts', 'ts/element.ts'],
   outdir: dist,
   bundle: true,
-  splitting: true,
   format: 'esm',
   target: 'es2022',
   minify: true,
@@ -43,8 +45,11 @@ const { metafile } = await build({
   chunkNames: 'headgate-[hash]',
   plugins: [withoutDefaultPath],
   logLevel: 'warning',
-});
-copyFileSync(wasm, join(dist, 'player.wasm'));
+};
+const { metafile } = await build({ ...options, entryPoints: ['ts/index.ts', 'ts/element.ts'], splitting: true });
+// A file of its own: what it shares with the player is little, and nobody loads both.
+await build({ ...options, entryPoints: ['ts/abr.ts'] });
+for (const [name, path] of Object.entries(wasm)) copyFileSync(path, join(dist, name));
 writeFileSync(join(dist, 'THIRD_PARTY.txt'), notices(metafile));
 
 // Not by way of npm's PATH: this also runs as plain `node build.mjs`.

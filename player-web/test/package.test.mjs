@@ -28,14 +28,15 @@ test('importing it on a server does nothing and breaks nothing', () => {
   assert.doesNotMatch(template, /a\.m3u8/);
 });
 
-test('bundlers find one Wasm file, beside the script', () => {
+test('bundlers find each entry its one Wasm file, beside the script', () => {
   const scripts = readdirSync(`${here}/dist`).filter((name) => name.endsWith('.js'));
-  const urls = scripts.flatMap((name) => readFileSync(`${here}/dist/${name}`, 'utf8').match(/new URL\([^()]*import\.meta\.url\)/g) ?? []);
-  assert.deepEqual(urls, ['new URL("./player.wasm",import.meta.url)']);
+  const urls = (name) => readFileSync(`${here}/dist/${name}`, 'utf8').match(/new URL\([^()]*import\.meta\.url\)/g) ?? [];
+  assert.deepEqual(scripts.filter((name) => name !== 'abr.js').flatMap(urls), ['new URL("./player.wasm",import.meta.url)']);
+  assert.deepEqual(urls('abr.js'), ['new URL("./abr.wasm",import.meta.url)']);
 });
 
 test('types stand on their own', () => {
-  for (const name of ['index', 'element', 'headgate', 'headgate-video', 'messages', 'options', 'errors']) {
+  for (const name of ['abr', 'index', 'element', 'headgate', 'headgate-video', 'messages', 'options', 'errors']) {
     assert.doesNotMatch(readFileSync(`${here}/dist/types/${name}.d.ts`, 'utf8'), /\/pkg\//, name);
   }
 });

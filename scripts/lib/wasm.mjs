@@ -1,4 +1,4 @@
-// The engine for browsers: player-web as Wasm with its JavaScript, in player-web/pkg/.
+// The engine for browsers: player-web as Wasm with its JavaScript, in player-web/pkg/, and the ABR alone in player-web/abr/pkg/.
 
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,8 +10,6 @@ import { mustRun } from './run.mjs';
 import { wasmBindgenFolder } from './setup/wasm-bindgen.mjs';
 import { wasmToolchain } from './setup/wasm-target.mjs';
 
-const PACKAGE = join(root, 'player-web/pkg');
-const NAME = 'player_web';
 // Named one by one: `--all-features` would emit instructions that browsers lack.
 const OPTIMISE = [
   '--enable-bulk-memory',
@@ -21,36 +19,51 @@ const OPTIMISE = [
   '--enable-mutable-globals',
   '--enable-reference-types',
   '--enable-multivalue',
-  '-Oz',
 ];
 
-/** Builds player-web/pkg, unless it is made from the same Wasm already, and prints its size. */
+const MODULES = [
+  { crate: 'player-web', folder: 'player-web/pkg', optimise: ['-Oz'] },
+  // Small whatever is done, so it is made for speed.
+  { crate: 'player-web-abr', folder: 'player-web/abr/pkg', optimise: ['-O3'], env: { CARGO_PROFILE_WASM_OPT_LEVEL: '3' } },
+];
+
+/** Builds them all, except what is made from the same Wasm already, and prints their sizes. */
 export async function buildWasm() {
-  const compiled = await compile();
-  const { version, folder } = wasmBindgenFolder();
-  const recipe = [digest(readFileSync(compiled)), version, ...OPTIMISE, toolVersion('binaryen')].join(' ');
-  const stamp = join(PACKAGE, '.recipe');
-  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== recipe) {
-    const made = join(scratchFolder(), 'pkg');
-    mkdirSync(made);
-    await mustRun(join(folder, 'bin/wasm-bindgen'), ['--target', 'web', '--out-dir', made, '--out-name', NAME, compiled]);
-    const wasm = join(made, `${NAME}_bg.wasm`);
-    await mustRun(join(root, 'node_modules/.bin/wasm-opt'), [...OPTIMISE, wasm, '-o', wasm]);
-    rmSync(PACKAGE, { recursive: true, force: true });
-    cpSync(made, PACKAGE, { recursive: true });
-    // Last: a folder without it counts as not built.
-    writeWhole(stamp, recipe);
-  }
-  for (const [file, { raw, gzip }] of Object.entries(wasmSizes())) {
-    say(`player-web/pkg/${file}: ${kilobytes(raw)} KB, ${kilobytes(gzip)} KB gzip`);
+  for (const module of MODULES) {
+    await build(module);
+    for (const [file, { raw, gzip }] of Object.entries(sizes(module))) {
+      say(`${module.folder}/${file}: ${kilobytes(raw)} KB, ${kilobytes(gzip)} KB gzip`);
+    }
   }
 }
 
+async function build({ crate, folder, optimise, env }) {
+  const name = crate.replaceAll('-', '_');
+  await wasmCargo(['build', '-p', crate, '--lib', '--profile', 'wasm'], { env });
+  const compiled = join(wasmTarget, 'wasm32-unknown-unknown/wasm', `${name}.wasm`);
+  const { version, folder: tools } = wasmBindgenFolder();
+  const flags = [...OPTIMISE, ...optimise];
+  const recipe = [digest(readFileSync(compiled)), version, ...flags, toolVersion('binaryen')].join(' ');
+  const result = join(root, folder);
+  const stamp = join(result, '.recipe');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === recipe) return;
+  const made = join(scratchFolder(), 'pkg');
+  mkdirSync(made);
+  await mustRun(join(tools, 'bin/wasm-bindgen'), ['--target', 'web', '--out-dir', made, '--out-name', name, compiled]);
+  const wasm = join(made, `${name}_bg.wasm`);
+  await mustRun(join(root, 'node_modules/.bin/wasm-opt'), [...flags, wasm, '-o', wasm]);
+  rmSync(result, { recursive: true, force: true });
+  cpSync(made, result, { recursive: true });
+  // Last: a folder without it counts as not built.
+  writeWhole(stamp, recipe);
+}
+
 /** Bytes of what a page loads, by file name. */
-export function wasmSizes() {
+function sizes({ crate, folder }) {
+  const name = crate.replaceAll('-', '_');
   return Object.fromEntries(
-    [`${NAME}_bg.wasm`, `${NAME}.js`].map((file) => {
-      const bytes = readFileSync(join(PACKAGE, file));
+    [`${name}_bg.wasm`, `${name}.js`].map((file) => {
+      const bytes = readFileSync(join(root, folder, file));
       return [file, { raw: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length }];
     }),
   );
@@ -62,11 +75,6 @@ export function wasmCargo(args, options = {}) {
   if (!toolchain) throw new Problem('no Rust compiler with a Wasm target was found', 'Run: npm run setup');
   const env = { ...toolchain.env, CARGO_TARGET_DIR: wasmTarget, RUSTFLAGS: undefined, ...options.env };
   return mustRun(toolchain.cargo, [...args, ...locked, '--target', 'wasm32-unknown-unknown'], { cwd: root, show: true, ...options, env });
-}
-
-async function compile() {
-  await wasmCargo(['build', '-p', 'player-web', '--lib', '--profile', 'wasm']);
-  return join(wasmTarget, 'wasm32-unknown-unknown/wasm', `${NAME}.wasm`);
 }
 
 function toolVersion(name) {
