@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use player_core::Config;
+use player_core::abr::Abr;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -14,9 +15,15 @@ use crate::algorithms::{Entry, Setting, Timed, Timings};
 use crate::files::Aside;
 use crate::network::Link;
 use crate::origin::Origin;
+use crate::report::html::{Chart, ChartSession};
+use crate::report::summary::percentile_us;
 use crate::score::{self, Objective, ScoreError};
 use crate::session::{Session, SessionError};
 pub use crate::trace::{FamilyTrace, TracesError, read_traces};
+
+mod watch;
+
+use watch::{Estimates, Watched};
 
 /// The engine's configuration by the yardstick's rules: the first segment at the lowest rendition; and no time-outs, because
 /// the yardstick's other players have none and an outage of a trace may last longer than them.
@@ -45,6 +52,8 @@ pub struct Batch {
     pub config: Config,
     /// What to score by.
     pub objective: Objective,
+    /// What the network does besides the traces.
+    pub link: Link,
     /// Where to write a log of each session, if anywhere.
     pub logs: Option<PathBuf>,
 }
@@ -80,6 +89,9 @@ pub struct Row {
     pub decision_us_p50: f64,
     /// 99th percentile of it.
     pub decision_us_p99: f64,
+    /// The time of each decision, nanoseconds.
+    #[serde(skip)]
+    pub decisions_ns: Vec<u32>,
     /// Virtual time, seconds.
     #[serde(skip)]
     pub virtual_s: f64,
@@ -155,27 +167,81 @@ impl Batch {
             .collect()
     }
 
+    /// Plays traces once more, by their numbers, and records what happens when. Sessions without a result are left out.
+    pub fn charts(&self, chosen: &[(usize, String)], done: impl Fn() + Sync) -> Vec<Chart> {
+        let chosen: Vec<_> = chosen
+            .iter()
+            .filter_map(|(trace, note)| {
+                let trace = self.traces.get(*trace)?;
+                Some((trace, note, self.origins.get(&trace.family)?))
+            })
+            .collect();
+        chosen
+            .into_par_iter()
+            .map(|(trace, note, origin)| {
+                let play = |entry: &&Entry| {
+                    let session = self.chart_session(trace, origin, entry);
+                    done();
+                    session
+                };
+                let sessions = self
+                    .algorithms
+                    .par_iter()
+                    .with_max_len(1)
+                    .filter_map(play)
+                    .collect();
+                Chart::new(trace, note, origin.content(), &self.link, sessions)
+            })
+            .collect()
+    }
+
+    fn session<'a>(
+        &self,
+        trace: &'a FamilyTrace,
+        origin: &'a Origin,
+        entry: &Entry,
+        wrap: impl FnOnce(Box<dyn Abr>) -> Box<dyn Abr>,
+    ) -> Session<'a> {
+        let setting = Setting {
+            trace: &trace.trace,
+            content: origin.content(),
+        };
+        let mut config = self.config.clone();
+        let abr = wrap(entry.make(&mut config, &setting));
+        Session {
+            trace: &trace.trace,
+            link: self.link.clone(),
+            origin,
+            config,
+            abr,
+            timeline: false,
+        }
+    }
+
+    fn chart_session(&self, trace: &FamilyTrace, origin: &Origin, entry: &Entry) -> Option<ChartSession> {
+        let estimates = Estimates::default();
+        let watch = |abr| -> Box<dyn Abr> { Box::new(Watched::new(abr, estimates.clone())) };
+        let session = Session {
+            timeline: true,
+            ..self.session(trace, origin, entry, watch)
+        };
+        Some(ChartSession {
+            algorithm: entry.name.to_owned(),
+            timeline: session.run().ok()?.timeline?,
+            estimates: estimates.take(),
+        })
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "the real clock measures and decides nothing"
     )]
     fn run_one(&self, trace: &FamilyTrace, entry: &Entry) -> Result<Row, FailureReason> {
         let origin = self.origins.get(&trace.family).ok_or(FailureReason::NoContent)?;
-        let mut config = self.config.clone();
         let timings = Timings::new();
-        let setting = Setting {
-            trace: &trace.trace,
-            content: origin.content(),
-        };
-        let abr = Box::new(Timed::new(entry.make(&mut config, &setting), timings.clone()));
-        let session = Session {
-            trace: &trace.trace,
-            link: Link::default(),
-            origin,
-            config,
-            abr,
-            timeline: false,
-        };
+        let session = self.session(trace, origin, entry, |abr| {
+            Box::new(Timed::new(abr, timings.clone()))
+        });
         let start = std::time::Instant::now();
         let outcome = match &self.logs {
             None => session.run()?,
@@ -201,8 +267,10 @@ impl Batch {
         };
         let real_s = start.elapsed().as_secs_f64();
         let score = score::score(&self.objective, origin.content(), &outcome.played)?;
-        let mut decisions = timings.take();
-        decisions.sort_unstable();
+        let nanos = |time: Duration| u32::try_from(time.as_nanos()).unwrap_or(u32::MAX);
+        let decisions_ns: Vec<_> = timings.take().into_iter().map(nanos).collect();
+        let mut sorted = decisions_ns.clone();
+        sorted.sort_unstable();
         Ok(Row {
             family: trace.family.clone(),
             trace: trace.trace.name().to_owned(),
@@ -216,32 +284,11 @@ impl Batch {
             switches: score.switches,
             segments: outcome.played.len(),
             abandoned: outcome.cancelled,
-            decision_us_p50: percentile_us(&decisions, 0.50),
-            decision_us_p99: percentile_us(&decisions, 0.99),
+            decision_us_p50: percentile_us(&sorted, 0.50),
+            decision_us_p99: percentile_us(&sorted, 0.99),
+            decisions_ns,
             virtual_s: outcome.duration.as_secs_f64(),
             real_s,
         })
-    }
-}
-
-/// Nearest rank, in microseconds to three decimals; zero if there are none.
-fn percentile_us(sorted: &[Duration], p: f64) -> f64 {
-    let rank = (p * sorted.len() as f64).ceil() as usize;
-    sorted
-        .get(rank.saturating_sub(1))
-        .map_or(0.0, |t| t.as_nanos() as f64 / 1000.0)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn percentiles_are_nearest_ranks() {
-        let times: Vec<_> = (1..=100).map(Duration::from_micros).collect();
-        assert!((percentile_us(&times, 0.5) - 50.0).abs() < 1e-9);
-        assert!((percentile_us(&times, 0.99) - 99.0).abs() < 1e-9);
-        assert!(percentile_us(&[], 0.5).abs() < 1e-9);
     }
 }

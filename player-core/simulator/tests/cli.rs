@@ -70,9 +70,8 @@ fn a_run_prints_a_table_a_family_and_writes_a_row_a_session() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
     for part in [
-        "3g (2 traces)",
-        "lte (1 trace)",
-        "mean over 2 families",
+        "QoE by family, and means over 2 families (3 traces)",
+        "Traces on which the algorithm of the line is ahead of that of the column, %",
         "headgate",
         "× real time",
     ] {
@@ -276,7 +275,7 @@ fn what_cannot_be_run_is_refused_by_name() {
         ),
         (
             run("traces/3g", "content.json", "bola --buffer-s 3"),
-            "a buffer of 3 s is too small for content.json: the player needs room for two segments, 4 s",
+            "a buffer of 3 s is too small for content: the player needs room for two segments; give --buffer-s 4 or more",
         ),
         (
             run("traces/3g", "content.json", "bola --buffer-s NaN"),
@@ -293,10 +292,6 @@ fn what_cannot_be_run_is_refused_by_name() {
         (
             "run --traces traces/3g --content content.json --algorithms bola --json empty".to_owned(),
             "cannot write empty: ",
-        ),
-        (
-            "run --traces traces/3g --content content.json --algorithms bola".to_owned(),
-            "--json <OUT>",
         ),
     ];
     for (args, message) in cases {

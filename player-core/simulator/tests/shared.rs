@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use simulator::batch::{Batch, read_traces, yardstick};
+use simulator::network::Link;
 use simulator::origin::Origin;
 use simulator::{Content, Objective, algorithms};
 
@@ -52,6 +53,7 @@ fn every_session_ends() {
         origins,
         config: yardstick(30.0),
         objective: Objective::LIN,
+        link: Link::default(),
         logs: None,
     };
     let results = batch.run(|| {});

@@ -1,60 +1,98 @@
 //! `headgate-sim run`.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use player_core::Config;
+use player_core::config::Preset;
 use simulator::algorithms::{self, Entry};
-use simulator::batch::{self, Batch, FamilyTrace, Row, read_traces};
+use simulator::batch::{Batch, FamilyTrace, Row, read_traces};
 use simulator::files::Aside;
-use simulator::origin::Origin;
-use simulator::{Content, Objective};
-use simulator::{report, score};
+use simulator::network::{Link, Outages};
+use simulator::report::html::{self, Page};
+use simulator::report::{Summary, choice, count, tables, write_json};
+use simulator::{Objective, score};
+
+mod inputs;
+
+use inputs::{Contents, engine_config, parse_preset};
 
 /// Failures that are listed; the others are counted.
 const LISTED_FAILURES: usize = 20;
+/// What shares are relative to if nothing else is said.
+const OPTIMUM: &str = "optimal";
 
 /// Plays content over network traces and scores every algorithm.
 ///
-/// Each session runs the full engine against a virtual link, source buffer and clock. Traces are CSV files
-/// (duration_ms,bandwidth_kbps,latency_ms; latency 0 = unknown, counted as 80 ms) in folders; a folder's name is the
-/// family. Content is a JSON table with segment_duration_ms, bitrates_kbps, segment_sizes_bits (a row a segment, a column a
-/// bitrate) and, for --objective vmaf, segment_vmaf in the same form.
+/// Each session runs the full engine against a virtual link, source buffer and clock. Traces are files in folders; a folder's
+/// name is the family. Content is a JSON table with segment_duration_ms, bitrates_kbps, segment_sizes_bits (a row a segment, a
+/// column a bitrate) and, for --objective vmaf, segment_vmaf in the same form; or the manifest of a real HLS or DASH folder.
+///
+/// The settings are those that ABR studies share: a buffer of 30 s, the first segment at the lowest rendition, playback from
+/// when it has arrived, one round trip a request (of the trace, or 80 ms), no slow start; start-up counts as a stall.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  headgate-sim run --generate lte,3g,wifi --html report.html
   headgate-sim run --traces traces/lte --content video/bbb.json --algorithms headgate,bola --json out.json
-  headgate-sim run --traces traces --content video/bbb.json --content 5g=video/4k.json \\
-      --algorithms headgate,throughput,bola --objective log --buffer-s 15 --json out.json --log logs
+  headgate-sim run --traces traces --content video/bbb.json --content 5g=video/4k.json --algorithms all \\
+      --objective log --buffer-s 15 --slow-start --html report.html --json out.json --log logs
 
+The table has the mean QoE of each family; then means over the families, and the share of what `optimal` has on the same traces
+if it is among the algorithms. Traces on which it has at most 0.02 are reported apart.
 The JSON is one array with a row a line: family, trace, algorithm, qoe, bitrate_kbps, rebuffer_s, rebuffer_ratio (both after
-the start), startup_s, stalls, switches, segments, abandoned, decision_us_p50, decision_us_p99.
+the start), startup_s, stalls, switches, segments, abandoned, decision_us_p50, decision_us_p99. All but the last two are the same
+each time.
 RAYON_NUM_THREADS sets the number of threads; default: all cores.")]
 pub(super) struct Run {
-    /// Trace files, or folders that are searched for *.csv.
-    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    /// Trace files, or folders that are searched for them.
+    #[arg(long, num_args = 1.., value_name = "PATH", required = true)]
     traces: Vec<PathBuf>,
-    /// Content table for all families, or for one as FAMILY=FILE; may be given several times.
-    #[arg(long, required = true, num_args = 1.., value_name = "[FAMILY=]FILE")]
+    /// Content for all families, or for one as FAMILY=FILE; may be given several times.
+    #[arg(long, num_args = 1.., value_name = "[FAMILY=]FILE")]
     content: Vec<String>,
-    /// Algorithms, separated by commas: bola, headgate, throughput.
-    #[arg(long, required = true, value_delimiter = ',', value_parser = algorithms::find, value_name = "LIST")]
-    algorithms: Vec<&'static Entry>,
-    /// Where to write the rows.
+    /// Algorithms, separated by commas, or `all`; `headgate-sim algorithms` lists them.
+    #[arg(long, value_delimiter = ',', default_value = DEFAULT_ALGORITHMS, value_name = "LIST")]
+    algorithms: Vec<String>,
+    /// Write the rows to this file, as JSON.
     #[arg(long, value_name = "OUT")]
-    json: PathBuf,
+    json: Option<PathBuf>,
+    /// Write a report to this file, as a page that opens without a network.
+    #[arg(long, value_name = "OUT")]
+    html: Option<PathBuf>,
+    /// Show this trace over time in the report, as TRACE or FAMILY/TRACE; may be given several times. Default: the worst, the
+    /// median and the best one of each family for the first algorithm.
+    #[arg(long, value_name = "TRACE", requires = "html")]
+    chart: Vec<String>,
+    /// Print a table of more figures for each family, too.
+    #[arg(long)]
+    detail: bool,
+    /// The algorithm that shares are relative to. Default: optimal, if it is among the algorithms.
+    #[arg(long, value_name = "ALGORITHM")]
+    reference: Option<String>,
     /// Seconds of media that the player may hold.
     #[arg(long, default_value_t = 30.0, value_name = "S")]
     buffer_s: f64,
-    /// What to score by: lin, log or vmaf.
-    #[arg(long, default_value = "lin", value_parser = score::parse_objective, value_name = "NAME")]
-    objective: Objective,
+    /// What to plan and to score by: lin, log or vmaf. Default: lin; with --preset the engine plans by the preset's.
+    #[arg(long, value_parser = score::parse_objective, value_name = "NAME")]
+    objective: Option<Objective>,
+    /// Other weights in it, for instance stall=2,switch=0.5; known are stall (of a second), rise, fall, switch (both).
+    #[arg(long, value_name = "LIST")]
+    weights: Option<String>,
+    /// A preset of the engine: balanced, data-saver, low-latency or smooth.
+    #[arg(long, value_parser = parse_preset, value_name = "NAME")]
+    preset: Option<Preset>,
+    /// Let transfers start slowly after the connection was made or was idle.
+    #[arg(long)]
+    slow_start: bool,
+    /// Lose the connection now and then, for instance every=120,for=8,seed=1 (seconds).
+    #[arg(long, value_name = "LIST")]
+    outages: Option<Outages>,
+    /// Fetch audio of this bitrate beside the video.
+    #[arg(long, value_name = "KBPS")]
+    audio_kbps: Option<f64>,
     /// Write the inputs and outputs of each session to DIR/FAMILY/TRACE.ALGORITHM.jsonl.
     #[arg(long, value_name = "DIR")]
     log: Option<PathBuf>,
@@ -63,33 +101,44 @@ pub(super) struct Run {
     config: Option<PathBuf>,
 }
 
+/// What is run when nothing is said.
+const DEFAULT_ALGORITHMS: &str = "headgate,bola,throughput";
+
 impl Run {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let mut algorithms: Vec<&'static Entry> = Vec::new();
-        for entry in &self.algorithms {
-            if !algorithms.iter().any(|known| known.name == entry.name) {
-                algorithms.push(entry);
-            }
-        }
+        let algorithms = self.algorithms()?;
+        let reference = self.reference(&algorithms)?;
+        let objective = self.objective()?;
+        let over = (self.objective.is_some() || self.weights.is_some()).then_some(&objective);
+        let config = engine_config(self.buffer_s, self.preset, over, self.config.as_ref())?;
         let traces = read_traces(&self.traces)?;
-        let config = self.engine_config()?;
-        let origins = self.origins(&traces, config.buffer.goal_s)?;
+        let charts = self.named_charts(&traces)?;
+        let origins = Contents::parse(&self.content)?.origins(
+            &traces,
+            &objective,
+            config.buffer.goal_s,
+            self.audio_kbps,
+        )?;
         // Begun before the work, so that a path that cannot be written is known at once.
-        let json =
-            Aside::create(&self.json).with_context(|| format!("cannot write {}", self.json.display()))?;
+        let json = self.json.as_ref().map(|path| create(path)).transpose()?;
+        let html = self.html.as_ref().map(|path| create(path)).transpose()?;
         let batch = Batch {
             traces,
             algorithms,
             origins,
             config,
-            objective: self.objective,
+            objective,
+            link: Link {
+                slow_start: self.slow_start,
+                outages: self.outages.clone().unwrap_or_default(),
+            },
             logs: self.log.clone(),
         };
 
-        let bar = progress_bar(batch.sessions());
+        let bar = progress_bar(batch.sessions(), "sessions");
         let results = batch.run(|| bar.inc(1));
         bar.finish_and_clear();
-
+        let scores = scores(&results, &batch, reference);
         let (mut rows, mut failures) = (Vec::new(), Vec::new());
         for result in results {
             match result {
@@ -97,119 +146,237 @@ impl Run {
                 Err(failure) => failures.push(failure),
             }
         }
-        self.write(json, &rows)
-            .with_context(|| format!("cannot write {}", self.json.display()))?;
-        print!("{}", report::tables(&rows));
-        println!("{}", speed(&rows));
+
+        if let (Some(file), Some(path)) = (json, &self.json) {
+            written(file, path, |out| write_json(out, &rows))?;
+        }
+        let summary = Summary::new(&rows, reference);
+        say(&tables::overview(&summary));
+        if self.detail {
+            say(&tables::detail(&summary));
+        }
+        say(&speed(&rows));
+        if let (Some(file), Some(path)) = (html, &self.html) {
+            let chosen = if charts.is_empty() {
+                choice::choose(&batch.traces, &scores)
+            } else {
+                charts
+            };
+            say(&self.report(file, path, &batch, &rows, reference, &chosen)?);
+        }
+
         for failure in failures.iter().take(LISTED_FAILURES) {
             eprintln!("headgate-sim: {failure}");
         }
         if failures.is_empty() {
             return Ok(ExitCode::SUCCESS);
         }
-        let sessions = report::count(batch.sessions(), "session");
         bail!(
-            "{} of {sessions} came to no result and {} no row in {}",
+            "{} of {} came to no result and {} missing above",
             failures.len(),
-            if failures.len() == 1 { "has" } else { "have" },
-            self.json.display()
+            count(batch.sessions(), "session"),
+            if failures.len() == 1 { "is" } else { "are" },
         )
     }
 
-    fn write(&self, json: Aside, rows: &[Row]) -> std::io::Result<()> {
-        let mut out = BufWriter::new(json);
-        report::write_json(&mut out, rows)?;
-        out.flush()?;
-        out.into_inner()
-            .map_err(std::io::IntoInnerError::into_error)?
-            .finish()
+    fn algorithms(&self) -> Result<Vec<&'static Entry>> {
+        let mut chosen: Vec<&'static Entry> = Vec::new();
+        for name in &self.algorithms {
+            let found = match name.as_str() {
+                "all" => algorithms::ALL.iter().collect(),
+                name => vec![algorithms::find(name)?],
+            };
+            for entry in found {
+                if !chosen.iter().any(|known| known.name == entry.name) {
+                    chosen.push(entry);
+                }
+            }
+        }
+        Ok(chosen)
     }
 
-    /// The yardstick's settings, with those of the file over them.
-    fn engine_config(&self) -> Result<Config> {
-        if !(self.buffer_s > 0.0 && self.buffer_s <= 86_400.0) {
-            bail!(
-                "--buffer-s must be above 0 and at most 86400, not {}",
-                self.buffer_s
-            );
+    fn reference<'a>(&'a self, algorithms: &[&Entry]) -> Result<Option<&'a str>> {
+        let name = self.reference.as_deref().unwrap_or(OPTIMUM);
+        if algorithms.iter().any(|entry| entry.name == name) {
+            return Ok(Some(name));
         }
-        let config = batch::yardstick(self.buffer_s);
-        let Some(path) = &self.config else {
-            return Ok(config);
+        match &self.reference {
+            None => Ok(None),
+            Some(name) => bail!("--reference {name} is not among the algorithms; add it to --algorithms"),
+        }
+    }
+
+    fn objective(&self) -> Result<Objective> {
+        let objective = self.objective.unwrap_or_default();
+        match &self.weights {
+            None => Ok(objective),
+            Some(weights) => score::parse_weights(weights, objective)
+                .map_err(anyhow::Error::msg)
+                .context("--weights cannot be read"),
+        }
+    }
+
+    fn named_charts(&self, traces: &[FamilyTrace]) -> Result<Vec<(usize, String)>> {
+        let mut chosen = Vec::new();
+        for name in &self.chart {
+            let found = choice::named(traces, name);
+            if found.is_empty() {
+                let example = traces
+                    .first()
+                    .map_or_else(String::new, |t| format!("{}/{}", t.family, t.trace.name()));
+                bail!("--chart {name} is none of the traces; write a name as in {example}");
+            }
+            chosen.extend(found.into_iter().map(|trace| (trace, String::new())));
+        }
+        Ok(chosen)
+    }
+
+    /// Writes the page, and says so.
+    fn report(
+        &self,
+        file: Aside,
+        path: &Path,
+        batch: &Batch,
+        rows: &[Row],
+        reference: Option<&str>,
+        chosen: &[(usize, String)],
+    ) -> Result<String> {
+        let bar = progress_bar(
+            chosen.len() * batch.algorithms.len(),
+            "sessions again, for the charts",
+        );
+        let charts = batch.charts(chosen, || bar.inc(1));
+        bar.finish_and_clear();
+        let settings = self.settings(batch);
+        let about: Vec<_> = batch
+            .algorithms
+            .iter()
+            .map(|entry| (entry.name.to_owned(), entry.about.to_owned()))
+            .collect();
+        let page = Page {
+            rows,
+            reference,
+            settings: &settings,
+            about: &about,
+            charts: &charts,
         };
-        let name = path.display();
-        let text = fs::read(path).with_context(|| format!("cannot read the configuration {name}"))?;
-        let wrong = || format!("{name} is no configuration of the engine");
-        let over: serde_json::Value = serde_json::from_slice(&text).with_context(wrong)?;
-        let mut value = serde_json::to_value(config).with_context(wrong)?;
-        merge(&mut value, over);
-        serde_json::from_value(value).with_context(wrong)
+        let mut left_out = 0;
+        written(file, path, |out| {
+            left_out = html::write(out, &page)?;
+            Ok(())
+        })?;
+        let shown = count(charts.len() - left_out, "trace");
+        let rest = match left_out {
+            0 => String::new(),
+            n => format!("; {n} more had no room, choose with --chart"),
+        };
+        Ok(format!(
+            "{}: the report, with {shown} over time{rest}",
+            path.display()
+        ))
     }
 
-    fn origins(&self, traces: &[FamilyTrace], buffer_s: f64) -> Result<BTreeMap<String, Arc<Origin>>> {
-        let mut files: BTreeMap<Option<&str>, &Path> = BTreeMap::new();
-        for content in &self.content {
-            let (family, file) = match content.split_once('=') {
-                Some((family, file)) if !family.contains(['/', '\\']) => (Some(family), file),
-                _ => (None, content.as_str()),
-            };
-            if files.insert(family, Path::new(file)).is_some() {
-                match family {
-                    Some(family) => bail!("--content is given twice for the family {family}"),
-                    None => bail!(
-                        "--content is given twice for all families; name the family of one: FAMILY=FILE"
-                    ),
-                }
+    /// What the report says of the run.
+    fn settings(&self, batch: &Batch) -> Vec<(String, String)> {
+        let objective = &batch.objective;
+        let name = score::OBJECTIVES
+            .iter()
+            .find(|(_, known)| known.utility == objective.utility)
+            .map_or("", |(name, _)| name);
+        let mut settings = vec![
+            (
+                "objective",
+                format!(
+                    "{name}; a second of stall costs {}, a rise {}, a fall {}",
+                    weight(objective.stall),
+                    weight(objective.rise),
+                    weight(objective.fall)
+                ),
+            ),
+            ("buffer", format!("{} s", batch.config.buffer.goal_s)),
+        ];
+        if let Some(preset) = self.preset {
+            settings.push(("preset", preset.name().replace('_', "-")));
+        }
+        let mut contents: Vec<_> = batch
+            .origins
+            .values()
+            .map(|origin| {
+                let content = origin.content();
+                let segments = content.segments().len();
+                let segment_s = content.segment_duration().as_secs_f64();
+                format!("{} ({segments} × {segment_s} s)", content.name())
+            })
+            .collect();
+        contents.sort();
+        contents.dedup();
+        settings.push(("content", contents.join(", ")));
+        let mut network = vec![
+            match self.slow_start {
+                true => "slow start",
+                false => "no slow start",
             }
+            .to_owned(),
+        ];
+        if batch.link.outages.iter().next().is_some() {
+            network.push("with outages".to_owned());
         }
-        let families: Vec<&str> = traces.iter().map(|trace| trace.family.as_str()).collect();
-        if let Some(unknown) = files.keys().flatten().find(|family| !families.contains(family)) {
-            let mut known = families;
-            known.dedup();
-            bail!(
-                "--content names the family {unknown}, but the traces are of {}",
-                known.join(", ")
-            );
+        if let Some(kbps) = self.audio_kbps {
+            network.push(format!("audio of {kbps} kbit/s beside the video"));
         }
-        let mut read: BTreeMap<&Path, Arc<Origin>> = BTreeMap::new();
-        let mut origins = BTreeMap::new();
-        for family in families {
-            if origins.contains_key(family) {
-                continue;
-            }
-            let Some(file) = files.get(&Some(family)).or_else(|| files.get(&None)).copied() else {
-                bail!(
-                    "there is no content for the family {family}; give --content FILE or --content {family}=FILE"
-                );
-            };
-            let origin = match read.get(file) {
-                Some(origin) => Arc::clone(origin),
-                None => {
-                    let content = Content::read(file)?;
-                    score::check(&self.objective, &content)?;
-                    let segment_s = content.segment_duration().as_secs_f64();
-                    // The engine always lets itself have two.
-                    if buffer_s < 2.0 * segment_s {
-                        bail!(
-                            "a buffer of {buffer_s} s is too small for {}: the player needs room for two segments, {} s",
-                            file.display(),
-                            2.0 * segment_s
-                        );
-                    }
-                    Arc::new(Origin::new(content))
-                }
-            };
-            read.insert(file, Arc::clone(&origin));
-            origins.insert(family.to_owned(), origin);
-        }
-        Ok(origins)
+        settings.push(("network", network.join(", ")));
+        settings.push(("engine", env!("CARGO_PKG_VERSION").to_owned()));
+        settings
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 }
 
-fn progress_bar(sessions: usize) -> ProgressBar {
+/// The scores of the first algorithm that is no reference, by trace: what the charts are chosen by.
+fn scores<E>(results: &[Result<Row, E>], batch: &Batch, reference: Option<&str>) -> Vec<Option<f64>> {
+    let first = batch
+        .algorithms
+        .iter()
+        .position(|entry| Some(entry.name) != reference)
+        .unwrap_or(0);
+    results
+        .chunks(batch.algorithms.len().max(1))
+        .map(|of_trace| Some(of_trace.get(first)?.as_ref().ok()?.qoe))
+        .collect()
+}
+
+fn weight(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn create(path: &Path) -> Result<Aside> {
+    Aside::create(path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn written(
+    file: Aside,
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<Aside>) -> io::Result<()>,
+) -> Result<()> {
+    let mut out = BufWriter::new(file);
+    let result =
+        write(&mut out).and_then(|()| out.into_inner().map_err(io::IntoInnerError::into_error)?.finish());
+    result.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Prints to standard output. A reader that has seen enough, such as `head`, is no reason to stop writing files.
+fn say(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+fn progress_bar(sessions: usize, what: &str) -> ProgressBar {
     // Hidden by itself where standard error is no terminal.
     let bar = ProgressBar::new(sessions as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} sessions, {eta} left") {
+    if let Ok(style) =
+        ProgressStyle::with_template(&format!("{{bar:40}} {{pos}}/{{len}} {what}, {{eta}} left"))
+    {
         bar.set_style(style);
     }
     bar
@@ -221,19 +388,7 @@ fn speed(rows: &[Row]) -> String {
     let factor = virtual_s / real_s.max(1e-9);
     format!(
         "{}, {:.1} hours of playback in {real_s:.1} s of one core: {factor:.0} × real time",
-        report::count(rows.len(), "session"),
+        count(rows.len(), "session"),
         virtual_s / 3600.0
     )
-}
-
-/// Lays `over` on `value`: objects are merged, everything else is replaced.
-fn merge(value: &mut serde_json::Value, over: serde_json::Value) {
-    match (value, over) {
-        (serde_json::Value::Object(value), serde_json::Value::Object(over)) => {
-            for (key, over) in over {
-                merge(value.entry(key).or_insert(serde_json::Value::Null), over);
-            }
-        }
-        (value, over) => *value = over,
-    }
 }
