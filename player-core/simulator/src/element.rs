@@ -1,11 +1,12 @@
-//! A virtual media element with one source buffer: it plays whenever it has media at the playhead, and stalls otherwise.
+//! A virtual media element with its source buffers: it plays whenever each of them has media at the playhead, and stalls
+//! otherwise.
 //!
 //! Playback is wanted from the start. It begins, and goes on after a stall, as soon as there is any media at the playhead:
 //! here segments arrive whole, so that is after the first segment.
 
 use std::time::Duration;
 
-use player_core::input::MediaState;
+use player_core::input::{MediaState, TrackKind};
 use player_core::time::TimeRange;
 use player_core::{Instant, MediaTime};
 
@@ -13,7 +14,7 @@ use player_core::{Instant, MediaTime};
 pub const REPORT_INTERVAL: Duration = Duration::from_millis(250);
 const FRAMES_PER_SECOND: u64 = 25;
 
-/// The element and its source buffer.
+/// The element and its source buffers.
 #[derive(Clone, Debug, Default)]
 pub struct Element {
     now: Instant,
@@ -22,8 +23,10 @@ pub struct Element {
     ended: bool,
     seeking: bool,
     end_of_stream: bool,
-    /// Sorted, without touching neighbours.
-    buffered: Vec<TimeRange>,
+    /// What each holds: sorted, without touching neighbours.
+    buffers: Vec<(TrackKind, Vec<TimeRange>)>,
+    /// What all of them hold.
+    playable: Vec<TimeRange>,
     played: Duration,
     next_report: Option<Instant>,
     stalls: Vec<Stall>,
@@ -43,7 +46,7 @@ pub struct Stall {
 }
 
 impl Element {
-    /// An element without media, at zero, that is to play.
+    /// An element without source buffers, at zero, that is to play.
     pub fn new() -> Self {
         Self::default()
     }
@@ -71,24 +74,37 @@ impl Element {
         changed || due
     }
 
-    /// Adds media. True if there is a new state to report.
-    pub fn append(&mut self, range: TimeRange) -> bool {
+    /// Makes a source buffer; false if there is one of this kind. They are to be made before anything is appended.
+    pub fn create_buffer(&mut self, kind: TrackKind) -> bool {
+        let new = !self.has_buffer(kind);
+        if new {
+            self.buffers.push((kind, Vec::new()));
+            self.intersect();
+        }
+        new
+    }
+
+    /// Adds media to a source buffer; nothing if it does not exist. True if there is a new state to report.
+    pub fn append(&mut self, kind: TrackKind, range: TimeRange) -> bool {
         self.end_of_stream = false;
-        if range.start < range.end {
-            self.buffered.push(range);
-            self.normalize();
+        if let Some(buffer) = self.buffer_mut(kind).filter(|_| range.start < range.end) {
+            insert(buffer, range);
+            self.intersect();
         }
         self.advance(self.now)
     }
 
-    /// Removes media. True if there is a new state to report.
-    pub fn remove(&mut self, range: TimeRange) -> bool {
-        let kept = self.buffered.iter().flat_map(|have| {
-            let before = TimeRange::new(have.start, have.end.min(range.start));
-            let after = TimeRange::new(have.start.max(range.end), have.end);
-            [before, after]
-        });
-        self.buffered = kept.filter(|have| have.start < have.end).collect();
+    /// Removes media from a source buffer. True if there is a new state to report.
+    pub fn remove(&mut self, kind: TrackKind, range: TimeRange) -> bool {
+        if let Some(buffer) = self.buffer_mut(kind) {
+            let kept = buffer.iter().flat_map(|have| {
+                let before = TimeRange::new(have.start, have.end.min(range.start));
+                let after = TimeRange::new(have.start.max(range.end), have.end);
+                [before, after]
+            });
+            *buffer = kept.filter(|have| have.start < have.end).collect();
+            self.intersect();
+        }
         self.advance(self.now)
     }
 
@@ -117,7 +133,7 @@ impl Element {
         let ready_state = match ahead {
             _ if self.ended => 2,
             Some(_) => 4,
-            None if self.buffered.is_empty() => 0,
+            None if self.playable.is_empty() => 0,
             // A frame remains on the screen in a stall; nothing is known of a position that was jumped to.
             None => 2 - u8::from(self.seeking),
         };
@@ -135,9 +151,15 @@ impl Element {
         }
     }
 
-    /// What the source buffer holds.
-    pub fn buffered(&self) -> &[TimeRange] {
-        &self.buffered
+    /// Whether there is a source buffer of this kind.
+    pub fn has_buffer(&self, kind: TrackKind) -> bool {
+        self.buffers.iter().any(|(have, _)| *have == kind)
+    }
+
+    /// What a source buffer holds.
+    pub fn buffered(&self, kind: TrackKind) -> &[TimeRange] {
+        let buffer = self.buffers.iter().find(|(have, _)| *have == kind);
+        buffer.map_or(&[], |(_, ranges)| ranges)
     }
 
     /// The playhead.
@@ -168,7 +190,7 @@ impl Element {
 
     /// Where the media at the playhead ends, if there is any.
     fn buffer_end(&self) -> Option<MediaTime> {
-        self.buffered
+        self.playable
             .iter()
             .find(|range| range.contains(self.position))
             .map(|range| range.end)
@@ -178,7 +200,7 @@ impl Element {
     fn update(&mut self) -> bool {
         let at_end = self.end_of_stream
             && self
-                .buffered
+                .playable
                 .last()
                 .is_none_or(|range| range.end <= self.position);
         let play = self.buffer_end().is_some() && !self.ended;
@@ -206,22 +228,52 @@ impl Element {
         true
     }
 
-    fn normalize(&mut self) {
-        self.buffered.sort_unstable_by_key(|range| range.start);
-        let mut merged: Vec<TimeRange> = Vec::with_capacity(self.buffered.len());
-        for range in &self.buffered {
-            match merged.last_mut() {
-                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-                _ => merged.push(*range),
-            }
-        }
-        self.buffered = merged;
+    fn buffer_mut(&mut self, kind: TrackKind) -> Option<&mut Vec<TimeRange>> {
+        let buffer = self.buffers.iter_mut().find(|(have, _)| *have == kind);
+        buffer.map(|(_, ranges)| ranges)
     }
+
+    fn intersect(&mut self) {
+        self.playable.clear();
+        let Some(((_, first), others)) = self.buffers.split_first() else {
+            return;
+        };
+        self.playable.extend(first);
+        for (_, other) in others {
+            let common = self.playable.iter().flat_map(|a| {
+                let both = |b: &TimeRange| TimeRange::new(a.start.max(b.start), a.end.min(b.end));
+                other.iter().map(both).filter(|both| both.start < both.end)
+            });
+            self.playable = common.collect();
+        }
+    }
+}
+
+/// Adds a range to sorted ones that do not touch each other.
+fn insert(ranges: &mut Vec<TimeRange>, new: TimeRange) {
+    let from = ranges.partition_point(|range| range.end < new.start);
+    let to = ranges.partition_point(|range| range.start <= new.end);
+    let touched = ranges.get(from..to).unwrap_or_default();
+    let merged = touched.iter().fold(new, |merged, range| {
+        TimeRange::new(merged.start.min(range.start), merged.end.max(range.end))
+    });
+    ranges.splice(from..to, [merged]);
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const VIDEO: TrackKind = TrackKind::Video;
+    const AUDIO: TrackKind = TrackKind::Audio;
+
+    fn element() -> Element {
+        let mut element = Element::new();
+        assert!(element.create_buffer(VIDEO));
+        element
+    }
 
     fn range(from_ms: i64, to_ms: i64) -> TimeRange {
         TimeRange::new(MediaTime::from_millis(from_ms), MediaTime::from_millis(to_ms))
@@ -254,19 +306,19 @@ mod tests {
 
     #[test]
     fn it_starts_stalls_goes_on_and_ends() {
-        let mut e = Element::new();
+        let mut e = element();
         assert_eq!(
             (e.next(), e.state().ready_state, e.state().paused),
             (None, 0, false)
         );
         e.advance(at(700));
-        assert!(e.append(range(0, 1000)), "it starts");
+        assert!(e.append(VIDEO, range(0, 1000)), "it starts");
         assert_eq!((e.state().ready_state, e.is_playing()), (4, true));
         assert_eq!(play_until(&mut e, 2000), [950, 1200, 1450, 1700]);
         assert_eq!((e.state().ready_state, e.is_playing()), (2, false));
         assert_eq!(e.position(), MediaTime::from_millis(1000));
-        assert!(e.append(range(1000, 2000)), "it goes on");
-        assert!(!e.append(range(2000, 2100)), "more media changes nothing");
+        assert!(e.append(VIDEO, range(1000, 2000)), "it goes on");
+        assert!(!e.append(VIDEO, range(2000, 2100)), "more media changes nothing");
         assert!(!e.end_of_stream());
         assert_eq!(play_until(&mut e, 9000), [2250, 2500, 2750, 3000, 3100]);
         assert!(e.has_ended() && e.state().ended);
@@ -278,8 +330,8 @@ mod tests {
 
     #[test]
     fn without_the_end_of_the_stream_it_waits_for_more() {
-        let mut e = Element::new();
-        e.append(range(0, 100));
+        let mut e = element();
+        e.append(VIDEO, range(0, 100));
         assert_eq!(play_until(&mut e, 500), [100]);
         assert!(!e.has_ended());
         assert!(e.end_of_stream());
@@ -288,10 +340,10 @@ mod tests {
 
     #[test]
     fn a_gap_stops_it_until_it_is_told_to_jump() {
-        let mut e = Element::new();
-        e.append(range(0, 100));
-        e.append(range(150, 400));
-        assert_eq!(e.buffered(), [range(0, 100), range(150, 400)]);
+        let mut e = element();
+        e.append(VIDEO, range(0, 100));
+        e.append(VIDEO, range(150, 400));
+        assert_eq!(e.buffered(VIDEO), [range(0, 100), range(150, 400)]);
         assert_eq!(play_until(&mut e, 200), [100]);
         e.seek(MediaTime::from_millis(150));
         assert!(e.is_playing() && !e.state().seeking);
@@ -305,13 +357,59 @@ mod tests {
 
     #[test]
     fn removing_splits_and_trims() {
-        let mut e = Element::new();
-        e.append(range(0, 1000));
-        e.remove(range(200, 300));
-        e.remove(range(900, 2000));
-        e.append(range(250, 300));
-        assert_eq!(e.buffered(), [range(0, 200), range(250, 900)]);
-        assert!(e.remove(range(0, 150)), "the playhead lost its media");
+        let mut e = element();
+        e.append(VIDEO, range(0, 1000));
+        e.remove(VIDEO, range(200, 300));
+        e.remove(VIDEO, range(900, 2000));
+        e.append(VIDEO, range(250, 300));
+        assert_eq!(e.buffered(VIDEO), [range(0, 200), range(250, 900)]);
+        assert!(e.remove(VIDEO, range(0, 150)), "the playhead lost its media");
         assert!(!e.is_playing());
+    }
+
+    #[test]
+    fn it_plays_what_both_buffers_hold() {
+        let mut e = element();
+        assert!(e.create_buffer(AUDIO) && !e.create_buffer(AUDIO));
+        assert!(!e.append(VIDEO, range(0, 1000)), "there is no sound yet");
+        assert_eq!((e.next(), e.state().ready_state), (None, 0));
+        assert!(e.append(AUDIO, range(0, 400)));
+        assert_eq!(e.ahead(), MediaTime::from_millis(400));
+        assert_eq!(play_until(&mut e, 500), [250, 400]);
+        e.append(AUDIO, range(600, 900));
+        assert!(!e.is_playing(), "a hole in the sound");
+        assert!(e.append(AUDIO, range(400, 650)));
+        assert_eq!(e.ahead(), MediaTime::from_millis(500));
+        e.end_of_stream();
+        assert_eq!(play_until(&mut e, 5000), [750, 1000]);
+        assert!(e.has_ended());
+        assert!(
+            !e.append(TrackKind::Text, range(0, 9000)),
+            "nobody made that buffer"
+        );
+        assert_eq!(e.buffered(TrackKind::Text), []);
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_hold_every_millisecond_that_was_added(
+            added in prop::collection::vec((0_i64..60, 1_i64..15), 0..12),
+            removed in (0_i64..60, 1_i64..15),
+        ) {
+            let mut e = element();
+            let mut held = [false; 80];
+            for &(start, length) in &added {
+                e.append(VIDEO, range(start, start + length));
+                (start..start + length).for_each(|t| held[t as usize] = true);
+            }
+            e.remove(VIDEO, range(removed.0, removed.0 + removed.1));
+            (removed.0..removed.0 + removed.1).for_each(|t| held[t as usize] = false);
+            let ranges = e.buffered(VIDEO);
+            for (t, held) in held.iter().enumerate() {
+                let t = MediaTime::from_millis(t as i64);
+                prop_assert_eq!(ranges.iter().any(|r| r.contains(t)), *held, "{:?}", ranges);
+            }
+            prop_assert!(ranges.windows(2).all(|pair| pair[0].end < pair[1].start), "{:?}", ranges);
+        }
     }
 }

@@ -173,7 +173,6 @@ impl Session<'_> {
             queue: VecDeque::new(),
             asked: BTreeMap::new(),
             bodies: BTreeMap::new(),
-            has_buffer: false,
             rungs: vec![None; content.segments().len()],
             failure: None,
             outcome: Outcome::default(),
@@ -207,7 +206,6 @@ struct Driver<'a, 'log> {
     asked: BTreeMap<RequestId, Asked>,
     /// Segments that have arrived and are not released.
     bodies: BTreeMap<RequestId, SegmentRef>,
-    has_buffer: bool,
     /// What was appended, by segment.
     rungs: Vec<Option<usize>>,
     failure: Option<PlayerError>,
@@ -318,15 +316,18 @@ impl Driver<'_, '_> {
                 }
                 self.queue.retain(|input| request_of(input) != Some(request));
             }
-            Output::CreateBuffer {
-                kind: TrackKind::Video,
-                ..
-            } if !self.has_buffer => self.has_buffer = true,
             Output::CreateBuffer { kind, .. } => {
-                return Err(format!(
-                    "it made a source buffer for {} that nobody needs",
-                    kind.name()
-                ));
+                let known = match kind {
+                    TrackKind::Video => true,
+                    TrackKind::Audio => self.origin.has_audio(),
+                    TrackKind::Text => false,
+                };
+                if !known || !self.element.create_buffer(kind) {
+                    return Err(format!(
+                        "it made a source buffer for {} that nobody needs",
+                        kind.name()
+                    ));
+                }
             }
             Output::EndOfStream => {
                 let changed = self.element.end_of_stream();
@@ -340,8 +341,8 @@ impl Driver<'_, '_> {
                 self.bodies.remove(&request);
             }
             Output::Remove { kind, range } => {
-                let changed = self.element.remove(range);
-                let buffered = self.element.buffered().to_vec();
+                let changed = self.element.remove(kind, range);
+                let buffered = self.element.buffered(kind).to_vec();
                 self.queue.push_back(Input::Removed { kind, buffered });
                 self.changed(changed);
             }
@@ -424,7 +425,7 @@ impl Driver<'_, '_> {
         let asked = self.asked.remove(&request)?;
         if let Some(recorder) = &mut self.recorder {
             let ended_s = seconds(self.now);
-            recorder.transfer(Transfer {
+            let transfer = Transfer {
                 requested_s: seconds(asked.at),
                 first_byte_s: asked.first_byte.map_or(ended_s, seconds),
                 ended_s,
@@ -432,23 +433,31 @@ impl Driver<'_, '_> {
                 rung: asked.segment.rung,
                 bytes,
                 abandoned,
-            });
+            };
+            recorder.transfer(asked.segment.kind, transfer);
         }
         Some(asked.segment)
     }
 
     fn append(&mut self, append: &Append) -> Result<(), String> {
-        let request = append.request.0;
-        if !self.has_buffer || append.kind != TrackKind::Video {
+        let (request, kind) = (append.request.0, append.kind);
+        if !self.element.has_buffer(kind) {
             return Err(format!(
                 "it appended to a source buffer for {} that was never made",
-                append.kind.name()
+                kind.name()
             ));
         }
         let segment = *self
             .bodies
             .get(&append.request)
             .ok_or_else(|| format!("it appended response {request}, which is not there"))?;
+        if segment.kind != kind {
+            return Err(format!(
+                "it appended response {request}, which is {}, to the source buffer for {}",
+                segment.kind.name(),
+                kind.name()
+            ));
+        }
         let whole = ByteRange {
             offset: 0,
             length: segment.bytes,
@@ -460,6 +469,7 @@ impl Driver<'_, '_> {
         }
         let range = self.origin.time_range(segment.index);
         if let Some(rung) = self.rungs.get_mut(segment.index)
+            && kind == TrackKind::Video
             && (rung.is_none() || self.element.position() <= range.start)
         {
             *rung = Some(segment.rung);
@@ -468,12 +478,9 @@ impl Driver<'_, '_> {
         let offset = append.timestamp_offset;
         let changed = self
             .element
-            .append(TimeRange::new(range.start + offset, range.end + offset));
-        let buffered = self.element.buffered().to_vec();
-        self.queue.push_back(Input::Appended {
-            kind: append.kind,
-            buffered,
-        });
+            .append(kind, TimeRange::new(range.start + offset, range.end + offset));
+        let buffered = self.element.buffered(kind).to_vec();
+        self.queue.push_back(Input::Appended { kind, buffered });
         self.changed(changed);
         self.note_level();
         Ok(())
@@ -518,12 +525,8 @@ impl Driver<'_, '_> {
                 stall: Duration::ZERO,
             });
         }
-        let segment_us = self.origin.content().segment_duration().as_micros();
-        let last = played.len().saturating_sub(1);
         for stall in self.element.stalls() {
-            let index = usize::try_from(stall.position.as_micros() / segment_us)
-                .unwrap_or_default()
-                .min(last);
+            let index = self.origin.content().segment_at(stall.position);
             if let Some(segment) = played.get_mut(index) {
                 segment.stall += stall.duration;
             }

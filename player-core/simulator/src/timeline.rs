@@ -1,6 +1,7 @@
 //! What happened when in a session, for charts.
 
 use player_core::Instant;
+use player_core::input::TrackKind;
 
 use crate::element::Stall;
 
@@ -9,8 +10,10 @@ use crate::element::Stall;
 pub struct Timeline {
     /// The buffer, at each change of its course (in between it runs straight).
     pub buffer: Vec<BufferLevel>,
-    /// Requests for segments, in the order of their ends.
+    /// Requests for segments of video, in the order of their ends.
     pub transfers: Vec<Transfer>,
+    /// Requests for segments of audio, in the order of their ends.
+    pub audio: Vec<Transfer>,
     /// Times without pictures: from, to. The first one is start-up.
     pub stalls: Vec<(f64, f64)>,
 }
@@ -77,8 +80,11 @@ impl Recorder {
     }
 
     /// A request has ended.
-    pub(crate) fn transfer(&mut self, transfer: Transfer) {
-        self.timeline.transfers.push(transfer);
+    pub(crate) fn transfer(&mut self, kind: TrackKind, transfer: Transfer) {
+        match kind {
+            TrackKind::Audio => self.timeline.audio.push(transfer),
+            TrackKind::Text | TrackKind::Video => self.timeline.transfers.push(transfer),
+        }
     }
 
     /// The timeline, with the element's stalls.

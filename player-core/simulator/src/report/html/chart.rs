@@ -286,6 +286,7 @@ pub(super) mod test {
             }],
             transfers,
             stalls: vec![(0.0, 0.58)],
+            ..Timeline::default()
         };
         let session = ChartSession {
             algorithm: algorithm.to_owned(),
