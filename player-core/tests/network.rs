@@ -57,6 +57,77 @@ fn small_segments_far_away_do_not_keep_it_low() {
 }
 
 #[test]
+fn segments_that_are_over_before_the_connection_is_up_to_speed_do_not_keep_it_low() {
+    // The same with pictures that hardly move: a quarter of the declared bitrate, and a round trip of a fifth of a second.
+    for algorithm in [Algorithm::Bola, Algorithm::Throughput] {
+        let mut world = World::new(config(algorithm, None));
+        world.latency = Duration::from_millis(200);
+        world.bps = 20e6;
+        world.slow_start = true;
+        let url = world.serve_dash(100);
+        for reply in world.files.values_mut() {
+            reply.bytes = if reply.bytes > 10_000 && reply.body.is_empty() {
+                reply.bytes / 4
+            } else {
+                reply.bytes
+            };
+        }
+        world.load(url);
+        world.play();
+        world.run(120.0);
+        let video = world.video_since(0);
+        let high = video
+            .iter()
+            .rev()
+            .take(10)
+            .filter(|name| **name == "high")
+            .count();
+        assert_eq!(high, 10, "{algorithm:?}: {video:?}");
+    }
+}
+
+#[test]
+fn a_line_that_does_not_carry_more_is_tried_ever_more_rarely() {
+    // The same small segments over a line that is as slow as they look.
+    let mut world = World::new(config(Algorithm::Throughput, None));
+    world.latency = Duration::from_millis(200);
+    world.bps = 1.4e6;
+    let url = world.serve_dash(400);
+    for (path, reply) in &mut world.files {
+        reply.bytes = if path.contains("low/") {
+            reply.bytes / 4
+        } else {
+            reply.bytes
+        };
+    }
+    world.load(url);
+    world.play();
+    world.run(1500.0);
+    let video = world.video_since(0);
+    let tries: Vec<_> = (0..video.len()).filter(|n| video[*n] != "low").collect();
+    assert!((2..=8).contains(&tries.len()), "{tries:?}");
+    let gaps: Vec<_> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(
+        gaps.is_sorted() && gaps.first().is_some_and(|gap| *gap >= 7),
+        "{tries:?}"
+    );
+    assert_eq!(
+        world.state(),
+        player_core::telemetry::schema::PlaybackState::Playing
+    );
+    let stalled = world.events.iter().any(|e| {
+        matches!(
+            e,
+            player_core::output::PlayerEvent::State {
+                state: player_core::telemetry::schema::PlaybackState::Rebuffering,
+                ..
+            }
+        )
+    });
+    assert!(!stalled);
+}
+
+#[test]
 fn time_to_first_byte_is_no_throughput() {
     let mut world = playing(config(Algorithm::Throughput, None));
     world.latency = Duration::from_millis(1500);

@@ -16,12 +16,14 @@ mod bola;
 mod estimate;
 pub mod headgate;
 pub mod objective;
+pub mod probe;
 mod throughput;
 
 pub use bola::Bola;
 pub use estimate::ThroughputEstimator;
 pub use headgate::Headgate;
 pub use objective::{Objective, Utility};
+pub use probe::Probe;
 pub use throughput::Throughput;
 
 /// An ABR algorithm.

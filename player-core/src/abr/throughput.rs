@@ -1,8 +1,8 @@
-//! The throughput rule: the highest rendition that a share of the measured throughput can carry.
+//! The throughput rule: the highest rendition that a share of the measured throughput can carry, or is [seen](super::probe) to carry.
 
 use core::time::Duration;
 
-use super::{Abr, Context, Download, Flight, NetworkMemory, Progress, ThroughputEstimator};
+use super::{Abr, Context, Download, Flight, NetworkMemory, Probe, Progress, ThroughputEstimator};
 use crate::config::AbrConfig;
 use crate::time::Bitrate;
 
@@ -13,6 +13,7 @@ const SAFETY: f64 = 0.9;
 #[derive(Clone, Debug)]
 pub struct Throughput {
     estimator: ThroughputEstimator,
+    probe: Probe,
 }
 
 impl Throughput {
@@ -20,6 +21,7 @@ impl Throughput {
     pub fn new(config: &AbrConfig) -> Self {
         Self {
             estimator: ThroughputEstimator::new(config.initial_throughput_kbps),
+            probe: Probe::default(),
         }
     }
 }
@@ -35,12 +37,13 @@ impl Abr for Throughput {
 
     fn on_download(&mut self, download: &Download) {
         self.estimator.on_download(download);
+        self.probe.on_download(download);
     }
 
     fn choose(&mut self, context: &Context<'_>) -> usize {
-        self.estimator
-            .bps()
-            .map_or(0, |bps| context.highest_below(bps * SAFETY))
+        let Some(bps) = self.estimator.bps() else { return 0 };
+        let choice = context.highest_below(bps * SAFETY);
+        self.probe.choose(context, choice, bps)
     }
 
     fn abandon(&mut self, _: &Context<'_>, _: &Flight) -> Option<usize> {
