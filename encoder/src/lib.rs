@@ -45,6 +45,7 @@
 //!   hls/master.m3u8          multivariant playlist
 //!   hls/<rendition>.m3u8     media playlists; "audio" is a group of its own
 //!   dash/manifest.mpd        static MPD, SegmentTemplate with SegmentTimeline
+//!   segments.json            size of every segment, for players that plan ahead; both manifests refer to it
 //!   <rendition>/init.mp4     ftyp, moov
 //!   <rendition>/<n>.m4s      styp, moof, mdat; n counts from 1
 //! ```

@@ -315,6 +315,7 @@ fn write_manifests(output: &OutputDir, renditions: &[Rendition]) -> Result<(), E
             &manifest::hls::media(rendition)?,
         )?;
     }
+    output.write(manifest::table::PATH, &manifest::table::table(renditions)?)?;
     output.write(MPD_PATH, &manifest::dash::mpd(renditions)?)?;
     output.write(MULTIVARIANT_PATH, &manifest::hls::multivariant(renditions)?)
 }

@@ -156,6 +156,24 @@ fn playlists_are_read_back() {
         .collect();
     assert_eq!(sizes, [(640, 360), (426, 240)]);
 
+    let table = fs::read(out.join("segments.json")).unwrap();
+    let table = player_core::manifest::table::parse(&table, "https://h/v/segments.json").unwrap();
+    for name in ["360p", "240p", "audio"] {
+        let sizes = table.of_representation(name).unwrap();
+        let playlist = format!("https://h/v/hls/{name}.m3u8");
+        assert_eq!(table.of_playlist(&playlist), Some(sizes));
+        assert_eq!(sizes.len(), 3);
+        for n in 0..3 {
+            let file = fs::metadata(out.join(format!("{name}/{}.m4s", n + 1))).unwrap();
+            assert_eq!(sizes.bytes(n), Some(file.len()), "{name} {n}");
+        }
+    }
+    for manifest in ["hls/master.m3u8", "dash/manifest.mpd"] {
+        let text = fs::read(out.join(manifest)).unwrap();
+        let read = player_core::manifest::parse(&text, &format!("https://h/v/{manifest}")).unwrap();
+        assert_eq!(read.segment_table.as_deref(), Some("https://h/v/segments.json"));
+    }
+
     let (audio_peak, audio_mean) = measured(&out, "audio", 2.0);
     for (variant, rendition) in master.variants.iter().zip(["360p", "240p"]) {
         let (peak, mean) = measured(&out, rendition, 2.0);
@@ -325,6 +343,7 @@ fn one_thread_gives_the_same_bytes_twice() {
             "audio/1.m4s",
             "hls/master.m3u8",
             "dash/manifest.mpd",
+            "segments.json",
         ];
         runs.push(names.map(|name| fs::read(bench.path("out").join(name)).unwrap()));
     }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use dash_mpd_core::{
     AdaptationSet, AudioChannelConfiguration, MPD, Period, Representation, Role, S, SegmentTemplate,
-    SegmentTimeline,
+    SegmentTimeline, SupplementalProperty,
 };
 
+use super::table;
 use crate::error::EncodeError;
 use crate::index::{Kind, Rendition};
 
@@ -40,6 +41,11 @@ pub(crate) fn mpd(renditions: &[Rendition]) -> Result<Vec<u8>, EncodeError> {
             start: Some(Duration::ZERO),
             adaptations,
             ..Period::default()
+        }],
+        supplemental_property: vec![SupplementalProperty {
+            schemeIdUri: "urn:headgate:segments:2026".to_owned(),
+            value: Some(table::URI.to_owned()),
+            ..SupplementalProperty::default()
         }],
         ..MPD::default()
     };

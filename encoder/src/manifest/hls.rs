@@ -2,9 +2,10 @@
 
 use m3u8_rs::{
     AlternativeMedia, AlternativeMediaType, ClosedCaptionGroupId, ExtTag, Map, MasterPlaylist, MediaPlaylist,
-    MediaPlaylistType, MediaSegment, Resolution, VariantStream,
+    MediaPlaylistType, MediaSegment, Resolution, SessionData, SessionDataField, VariantStream,
 };
 
+use super::table;
 use crate::error::EncodeError;
 use crate::index::{Kind, Rendition};
 
@@ -18,6 +19,12 @@ pub(crate) fn multivariant(renditions: &[Rendition]) -> Result<Vec<u8>, EncodeEr
     let mut playlist = MasterPlaylist {
         version: Some(VERSION),
         independent_segments: true,
+        session_data: vec![SessionData {
+            data_id: "dev.headgate.segments".to_owned(),
+            field: SessionDataField::Uri(table::URI.to_owned()),
+            language: None,
+            other_attributes: None,
+        }],
         ..MasterPlaylist::default()
     };
     for video in renditions.iter().filter(|rendition| rendition.is_video()) {

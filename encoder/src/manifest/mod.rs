@@ -1,4 +1,5 @@
-//! HLS playlists and a DASH manifest, both written from the one segment index.
+//! HLS playlists, a DASH manifest and the table of segment sizes that both refer to, all written from the one segment index.
 
 pub(crate) mod dash;
 pub(crate) mod hls;
+pub(crate) mod table;
