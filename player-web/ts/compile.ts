@@ -2,14 +2,19 @@
 
 import type { WasmSource } from './options.js';
 
-const ON_NODE = Boolean((globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node);
+interface NodeProcess {
+  getBuiltinModule?(name: 'node:fs'): { readFileSync(path: URL): BufferSource };
+}
+
+/** Node's own object, or another server's that has the like. */
+const NODE = (globalThis as { process?: NodeProcess }).process;
 
 /** @param advice what to do if it is not there */
 export async function compile(source: WasmSource, advice: string): Promise<WebAssembly.Module> {
   if (source instanceof WebAssembly.Module) return source;
   if (typeof source === 'object' && !(source instanceof URL)) return compiled(source, 'the `wasm` option', advice);
   const url = new URL(source, globalThis.document?.baseURI);
-  if (url.protocol === 'file:' && ON_NODE) return compiled(await read(url, advice), url.pathname, advice);
+  if (url.protocol === 'file:' && NODE) return compiled(read(url, advice), url.pathname, advice);
   const name = `${url.origin}${url.pathname}`;
   const response = await fetch(url, { credentials: 'same-origin' }).catch((error: Error) => {
     throw new Error(`the engine could not be fetched from ${name}: ${error.message}`);
@@ -24,14 +29,15 @@ export async function compile(source: WasmSource, advice: string): Promise<WebAs
   return compiled(await response.arrayBuffer(), name, advice);
 }
 
-/** A file, on a server. */
-async function read(url: URL, advice: string): Promise<BufferSource> {
-  // Not a literal: bundlers for browsers would look for it.
-  const module = 'node:fs/promises';
-  const { readFile } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ module)) as { readFile(url: URL): Promise<BufferSource> };
-  return readFile(url).catch((error: Error) => {
-    throw new Error(`the engine could not be read: ${error.message}: ${advice}`);
-  });
+/** A file, on a server. (An import of `node:fs`, static or not, would make bundlers for browsers look for it.) */
+function read(url: URL, advice: string): BufferSource {
+  const files = NODE?.getBuiltinModule?.('node:fs');
+  if (!files) throw new Error('the engine cannot be read before Node 20.16: give its bytes as `wasm`');
+  try {
+    return files.readFileSync(url);
+  } catch (error) {
+    throw new Error(`the engine could not be read: ${(error as Error).message}: ${advice}`);
+  }
 }
 
 async function compiled(bytes: BufferSource, name: string, advice: string): Promise<WebAssembly.Module> {

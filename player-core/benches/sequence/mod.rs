@@ -70,7 +70,7 @@ impl Sequence {
             let wait_ms = (buffer_ms + SEGMENT_MS).saturating_sub(BUFFER_MAX_MS);
             now_ms += wait_ms;
             buffer_ms -= wait_ms;
-            let upcoming = From(self, segment);
+            let upcoming = Ahead(self, segment);
             let context = |now_ms: u64, buffer_ms: u64| Context {
                 now: at(now_ms),
                 buffer_s: buffer_ms as f64 / 1000.0,
@@ -161,9 +161,9 @@ fn bitrate(rung: usize, rungs: usize) -> Rung {
     }
 }
 
-struct From<'a>(&'a Sequence, usize);
+struct Ahead<'a>(&'a Sequence, usize);
 
-impl Upcoming for From<'_> {
+impl Upcoming for Ahead<'_> {
     fn bytes(&self, rung: usize, ahead: usize) -> Option<u64> {
         let weight = self.0.weights.get(self.1 + ahead)?;
         let bitrate = self.0.ladder.get(rung)?.bitrate.as_f64();

@@ -44,13 +44,13 @@ fn set(table: &mut Vec<Vec<f64>>, rendition: usize, values: &[f64]) {
 
 /// The table as seen from segment number `number`; not a number if it is not known.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct From<'a> {
+pub(crate) struct Ahead<'a> {
     pub(crate) segments: &'a Segments,
     pub(crate) ladder: &'a Ladder,
     pub(crate) number: f64,
 }
 
-impl From<'_> {
+impl Ahead<'_> {
     fn find(&self, table: &[Vec<f64>], rung: usize, ahead: usize) -> Option<f64> {
         let row = table.get(self.ladder.caller(rung)?)?;
         let position = self.number - self.segments.first + ahead as f64;
@@ -63,7 +63,7 @@ impl From<'_> {
     }
 }
 
-impl Upcoming for From<'_> {
+impl Upcoming for Ahead<'_> {
     fn bytes(&self, rung: usize, ahead: usize) -> Option<u64> {
         self.find(&self.segments.bytes, rung, ahead)
             .filter(|bytes| *bytes > 0.0)
@@ -88,7 +88,7 @@ mod tests {
         segments.set_bytes(1, &[10.0, 11.0]);
         segments.set_bytes(usize::MAX, &[1.0]);
         segments.set_quality(1, &[80.0]);
-        let from = |number| From {
+        let from = |number| Ahead {
             segments: &segments,
             ladder: &ladder,
             number,

@@ -8,7 +8,7 @@ use player_core::{Bitrate, Instant};
 
 use crate::clock::Clock;
 use crate::ladder::Ladder;
-use crate::segments::{From, Segments};
+use crate::segments::{Ahead, Segments};
 
 /// What a choice may rest on is at most this, seconds; a day, for a float's sake.
 const MAX_S: f64 = 86_400.0;
@@ -250,7 +250,7 @@ impl Standalone {
             rungs: self.ladder.rungs(),
             last: moment.last.and_then(|index| self.ladder.rung(index)),
             started: moment.started.unwrap_or(self.started),
-            upcoming: From {
+            upcoming: Ahead {
                 segments: &self.segments,
                 ladder: &self.ladder,
                 number: moment.number,
@@ -267,7 +267,7 @@ struct Asked<'a> {
     rungs: &'a [abr::Rung],
     last: Option<usize>,
     started: bool,
-    upcoming: From<'a>,
+    upcoming: Ahead<'a>,
 }
 
 impl Asked<'_> {
