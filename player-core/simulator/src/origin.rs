@@ -2,12 +2,13 @@
 //!
 //! The MPD (ISO/IEC 23009-1) has one `SegmentList` a rendition with the byte range of each segment, so that the engine knows
 //! the exact sizes; a rendition is one file, and its segments initialize themselves. Where segments differ in duration, a
-//! `SegmentTimeline` says so.
+//! `SegmentTimeline` says so. Where the content's quality is known, a [segment table](player_core::manifest::table) says it.
 
 use std::fmt::{Arguments, Write as _};
 
 use player_core::MediaTime;
 use player_core::input::TrackKind;
+use player_core::manifest::table::SCHEME;
 use player_core::output::{Deliver, Fetch};
 use player_core::time::{ByteRange, TimeRange};
 
@@ -15,6 +16,8 @@ use crate::content::Content;
 
 /// URL of the manifest.
 pub const MANIFEST_URL: &str = "https://origin.invalid/manifest.mpd";
+/// URL of the segment table, if there is one.
+pub const TABLE_URL: &str = "https://origin.invalid/segments.json";
 /// What the URLs of all files begin with.
 const FOLDER: &str = "https://origin.invalid/";
 const AUDIO_FILE: &str = "audio.mp4";
@@ -25,6 +28,7 @@ const MAX_AUDIO_KBPS: f64 = 1e6;
 pub struct Origin {
     content: Content,
     manifest: String,
+    table: Option<String>,
     /// By rung and segment: where it ends in the rendition's file.
     video: Vec<Vec<u64>>,
     audio: Option<Audio>,
@@ -44,6 +48,8 @@ pub enum Resource {
     Manifest,
     /// A segment.
     Segment(SegmentRef),
+    /// The segment table.
+    Table,
 }
 
 /// One segment of one rendition.
@@ -77,6 +83,7 @@ impl Origin {
         let video: Vec<_> = (0..rungs).map(|rung| ends(sizes(rung))).collect();
         Self {
             manifest: manifest(&content, &video, None),
+            table: content.has_vmaf().then(|| table(&content)),
             content,
             video,
             audio: None,
@@ -117,15 +124,25 @@ impl Origin {
         &self.manifest
     }
 
+    /// The text of the segment table, if there is one.
+    pub fn table(&self) -> Option<&str> {
+        self.table.as_deref()
+    }
+
     /// What a request is for.
     ///
     /// # Errors
     /// If there is no such thing: the engine has no reason to ask for it, so this is a fault of the engine.
     pub fn resolve(&self, fetch: &Fetch) -> Result<Resource, String> {
-        if fetch.url == MANIFEST_URL {
+        let text = match fetch.url.as_str() {
+            MANIFEST_URL => Some(Resource::Manifest),
+            TABLE_URL if self.table.is_some() => Some(Resource::Table),
+            _ => None,
+        };
+        if let Some(text) = text {
             return match (fetch.range, fetch.deliver) {
-                (None, Deliver::Body) => Ok(Resource::Manifest),
-                _ => Err("it asked for the manifest in part or as media".to_owned()),
+                (None, Deliver::Body) => Ok(text),
+                _ => Err(format!("it asked for {} in part or as media", fetch.url)),
             };
         }
         let range = fetch
@@ -194,6 +211,11 @@ fn manifest(content: &Content, video: &[Vec<u64>], audio: Option<&Audio>) -> Str
         xs_duration(content.longest_segment()),
         xs_duration(content.duration()),
     ));
+    if content.has_vmaf() {
+        mpd.put(format_args!(
+            "<SupplementalProperty schemeIdUri=\"{SCHEME}\" value=\"segments.json\"/>\n"
+        ));
+    }
     mpd.timeline(content);
     for (rung, (kbps, ends)) in content.bitrates_kbps().iter().zip(video).enumerate() {
         let bandwidth = ((kbps * 1000.0).round() as u64).max(1);
@@ -217,6 +239,18 @@ fn manifest(content: &Content, video: &[Vec<u64>], audio: Option<&Audio>) -> Str
     }
     mpd.put(format_args!("</Period>\n</MPD>\n"));
     mpd.0
+}
+
+/// The quality of each segment. Its size is in the manifest.
+fn table(content: &Content) -> String {
+    let rungs = 0..content.bitrates_kbps().len();
+    let renditions: Vec<_> = rungs
+        .map(|rung| {
+            let vmaf = content.segments().iter().map(|segment| segment.vmaf.get(rung));
+            serde_json::json!({"dash": rung.to_string(), "quality": vmaf.collect::<Vec<_>>()})
+        })
+        .collect();
+    serde_json::json!({"version": 1, "renditions": renditions}).to_string()
 }
 
 struct Text(String);
@@ -433,5 +467,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn quality_is_in_a_table_that_the_engine_reads() {
+        let segments = [[20.0, 71.25], [33.5, 90.0]].map(|vmaf| Segment {
+            duration: MediaTime::from_millis(2000),
+            bytes: vec![1000, 2000],
+            vmaf: vmaf.to_vec(),
+        });
+        let content = Content::new("c", vec![4.0, 8.0], segments.to_vec()).unwrap();
+        let origin = Origin::new(content);
+        let presentation = player_core::manifest::parse(origin.manifest().as_bytes(), MANIFEST_URL).unwrap();
+        assert_eq!(presentation.segment_table.as_deref(), Some(TABLE_URL));
+        assert_eq!(origin.resolve(&fetch(TABLE_URL, None)), Ok(Resource::Table));
+        let table = player_core::manifest::table::parse(origin.table().unwrap().as_bytes(), TABLE_URL);
+        let quality = table
+            .unwrap()
+            .of_representation("1")
+            .map(|row| (row.quality(0), row.quality(1)));
+        assert_eq!(quality, Some((Some(71.25), Some(90.0))));
+        let plain = self::origin();
+        assert_eq!(plain.table(), None);
+        assert!(!plain.manifest().contains("SupplementalProperty"));
+        assert!(plain.resolve(&fetch(TABLE_URL, None)).is_err());
     }
 }

@@ -5,10 +5,12 @@ mod common;
 
 use std::time::Duration;
 
-use common::{flat_origin, origin, play, session, trace};
-use player_core::record;
+use common::{flat_origin, play, play_content, session, trace};
+use player_core::{MediaTime, record};
 use proptest::prelude::*;
+use simulator::Content;
 use simulator::batch::yardstick;
+use simulator::content::Segment;
 use simulator::score::{self, Played};
 use simulator::session::{Outcome, SessionError};
 use simulator::{Objective, algorithms};
@@ -177,7 +179,8 @@ fn time_outs_of_the_configuration_count() {
 }
 
 /// The yardstick's own recurrence, in seconds and floating point: download, stall, wait for room.
-fn reference(points: &[(f64, f64)], rtt_s: f64, segment_s: f64, buffer_max_s: f64, bits: &[f64]) -> Vec<f64> {
+/// Segments are seconds and bits.
+fn reference(points: &[(f64, f64)], rtt_s: f64, buffer_max_s: f64, segments: &[(f64, f64)]) -> Vec<f64> {
     let transfer = |start: f64, mut bits: f64| {
         let (mut t, mut piece_end) = (start, 0.0);
         for (ms, kbps) in points.iter().cycle() {
@@ -193,7 +196,7 @@ fn reference(points: &[(f64, f64)], rtt_s: f64, segment_s: f64, buffer_max_s: f6
     };
     let (mut t, mut buffer) = (0.0_f64, 0.0_f64);
     let mut stalls = Vec::new();
-    for bits in bits {
+    for (segment_s, bits) in segments {
         let wait = (buffer + segment_s - buffer_max_s).max(0.0);
         t += wait;
         buffer -= wait;
@@ -211,23 +214,30 @@ proptest! {
     #[test]
     fn stalls_are_those_of_the_reference(
         pieces in prop::collection::vec((200_u32..8000, 0_u32..4000), 1..12),
-        sizes in prop::collection::vec((1000_u64..8_000_000, 1000_u64..8_000_000, 0_usize..2), 2..25),
+        sizes in prop::collection::vec((1000_u64..1_000_000, 1000_u64..1_000_000, 0_usize..2, 1_i64..5), 2..25),
+        uniform in any::<bool>(),
         rtt_ms in 5_u32..300,
         segment_ms in 800_u32..6000,
         buffer_segments in 2.0_f64..8.0,
     ) {
         let mut points: Vec<_> = pieces.iter().map(|&(ms, kbps)| (f64::from(ms), f64::from(kbps))).collect();
         points.push((1000.0, 2000.0));
-        // Whole bytes, so that both mean the same.
-        let bits: Vec<_> = sizes.iter().map(|&(a, b, _)| vec![a / 8 * 8, b / 8 * 8]).collect();
         let chosen: Vec<_> = sizes.iter().map(|s| s.2).collect();
-        let origin = origin(segment_ms, &[500.0, 900.0], &bits);
+        // Quarters of the longest, or all the same.
+        let segment = |&(a, b, _, quarters): &(u64, u64, usize, i64)| Segment {
+            duration: MediaTime::from_millis(i64::from(segment_ms) * if uniform { 4 } else { quarters } / 4),
+            bytes: vec![a, b],
+            vmaf: Vec::new(),
+        };
+        let segments: Vec<_> = sizes.iter().map(segment).collect();
+        let seconds_and_bits = |(s, rung): (&Segment, &usize)| (s.duration.as_secs_f64(), s.bytes[*rung] as f64 * 8.0);
+        let expected: Vec<_> = segments.iter().zip(&chosen).map(seconds_and_bits).collect();
+        let content = Content::new("content", vec![500.0, 900.0], segments).unwrap();
         let trace = trace(f64::from(rtt_ms), &points);
-        let segment_s = f64::from(segment_ms) / 1000.0;
-        let buffer_s = segment_s * buffer_segments;
-        let bits: Vec<_> = bits.iter().zip(&chosen).map(|(row, rung)| row[*rung] as f64).collect();
-        let expected = reference(&points, f64::from(rtt_ms) / 1000.0, segment_s, buffer_s, &bits);
-        match play(&trace, &origin, buffer_s, &chosen) {
+        let content_s = content.duration().as_secs_f64();
+        let buffer_s = f64::from(segment_ms) / 1000.0 * buffer_segments;
+        let expected = reference(&points, f64::from(rtt_ms) / 1000.0, buffer_s, &expected);
+        match play_content(&trace, content, buffer_s, &chosen) {
             Ok(outcome) => {
                 prop_assert_eq!(rungs(&outcome), chosen);
                 for (segment, expected) in outcome.played.iter().zip(&expected) {
@@ -237,8 +247,8 @@ proptest! {
             }
             // Right only if it really takes that long.
             Err(SessionError::TooLong { .. }) => {
-                let total = expected.iter().sum::<f64>() + segment_s * expected.len() as f64;
-                prop_assert!(total > 20.0 * segment_s * expected.len() as f64);
+                let total = expected.iter().sum::<f64>() + content_s;
+                prop_assert!(total > 20.0 * content_s);
             }
             Err(error) => prop_assert!(false, "{}", error),
         }

@@ -4,7 +4,8 @@
 //! The manifest is read by the engine's own parser, so that the content is what the engine would play: the first video
 //! track of the first period. A segment's size is its byte range's length, or else its file's. The nominal bitrate of a
 //! rendition is the one the engine reckons with: the declared average if there is one, else the declared peak; if nothing is
-//! declared (an HLS media playlist alone), the mean of its segments.
+//! declared (an HLS media playlist alone), the mean of its segments. If the manifest refers to a [segment table][table] that
+//! knows the quality of every segment, the content has it.
 
 use std::fs;
 use std::io;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use player_core::MediaTime;
 use player_core::input::TrackKind;
+use player_core::manifest::table::{self, SegmentTable};
 use player_core::manifest::{self, MAX_BYTES, MAX_ENTRIES, ManifestError};
 use player_core::presentation::{Rendition, SegmentIndex, SegmentSource};
 
@@ -91,6 +93,8 @@ struct Column {
     id: String,
     durations: Vec<MediaTime>,
     bytes: Vec<u64>,
+    /// Empty if it is not known of every segment.
+    quality: Vec<f64>,
 }
 
 impl Reader<'_> {
@@ -110,10 +114,16 @@ impl Reader<'_> {
         let Some(video) = tracks.find(|track| track.kind == TrackKind::Video) else {
             return Err(self.wrong("there is no video in it"));
         };
-        let columns = video.renditions.iter().map(|rendition| self.column(rendition));
+        let table = presentation
+            .segment_table
+            .map(|url| self.table(&url))
+            .transpose()?;
+        let columns = video.renditions.iter();
+        let columns = columns.map(|rendition| self.column(rendition, table.as_ref()));
         let mut columns = columns.collect::<Result<Vec<_>, _>>()?;
         columns.sort_by(|a, b| a.kbps.total_cmp(&b.kbps));
         self.check_aligned(&columns)?;
+        let has_quality = columns.iter().all(|column| !column.quality.is_empty());
         let durations = columns.first().map(|column| column.durations.as_slice());
         let segments = durations.unwrap_or_default().iter().enumerate();
         let segments = segments.map(|(i, duration)| Segment {
@@ -123,13 +133,27 @@ impl Reader<'_> {
                 .filter_map(|column| column.bytes.get(i))
                 .copied()
                 .collect(),
-            vmaf: Vec::new(),
+            vmaf: if has_quality {
+                columns
+                    .iter()
+                    .filter_map(|column| column.quality.get(i))
+                    .copied()
+                    .collect()
+            } else {
+                Vec::new()
+            },
         });
         let kbps = columns.iter().map(|column| column.kbps).collect();
         Content::new(name, kbps, segments.collect()).map_err(|reason| self.wrong(reason))
     }
 
-    fn column(&self, rendition: &Rendition) -> Result<Column, ContentError> {
+    fn table(&self, url: &str) -> Result<SegmentTable, ContentError> {
+        let path = self.path_of(url)?;
+        let bytes = read_manifest(&path).map_err(|source| self.missing(&path, source))?;
+        table::parse(&bytes, url).map_err(|source| no_manifest(&path, source))
+    }
+
+    fn column(&self, rendition: &Rendition, table: Option<&SegmentTable>) -> Result<Column, ContentError> {
         let playlist;
         let index = match &rendition.source {
             SegmentSource::Index(index) => index,
@@ -144,7 +168,13 @@ impl Reader<'_> {
                 "{found} segments are too many; the limit is {MAX_ENTRIES}"
             )));
         }
+        let row = table.and_then(|table| match &rendition.source {
+            SegmentSource::Index(_) => table.of_representation(&rendition.id),
+            SegmentSource::Playlist(url) => table.of_playlist(url),
+        });
+        let quality = (0..index.len()).map(|i| row.filter(|row| row.len() == index.len())?.quality(i));
         let mut column = Column {
+            quality: quality.collect::<Option<_>>().unwrap_or_default(),
             kbps: rendition.typical_bandwidth().as_f64() / 1000.0,
             id: rendition.id.clone(),
             durations: Vec::with_capacity(index.len()),

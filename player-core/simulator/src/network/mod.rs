@@ -486,6 +486,48 @@ mod tests {
         assert_eq!(drain(&mut network), expected);
     }
 
+    #[test]
+    fn an_empty_body_is_complete_with_its_headers() {
+        let trace = trace(&[(100.0, 800.0, 30.0), (1000.0, 0.0, 30.0)]);
+        for slow_start in [false, true] {
+            let link = Link {
+                slow_start,
+                ..Link::default()
+            };
+            let mut network = Network::new(&trace, &link);
+            network.request(RequestId(1), 0);
+            assert_eq!(
+                drain(&mut network),
+                [(30.0, 1, What::Headers(0)), (30.0, 1, What::Complete(0))]
+            );
+            assert_eq!(network.in_flight(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_given_up_leaves_the_link_whatever_it_waits_for() {
+        let trace = trace(&[(1000.0, 800.0, 30.0)]);
+        let outages = Outages::random(0.5, 2.0, 3).unwrap();
+        let first = outages.iter().next().unwrap();
+        let link = Link {
+            slow_start: true,
+            outages,
+        };
+        for at in [Instant::ZERO, Instant::from_micros(60_000), first.at] {
+            let mut network = Network::new(&trace, &link);
+            network.request(RequestId(1), 1_000_000);
+            while network.next().is_some_and(|next| next <= at) {
+                network.advance(network.next().unwrap(), &mut Vec::new());
+            }
+            network.request(RequestId(2), 5);
+            network.cancel(RequestId(1));
+            network.cancel(RequestId(2));
+            network.cancel(RequestId(7));
+            assert_eq!((network.in_flight(), network.next()), (0, None));
+            assert_eq!(network.received(RequestId(1)), 0);
+        }
+    }
+
     proptest! {
         #[test]
         fn together_they_take_as_long_as_one_of_their_sum(

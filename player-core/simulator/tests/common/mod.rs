@@ -1,4 +1,5 @@
 //! Content, traces and algorithms for tests.
+#![allow(dead_code, reason = "each file of tests uses its part")]
 
 use std::path::Path;
 
@@ -73,6 +74,26 @@ pub(crate) fn play(
     buffer_s: f64,
     rungs: &[usize],
 ) -> Result<Outcome, SessionError> {
+    scripted(trace, origin, buffer_s, rungs).run()
+}
+
+/// The same with content of its own.
+pub(crate) fn play_content(
+    trace: &Trace,
+    content: Content,
+    buffer_s: f64,
+    rungs: &[usize],
+) -> Result<Outcome, SessionError> {
+    play(trace, &Origin::new(content), buffer_s, rungs)
+}
+
+/// A session with a rung for each segment, chosen in advance.
+pub(crate) fn scripted<'a>(
+    trace: &'a Trace,
+    origin: &'a Origin,
+    buffer_s: f64,
+    rungs: &[usize],
+) -> Session<'a> {
     let abr = Box::new(Script {
         rungs: rungs.to_vec(),
     });
@@ -84,7 +105,6 @@ pub(crate) fn play(
         link: Link::default(),
         timeline: false,
     }
-    .run()
 }
 
 /// Chooses what it was told.
