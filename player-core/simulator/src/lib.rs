@@ -3,7 +3,7 @@
 //! A [`Session`] is one viewing: the full [`player_core::Player`] between a virtual link ([`network`], shaped by a
 //! [`Trace`]), a virtual origin ([`origin`], of a [`Content`] table) and a virtual media element ([`element`]), on a virtual
 //! clock. A [`batch::Batch`] is every trace with every algorithm ([`algorithms`]) on all cores; [`score`] says how good each
-//! session was, [`report`] prints it.
+//! session was, [`report`] prints it. Who has no traces lets [`generate`] make some up.
 //!
 //! The settings are those that ABR studies share: the manifest costs no time, each request costs one round trip, the first
 //! segment is of the lowest rendition, playback starts when it has arrived, and start-up counts as a stall.
@@ -13,6 +13,7 @@ pub mod batch;
 pub mod content;
 pub mod element;
 pub mod files;
+pub mod generate;
 pub mod network;
 pub mod origin;
 pub mod report;

@@ -332,6 +332,8 @@ fn any_packets() -> impl Strategy<Value = Vec<u64>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn mahimahi_keeps_every_byte_of_every_window(times in any_packets()) {
         let text: String = times.iter().map(|ms| format!("{ms}\n")).collect();

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod generate;
 mod replay;
 mod run;
 
@@ -17,14 +18,16 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Generate(generate::Generate),
     Replay(replay::Replay),
-    Run(run::Run),
+    Run(Box<run::Run>),
 }
 
 impl Args {
     /// Does what is asked for.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Generate(generate) => generate.run(),
             Command::Replay(replay) => replay.run(),
             Command::Run(run) => run.run(),
         }

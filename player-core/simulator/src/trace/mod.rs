@@ -9,12 +9,14 @@
 
 mod find;
 mod formats;
+mod statistics;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 pub use find::{FamilyTrace, Found, TracesError, find_traces, read_traces};
 pub use formats::{Format, MAHIMAHI_PACKET_BYTES, MAHIMAHI_WINDOW_MS, TraceError};
+pub use statistics::{LAGS_S, OUTAGE_KBPS, Statistics};
 
 /// The first line of a trace file.
 pub const HEADER: &str = "duration_ms,bandwidth_kbps,latency_ms";
