@@ -344,6 +344,10 @@ fn the_command_refuses_by_name() {
         ("generate --count 0 --out x", "0 is not in 1..=9999"),
         ("generate --seconds 86401 --out x", "86401 is not in 1..=86400"),
         (
+            "generate --count 9999 --seconds 86400 --out x",
+            "--count 9999 and --seconds 86400 are 239976 hours of each kind; at most 2000 are made at once",
+        ),
+        (
             "generate --kind lte --seconds 9 --count 1 --out file",
             "cannot write file/lte/lte-0001.csv: ",
         ),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use simulator::Trace;
@@ -15,6 +15,8 @@ use simulator::trace::Statistics;
 
 /// Names have four digits.
 const MAX_COUNT: u64 = 9999;
+/// Of each kind: bounds the memory.
+const MAX_HOURS: u64 = 2000;
 
 /// Makes up network traces and prints what they are like.
 ///
@@ -61,6 +63,14 @@ pub(super) struct Generate {
 
 impl Generate {
     pub(super) fn run(mut self) -> Result<ExitCode> {
+        let hours = u64::from(self.count) * self.seconds / 3600;
+        if hours > MAX_HOURS {
+            bail!(
+                "--count {} and --seconds {} are {hours} hours of each kind; at most {MAX_HOURS} are made at once",
+                self.count,
+                self.seconds
+            );
+        }
         self.kind
             .sort_unstable_by_key(|kind| Kind::ALL.iter().position(|known| known == kind));
         self.kind.dedup();

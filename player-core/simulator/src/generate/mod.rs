@@ -55,7 +55,7 @@ pub enum Kind {
     /// `ghent_4g`.
     Lte,
     /// 5G: two of three below 6 GHz (`irish_5g`: about 15 Mbit/s by the median, from nothing to 400 within seconds), one in
-    /// millimetre waves (`us_5g_mmwave`: half a gigabit, dropping by a hundredth behind a corner).
+    /// millimetre waves (`us_5g_mmwave`: half a gigabit, a twentieth of it behind a corner).
     FiveG,
     /// 3G on the move: about 1 Mbit/s, dips of minutes, outages of 10 s and more. As `norway_3g`.
     ThreeG,

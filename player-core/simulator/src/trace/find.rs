@@ -196,10 +196,9 @@ mod tests {
         found.traces.iter().map(name).collect()
     }
 
-    fn skipped(found: &Found) -> Vec<&str> {
-        let name = |path: &'static Path| path.file_name().unwrap().to_str().unwrap();
-        let leak = |path: &PathBuf| name(Box::leak(path.clone().into_boxed_path()));
-        found.skipped.iter().map(leak).collect()
+    fn skipped(found: &Found) -> Vec<String> {
+        let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+        found.skipped.iter().map(name).collect()
     }
 
     #[test]

@@ -12,8 +12,11 @@ pub const OUTAGE_KBPS: f64 = 50.0;
 pub const LAGS_S: [usize; 4] = [1, 5, 20, 60];
 
 const SECOND: Duration = Duration::from_secs(1);
+/// A week: bounds the memory.
+const MAX_SECONDS: u64 = 7 * 86_400;
 
-/// Figures of a set of traces, by whole seconds; a trace of less than a second counts as one.
+/// Figures of a set of traces, by whole seconds. A trace of less than a second counts as one; of a longer one the first week
+/// counts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Statistics {
     /// How many traces.
@@ -77,8 +80,7 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, trace: &Trace) {
-        let whole = usize::try_from(trace.duration().as_secs()).unwrap_or(usize::MAX);
-        let rates: Vec<f64> = (0..whole.max(1) as u64)
+        let rates: Vec<f64> = (0..trace.duration().as_secs().clamp(1, MAX_SECONDS))
             .map(|s| {
                 let (from, to) = (Duration::from_secs(s), Duration::from_secs(s) + SECOND);
                 // Bits in a second × 1e6, over 1e9.
