@@ -130,13 +130,20 @@ pub(super) fn index(
             builder.init(init);
         }
         let durations = list_durations(levels, duration, timescale, offset, period, list.len())?;
+        // Most lists are of ranges of one file: its URL is resolved once.
+        let mut last: Option<(&str, String)> = None;
         for (entry, duration) in list.iter().zip(durations) {
-            builder.push(
-                duration,
-                resource(entry.media.as_deref().unwrap_or_default(), entry.range)?,
-                None,
-                false,
-            );
+            let media = entry.media.as_deref().unwrap_or_default();
+            let url = match &last {
+                Some((reference, url)) if *reference == media => url.clone(),
+                _ => {
+                    let url = resource(media, None)?.url;
+                    last = Some((media, url.clone()));
+                    url
+                }
+            };
+            let range = entry.range;
+            builder.push(duration, Resource { url, range }, None, false);
         }
         return if builder.is_empty() {
             Err("it has no segment".into())
