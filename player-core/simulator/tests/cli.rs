@@ -307,6 +307,263 @@ fn what_cannot_be_run_is_refused_by_name() {
     }
 }
 
+/// The rows of a file without the times of decisions, which are of the real clock.
+fn rows_but_times(path: &Path) -> Vec<serde_json::Value> {
+    let mut rows: Vec<serde_json::Value> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    for row in &mut rows {
+        let row = row.as_object_mut().unwrap();
+        for time in ["decision_us_p50", "decision_us_p99"] {
+            assert!(row.remove(time).is_some_and(|v| v.is_number()), "{time}");
+        }
+    }
+    rows
+}
+
+#[test]
+fn a_run_needs_no_traces_and_is_the_same_for_the_same_seed() {
+    let dir = folder();
+    let run = |out: &str, seed: u32| {
+        let args = format!(
+            "run --generate lte,3g --count 2 --seconds 120 --seed {seed} --algorithms headgate,bola --json {out}"
+        );
+        let output = sim(dir.path(), &args);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let table = run("one.json", 7);
+    run("two.json", 7);
+    run("other.json", 8);
+    assert!(table.contains("means over 2 families (4 traces)"), "{table}");
+    let one = rows_but_times(&dir.path().join("one.json"));
+    assert_eq!(one.len(), 8);
+    let as_text = |rows: &[serde_json::Value]| serde_json::to_string(rows).unwrap();
+    assert_eq!(
+        as_text(&one),
+        as_text(&rows_but_times(&dir.path().join("two.json")))
+    );
+    assert_ne!(
+        as_text(&one),
+        as_text(&rows_but_times(&dir.path().join("other.json")))
+    );
+}
+
+#[test]
+fn generated_and_recorded_traces_go_together_and_content_may_be_given() {
+    let dir = folder();
+    let args = "run --traces traces/3g --content 3g=content.json --generate lte --count 1 --algorithms bola --json out.json";
+    let output = sim(dir.path(), args);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let rows = rows_but_times(&dir.path().join("out.json"));
+    let segments: Vec<_> = rows
+        .iter()
+        .map(|row| (row["family"].as_str().unwrap(), row["segments"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(segments, [("3g", 5), ("3g", 5), ("lte", 200)]);
+    fs::remove_file(dir.path().join("out.json")).unwrap();
+    for (args, message) in [
+        ("run --json out.json", "--traces <PATH>..."),
+        (
+            "run --generate lte,6g --json out.json",
+            "unknown kind of network \"6g\"; known are",
+        ),
+        (
+            "run --traces traces --generate lte --content content.json --json out.json",
+            "--generate lte and a folder of --traces have the same name; rename the folder",
+        ),
+        (
+            "run --traces traces --generate wifi --json out.json",
+            "there is no content for the family 3g; give --content FILE or --content 3g=FILE",
+        ),
+    ] {
+        fails(dir.path(), args, message);
+    }
+}
+
+#[test]
+fn weights_count_in_the_score_and_in_the_plan() {
+    let dir = folder();
+    let qoe = |more: &str| {
+        let args = format!(
+            "run --traces traces/3g/slow.csv --content content.json --algorithms bola --json out.json {more}"
+        );
+        let output = sim(dir.path(), &args);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let row = rows_but_times(&dir.path().join("out.json")).remove(0);
+        let number = |name: &str| row[name].as_f64().unwrap();
+        (
+            number("qoe"),
+            (number("startup_s") + number("rebuffer_s")) / number("segments"),
+        )
+    };
+    let (one, stalls) = qoe("");
+    let (three, same) = qoe("--weights stall=3");
+    assert!(stalls > 0.1 && (stalls - same).abs() < 1e-9, "bola does not plan");
+    assert!(
+        (one - three - 2.0 * stalls).abs() < 1e-9,
+        "{one} {three} {stalls}"
+    );
+    assert_ne!(qoe("--objective log").0, one);
+    let log = |more: &str| {
+        let args = format!(
+            "run --traces traces/3g/slow.csv --content content.json --algorithms bola --log logs {more}"
+        );
+        assert!(sim(dir.path(), &args).status.success());
+        let log = fs::read_to_string(dir.path().join("logs/3g/slow.bola.jsonl")).unwrap();
+        let header: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+        header["config"]["abr"].clone()
+    };
+    assert_eq!(log("--weights stall=3,switch=0.5")["stall_cost"], 3.0);
+    assert_eq!(log("--objective log")["utility"], "log_bitrate");
+    let preset = log("--preset low-latency");
+    assert_eq!(preset["preset"], "low_latency");
+    assert!(
+        preset["stall_cost"].is_null(),
+        "the preset's is not overridden: {preset}"
+    );
+}
+
+#[test]
+fn the_network_may_be_worse_than_the_trace_says() {
+    let dir = folder();
+    let startup_and_stalls = |more: &str| {
+        let args = format!(
+            "run --traces traces/lte --content content.json --algorithms bola --json out.json {more}"
+        );
+        let output = sim(dir.path(), &args);
+        assert!(output.status.success(), "{more}: {}", text(&output.stderr));
+        let row = rows_but_times(&dir.path().join("out.json")).remove(0);
+        (
+            row["startup_s"].as_f64().unwrap(),
+            row["rebuffer_s"].as_f64().unwrap(),
+        )
+    };
+    let (plain, no_stalls) = startup_and_stalls("");
+    assert!(no_stalls < 1e-9);
+    assert!(startup_and_stalls("--slow-start").0 > plain + 0.1);
+    assert!(startup_and_stalls("--audio-kbps 2000").0 > plain + 0.05);
+    let (startup, stalls) = startup_and_stalls("--outages every=1,for=3");
+    assert!(startup + stalls > plain + 1.0, "{startup} {stalls}");
+    fs::remove_file(dir.path().join("out.json")).unwrap();
+    let run = "run --traces traces/lte --content content.json --algorithms bola --json out.json";
+    fails(
+        dir.path(),
+        &format!("{run} --outages often"),
+        "write for instance every=120,for=8,seed=1",
+    );
+    fails(
+        dir.path(),
+        &format!("{run} --audio-kbps 0"),
+        "--audio-kbps cannot be used",
+    );
+    fails(
+        dir.path(),
+        &format!("{run} --weights stall"),
+        "--weights cannot be read",
+    );
+    fails(
+        dir.path(),
+        &format!("{run} --preset calm"),
+        "unknown preset \"calm\"; known are balanced, data-saver, low-latency, smooth",
+    );
+}
+
+/// The data in a report.
+fn report_data(page: &str) -> serde_json::Value {
+    let (_, rest) = page
+        .split_once(r#"<script type="application/json" id="data">"#)
+        .unwrap();
+    serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
+}
+
+#[test]
+fn a_report_is_one_file_that_loads_nothing() {
+    let dir = folder();
+    let args = "run --traces traces --content content.json --algorithms throughput,bola --reference bola --detail --html report/out.html";
+    let output = sim(dir.path(), args);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    assert!(
+        printed.contains("report/out.html: the report, with 2 traces over time"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("of bola") && printed.contains("\nlte (1 trace)\n"),
+        "{printed}"
+    );
+    let page = fs::read_to_string(dir.path().join("report/out.html")).unwrap();
+    // The only address in it names the language of the drawings and is never loaded.
+    for (at, _) in page.match_indices("http") {
+        let rest = &page[at..];
+        assert!(
+            rest.starts_with("http-equiv=\"Content-Security-Policy\"")
+                || rest.starts_with("http://www.w3.org/2000/svg'"),
+            "{}",
+            &rest[..40]
+        );
+    }
+    for word in [
+        " src=", "<link", "@import", "import(", "fetch(", "url(\"", "url('",
+    ] {
+        assert!(!page.contains(word), "{word}");
+    }
+    let data = report_data(&page);
+    assert_eq!(data["algorithms"][0]["name"], "throughput");
+    assert_eq!(data["reference"], 1);
+    assert!(data["algorithms"][0]["mean"]["share"].is_number());
+    assert_eq!(data["traces"].as_array().unwrap().len(), 3);
+    let charts = data["charts"].as_array().unwrap();
+    let notes: Vec<_> = charts
+        .iter()
+        .map(|c| (c["name"].as_str().unwrap(), c["note"].as_str().unwrap()))
+        .collect();
+    assert_eq!(notes, [("fair", ""), ("fast", "")], "slow is reported apart");
+    for chart in charts {
+        assert_eq!(chart["sessions"].as_array().unwrap().len(), 2);
+        assert!(chart["capacity"].as_array().unwrap().len() > 10);
+        for session in chart["sessions"].as_array().unwrap() {
+            assert!(
+                session["transfers"].as_array().unwrap().len() >= 25,
+                "five numbers a segment"
+            );
+            assert!(session["buffer"].as_array().unwrap().len() > 10);
+            assert!(session["stalls"].as_array().unwrap().len() >= 2, "start-up");
+        }
+    }
+}
+
+#[test]
+fn traces_for_the_charts_can_be_chosen() {
+    let dir = folder();
+    let run = "run --traces traces --content content.json --algorithms throughput,bola";
+    let output = sim(
+        dir.path(),
+        &format!("{run} --html out.html --chart 3g/fair --chart fast"),
+    );
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let page = fs::read_to_string(dir.path().join("out.html")).unwrap();
+    let data = report_data(&page);
+    let charts = data["charts"].as_array().unwrap();
+    let names: Vec<_> = charts.iter().map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["fair", "fast"]);
+    assert!(
+        data["reference"].is_null(),
+        "shares of the optimum are not known without it"
+    );
+    for (more, message) in [
+        (
+            "--html out.json --chart 5g/fair",
+            "--chart 5g/fair is none of the traces; write a name as in 3g/fair",
+        ),
+        ("--chart fair", "--html <OUT>"),
+        (
+            "--json out.json --reference optimal",
+            "--reference optimal is not among the algorithms; add it to --algorithms",
+        ),
+    ] {
+        fails(dir.path(), &format!("{run} {more}"), message);
+    }
+}
+
 #[test]
 fn help_has_examples() {
     let dir = folder();

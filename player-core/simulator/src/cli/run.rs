@@ -1,18 +1,23 @@
 //! `headgate-sim run`.
 
+use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use player_core::config::Preset;
 use simulator::algorithms::{self, Entry};
 use simulator::batch::{Batch, FamilyTrace, Row, read_traces};
 use simulator::files::Aside;
+use simulator::generate::{self, Kind, MAX_DURATION};
 use simulator::network::{Link, Outages};
 use simulator::report::html::{self, Page};
+use simulator::report::summary::LEAST_REFERENCE_QOE;
 use simulator::report::{Summary, choice, count, tables, write_json};
 use simulator::{Objective, score};
 
@@ -34,26 +39,27 @@ const OPTIMUM: &str = "optimal";
 /// The settings are those that ABR studies share: a buffer of 30 s, the first segment at the lowest rendition, playback from
 /// when it has arrived, one round trip a request (of the trace, or 80 ms), no slow start; start-up counts as a stall.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  headgate-sim run --generate lte,3g,wifi --html report.html
-  headgate-sim run --traces traces/lte --content video/bbb.json --algorithms headgate,bola --json out.json
-  headgate-sim run --traces traces --content video/bbb.json --content 5g=video/4k.json --algorithms all \\
-      --objective log --buffer-s 15 --slow-start --html report.html --json out.json --log logs
-
-The table has the mean QoE of each family; then means over the families, and the share of what `optimal` has on the same traces
-if it is among the algorithms. Traces on which it has at most 0.02 are reported apart.
-The JSON is one array with a row a line: family, trace, algorithm, qoe, bitrate_kbps, rebuffer_s, rebuffer_ratio (both after
-the start), startup_s, stalls, switches, segments, abandoned, decision_us_p50, decision_us_p99. All but the last two are the same
-each time.
-RAYON_NUM_THREADS sets the number of threads; default: all cores.")]
+#[command(after_help = after_help())]
 pub(super) struct Run {
     /// Trace files, or folders that are searched for them.
-    #[arg(long, num_args = 1.., value_name = "PATH", required = true)]
+    #[arg(long, num_args = 1.., value_name = "PATH", required_unless_present = "generate")]
     traces: Vec<PathBuf>,
+    /// Make traces up for these kinds of network: 3g, congested, cable, wifi, lte, 5g; each is a family and brings content along.
+    #[arg(long, value_delimiter = ',', value_name = "KINDS")]
+    generate: Vec<Kind>,
+    /// Generated traces of each kind.
+    #[arg(long, default_value_t = 20, value_parser = RangedU64ValueParser::<u32>::new().range(1..=9999), value_name = "N", requires = "generate")]
+    count: u32,
+    /// Duration of each generated trace, seconds; after it the trace starts again.
+    #[arg(long, default_value_t = 600, value_parser = RangedU64ValueParser::<u64>::new().range(1..=MAX_DURATION.as_secs()), value_name = "S", requires = "generate")]
+    seconds: u64,
+    /// Another seed gives other generated traces.
+    #[arg(long, default_value_t = 1, value_name = "N", requires = "generate")]
+    seed: u64,
     /// Content for all families, or for one as FAMILY=FILE; may be given several times.
     #[arg(long, num_args = 1.., value_name = "[FAMILY=]FILE")]
     content: Vec<String>,
-    /// Algorithms, separated by commas, or `all`; `headgate-sim algorithms` lists them.
+    /// Algorithms, separated by commas, or `all`; they are listed below.
     #[arg(long, value_delimiter = ',', default_value = DEFAULT_ALGORITHMS, value_name = "LIST")]
     algorithms: Vec<String>,
     /// Write the rows to this file, as JSON.
@@ -101,6 +107,34 @@ pub(super) struct Run {
     config: Option<PathBuf>,
 }
 
+fn after_help() -> String {
+    let width = algorithms::names()
+        .iter()
+        .map(|name| name.len())
+        .max()
+        .unwrap_or_default();
+    let mut text = "Algorithms:\n".to_owned();
+    for entry in algorithms::ALL {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {:width$}  {}", entry.name, entry.about);
+    }
+    text + EXAMPLES
+}
+
+const EXAMPLES: &str = "
+Examples:
+  headgate-sim run --generate lte,3g,wifi --html report.html
+  headgate-sim run --traces traces/lte --content video/bbb.json --algorithms headgate,bola --json out.json
+  headgate-sim run --traces traces --content video/bbb.json --content 5g=video/4k.json --algorithms all \\
+      --objective log --buffer-s 15 --slow-start --html report.html --json out.json --log logs
+
+The table has the mean QoE of each family; then means over the families, and the share of what `optimal` has on the same traces
+if it is among the algorithms. Traces on which it has at most 0.02 are reported apart.
+The JSON is one array with a row a line: family, trace, algorithm, qoe, bitrate_kbps, rebuffer_s, rebuffer_ratio (both after
+the start), startup_s, stalls, switches, segments, abandoned, decision_us_p50, decision_us_p99. All but the last two are the same
+each time.
+RAYON_NUM_THREADS sets the number of threads; default: all cores.";
+
 /// What is run when nothing is said.
 const DEFAULT_ALGORITHMS: &str = "headgate,bola,throughput";
 
@@ -111,9 +145,9 @@ impl Run {
         let objective = self.objective()?;
         let over = (self.objective.is_some() || self.weights.is_some()).then_some(&objective);
         let config = engine_config(self.buffer_s, self.preset, over, self.config.as_ref())?;
-        let traces = read_traces(&self.traces)?;
+        let traces = self.all_traces()?;
         let charts = self.named_charts(&traces)?;
-        let origins = Contents::parse(&self.content)?.origins(
+        let origins = Contents::parse(&self.content, &self.generate)?.origins(
             &traces,
             &objective,
             config.buffer.goal_s,
@@ -177,6 +211,25 @@ impl Run {
             count(batch.sessions(), "session"),
             if failures.len() == 1 { "is" } else { "are" },
         )
+    }
+
+    /// Those of the files, then the generated ones; each family together.
+    fn all_traces(&self) -> Result<Vec<FamilyTrace>> {
+        let mut traces = match self.traces.as_slice() {
+            [] => Vec::new(),
+            paths => read_traces(paths)?,
+        };
+        let mut kinds = self.generate.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let duration = Duration::from_secs(self.seconds);
+        for kind in kinds {
+            if traces.iter().any(|trace| trace.family == kind.name()) {
+                bail!("--generate {kind} and a folder of --traces have the same name; rename the folder");
+            }
+            traces.extend(generate::family(kind, self.seed, self.count, duration));
+        }
+        Ok(traces)
     }
 
     fn algorithms(&self) -> Result<Vec<&'static Entry>> {
@@ -304,8 +357,9 @@ impl Run {
             .map(|origin| {
                 let content = origin.content();
                 let segments = content.segments().len();
-                let segment_s = content.segment_duration().as_secs_f64();
-                format!("{} ({segments} × {segment_s} s)", content.name())
+                let longest_s = content.longest_segment().as_secs_f64();
+                let most = if content.is_uniform() { "" } else { "at most " };
+                format!("{} ({segments} × {most}{longest_s} s)", content.name())
             })
             .collect();
         contents.sort();
@@ -325,6 +379,10 @@ impl Run {
             network.push(format!("audio of {kbps} kbit/s beside the video"));
         }
         settings.push(("network", network.join(", ")));
+        if !self.generate.is_empty() {
+            let text = format!("generated with seed {}, {} s each", self.seed, self.seconds);
+            settings.push(("traces", text));
+        }
         settings.push(("engine", env!("CARGO_PKG_VERSION").to_owned()));
         settings
             .into_iter()
@@ -333,16 +391,26 @@ impl Run {
     }
 }
 
-/// The scores of the first algorithm that is no reference, by trace: what the charts are chosen by.
+/// The scores of the first algorithm that is no reference, by trace: what the charts are chosen by. Traces that are reported
+/// apart have none.
 fn scores<E>(results: &[Result<Row, E>], batch: &Batch, reference: Option<&str>) -> Vec<Option<f64>> {
     let first = batch
         .algorithms
         .iter()
         .position(|entry| Some(entry.name) != reference)
         .unwrap_or(0);
+    let reference = batch
+        .algorithms
+        .iter()
+        .position(|entry| Some(entry.name) == reference);
+    let qoe = |of_trace: &[Result<Row, E>], a: usize| Some(of_trace.get(a)?.as_ref().ok()?.qoe);
     results
         .chunks(batch.algorithms.len().max(1))
-        .map(|of_trace| Some(of_trace.get(first)?.as_ref().ok()?.qoe))
+        .map(|of_trace| {
+            let counts =
+                reference.is_none_or(|r| qoe(of_trace, r).is_some_and(|qoe| qoe > LEAST_REFERENCE_QOE));
+            qoe(of_trace, first).filter(|_| counts)
+        })
         .collect()
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use player_core::Config;
 use player_core::config::Preset;
 use simulator::batch::{self, FamilyTrace};
+use simulator::generate::{self, Kind};
 use simulator::origin::Origin;
 use simulator::{Content, Objective, score};
 
@@ -16,11 +17,13 @@ use simulator::{Content, Objective, score};
 pub(super) struct Contents<'a> {
     /// By family; `None` is for all that are not named.
     files: BTreeMap<Option<&'a str>, &'a Path>,
+    /// Kinds of network whose own content may be used.
+    generated: &'a [Kind],
 }
 
 impl<'a> Contents<'a> {
-    /// Reads `FILE` and `FAMILY=FILE`.
-    pub(super) fn parse(content: &'a [String]) -> Result<Self> {
+    /// Reads `FILE` and `FAMILY=FILE`; a generated family without one has the content that suits it.
+    pub(super) fn parse(content: &'a [String], generated: &'a [Kind]) -> Result<Self> {
         let mut files = BTreeMap::new();
         for content in content {
             let (family, file) = match content.split_once('=') {
@@ -36,7 +39,7 @@ impl<'a> Contents<'a> {
                 }
             }
         }
-        Ok(Self { files })
+        Ok(Self { files, generated })
     }
 
     /// An origin for each family of the traces.
@@ -63,21 +66,26 @@ impl<'a> Contents<'a> {
         let mut read: BTreeMap<&Path, Arc<Origin>> = BTreeMap::new();
         let mut origins = BTreeMap::new();
         for family in families {
-            let Some(file) = self
+            let file = self
                 .files
                 .get(&Some(family))
                 .or_else(|| self.files.get(&None))
-                .copied()
-            else {
-                bail!(
+                .copied();
+            let kind = self.generated.iter().find(|kind| kind.name() == family);
+            let made = |content| origin(content, objective, buffer_s, audio_kbps).map(Arc::new);
+            let origin = match (file, kind) {
+                (Some(file), _) => match read.get(file) {
+                    Some(origin) => Arc::clone(origin),
+                    None => made(Content::read(file)?)?,
+                },
+                (None, Some(kind)) => made(generate::content(*kind))?,
+                (None, None) => bail!(
                     "there is no content for the family {family}; give --content FILE or --content {family}=FILE"
-                );
+                ),
             };
-            let origin = match read.get(file) {
-                Some(origin) => Arc::clone(origin),
-                None => Arc::new(origin(Content::read(file)?, objective, buffer_s, audio_kbps)?),
-            };
-            read.insert(file, Arc::clone(&origin));
+            if let Some(file) = file {
+                read.insert(file, Arc::clone(&origin));
+            }
             origins.insert(family.to_owned(), origin);
         }
         Ok(origins)
@@ -86,7 +94,7 @@ impl<'a> Contents<'a> {
 
 fn origin(content: Content, objective: &Objective, buffer_s: f64, audio_kbps: Option<f64>) -> Result<Origin> {
     score::check(objective, &content)?;
-    let segment_s = content.segment_duration().as_secs_f64();
+    let segment_s = content.longest_segment().as_secs_f64();
     // The engine always lets itself have two.
     if buffer_s < 2.0 * segment_s {
         bail!(
@@ -95,8 +103,11 @@ fn origin(content: Content, objective: &Objective, buffer_s: f64, audio_kbps: Op
             2.0 * segment_s
         );
     }
-    let _ = audio_kbps;
-    Ok(Origin::new(content))
+    let origin = Origin::new(content);
+    match audio_kbps {
+        None => Ok(origin),
+        Some(kbps) => origin.with_audio(kbps).context("--audio-kbps cannot be used"),
+    }
 }
 
 /// The engine's settings: those of the yardstick, under the preset, under the objective, under the file.

@@ -32,8 +32,6 @@ pub struct Chart {
     pub note: String,
     /// Nominal bitrates, kbit/s, lowest first.
     pub bitrates_kbps: Vec<f64>,
-    /// Duration of a segment, seconds.
-    pub segment_s: f64,
     /// Duration of a step of `capacity_kbps`, seconds.
     pub step_s: f64,
     /// What the link can carry, step by step from the load on.
@@ -85,7 +83,6 @@ impl Chart {
             trace: trace.trace.name().to_owned(),
             note: note.to_owned(),
             bitrates_kbps: content.bitrates_kbps().to_vec(),
-            segment_s: content.segment_duration().as_secs_f64(),
             step_s: step_ms as f64 / 1000.0,
             capacity_kbps,
             sessions,
@@ -102,7 +99,6 @@ impl Chart {
                 .iter()
                 .map(|kbps| kbps.round() as i64)
                 .collect(),
-            segment_s: self.segment_s,
             step_s: self.step_s,
             capacity: self
                 .capacity_kbps
@@ -135,7 +131,6 @@ pub(super) struct Data<'a> {
     name: &'a str,
     note: &'a str,
     kbps: Vec<i64>,
-    segment_s: f64,
     step_s: f64,
     capacity: Vec<i64>,
     sessions: Vec<SessionData>,
@@ -285,8 +280,8 @@ pub(super) mod test {
                 buffer_s: 0.0,
             }],
             transfers,
+            audio: Vec::new(),
             stalls: vec![(0.0, 0.58)],
-            ..Timeline::default()
         };
         let session = ChartSession {
             algorithm: algorithm.to_owned(),
@@ -298,7 +293,6 @@ pub(super) mod test {
             trace: trace.to_owned(),
             note: "worst".to_owned(),
             bitrates_kbps: vec![500.0, 1500.0],
-            segment_s: 2.0,
             step_s: 1.0,
             capacity_kbps: vec![800.0, 900.4],
             sessions: vec![session],

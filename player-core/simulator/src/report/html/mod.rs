@@ -169,19 +169,19 @@ impl<'a> Data<'a> {
 
 fn figures(figures: &Figures) -> FiguresData {
     FiguresData {
-        qoe: round(figures.qoe, 1e4),
-        share: figures.share.map(|share| round(share, 1e4)),
-        kbps: round(figures.bitrate_kbps, 1e0),
+        qoe: round(figures.qoe, 1e6),
+        share: figures.share.map(|share| round(share, 1e6)),
+        kbps: round(figures.bitrate_kbps, 1e2),
         rebuffer: round(figures.rebuffer_ratio, 1e6),
         startup: round(figures.startup_s, 1e3),
-        switches: round(figures.switches_per_segment, 1e4),
+        switches: round(figures.switches_per_segment, 1e6),
         abandoned: round(figures.abandoned, 1e2),
     }
 }
 
 fn values(row: &Row) -> [f64; 6] {
     [
-        round(row.qoe, 1e4),
+        round(row.qoe, 1e6),
         round(row.bitrate_kbps, 1e0),
         round(row.rebuffer_ratio, 1e6),
         round(row.startup_s, 1e2),

@@ -85,28 +85,30 @@
     ? 'What share of the optimum this is, is not known: add “optimal” to --algorithms to have it computed.'
     : `100 % is what ${referenceName} scores on the same traces. A family’s share is the quotient of two means; the overall figure is the mean of the families’ shares.`;
 
-  function barTable(title, more, pick, wide) {
-    const order = reference === null ? ranked : competitors;
+  /** One scale for all bars; what is far below zero is cut. */
+  const order = reference === null ? ranked : competitors;
+  const barValues = order.flatMap((a) => [...algorithms[a].families, algorithms[a].mean].map(value)).filter((v) => v !== null);
+  const low = Math.min(0, Math.max(Math.min(...barValues), -0.25));
+  const high = Math.max(reference === null ? 1e-6 : 1, ...barValues);
+  const at = (v) => (100 * (Math.min(Math.max(v, low), high) - low)) / (high - low);
+
+  function barTable(title, more, pick) {
     const all = order.map((a) => [a, value(pick(algorithms[a]))]).filter(([, v]) => v !== null);
     if (all.length === 0) return null;
-    const values = all.map(([, v]) => v);
-    const low = Math.min(0, Math.max(Math.min(...values), -0.5));
-    const high = reference === null ? Math.max(...values, low + 1e-6) : Math.max(1, ...values);
-    const at = (v) => (100 * (Math.min(Math.max(v, low), high) - low)) / (high - low);
-    const best = Math.max(...values);
+    const best = Math.max(...all.map(([, v]) => v));
     const rows = all.map(([a, v]) => {
       const [from, to] = [at(Math.min(v, 0)), at(Math.max(v, 0))];
       const track = html('div', { class: 'track' },
         html('i', { style: `left:${from}%;width:${Math.max(to - from, 0.4)}%;background:${shown.has(a) ? colour(a) : 'var(--muted-bar)'}`, 'data-a': a }),
-        low < 0 && html('b', { style: `left:${at(0)}%` }));
+        low < 0 && html('b', { style: `left:${at(0)}%` }), reference !== null && high > 1 && html('b', { style: `left:${at(1)}%` }));
       return html('tr', { class: v === best ? 'best' : null },
         html('th', { scope: 'row' }, algorithms[a].name), html('td', { class: 'bar', 'aria-hidden': 'true' }, track), html('td', { class: 'value' }, show(v)));
     });
     return html('table', {}, html('caption', {}, `${title} `, html('span', {}, more)), html('tbody', {}, ...rows));
   }
   function drawBars() {
-    const panels = families.map(([name, n], f) => barTable(name, plural(n, 'trace'), (a) => a.families[f], false));
-    const wide = families.length > 1 ? barTable('All families', `mean of ${families.length}`, (a) => a.mean, true) : null;
+    const panels = families.map(([name, n], f) => barTable(name, plural(n, 'trace'), (a) => a.families[f]));
+    const wide = families.length > 1 ? barTable('All families', `mean of ${families.length}`, (a) => a.mean) : null;
     $('bars').replaceChildren(...[wide && html('div', { class: 'wide' }, wide), ...panels].filter(Boolean));
   }
   function colourBars() {
@@ -142,14 +144,14 @@
 
   const LEAST_RATIO = 0.001;
   const METRICS = [
-    { title: 'QoE', unit: 'QoE per segment', get: (row) => row[0], text: (v) => fixed(v, 2), decimals: 3,
+    { title: 'QoE', short: '', unit: 'QoE per segment', get: (row) => row[0], text: (v) => fixed(v, 2), decimals: 3,
       domain: (values) => [Math.min(0, Math.max(Math.min(...values), -0.5)), Math.max(...values, 0.1)],
       marks: (low, high, n) => ticks(low, high, n), left: 'starts at −0.5: what is below is not drawn' },
-    { title: 'Stalls', unit: 'time without pictures after the start, % of the content (log scale)', get: (row) => row[2] * 100, text: (v) => String(Number(v.toFixed(2))), decimals: 2,
+    { title: 'Stalls', short: '%', unit: 'time without pictures after the start, % of the content (log scale)', get: (row) => row[2] * 100, text: (v) => String(Number(v.toFixed(2))), decimals: 2,
       bend: (v) => Math.log1p(v / (LEAST_RATIO * 100)),
       domain: (values) => [0, Math.max(...values, 1)],
       marks: (low, high) => [0, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000].filter((v) => v <= high) },
-    { title: 'Bitrate', unit: 'mean bitrate, Mbit/s (log scale)', get: (row) => row[1] / 1000, text: (v) => String(Number(v.toPrecision(2))), decimals: 2,
+    { title: 'Bitrate', short: 'Mbit/s', unit: 'mean bitrate, Mbit/s (log scale)', get: (row) => row[1] / 1000, text: (v) => String(Number(v.toPrecision(2))), decimals: 2,
       bend: (v) => Math.log(v),
       domain: (values) => [Math.max(Math.min(...values), 0.001) * 0.95, Math.max(...values, 0.002) * 1.05],
       marks: (low, high) => {
@@ -196,7 +198,7 @@
         svg('text', { x: left - 6, y: y(share) + 4, 'text-anchor': 'end' }, share === 1 ? '100 %' : `${share * 100}`));
     }
     let free = -Infinity;
-    for (const mark of metric.marks(low, high, Math.floor(width / 70))) {
+    for (const mark of metric.marks(low, high, Math.floor(width / 52))) {
       const text = metric.text(mark).replace('-', '−');
       const half = text.length * 3.4 + 4;
       root.append(svg('line', { class: 'grid', x1: x(mark), x2: x(mark), y1: top, y2: height - bottom }));
@@ -242,7 +244,7 @@
       cross.setAttribute('x1', px);
       cross.setAttribute('x2', px);
       cross.setAttribute('visibility', 'visible');
-      tip.replaceChildren(html('table', {}, html('caption', {}, `at most ${fixed(a, metric.decimals)}`),
+      tip.replaceChildren(html('table', {}, html('caption', {}, `at most ${fixed(a, metric.decimals)} ${metric.short}`),
         ...lines.map(([n, values]) => html('tr', {}, html('td', {}, swatch(n), ` ${algorithms[n].name}`),
           html('td', {}, percent(values.filter((v) => v <= a + 1e-9).length / values.length))))));
       tip.hidden = false;
@@ -270,48 +272,52 @@
       const attributes = { class: [options.best?.(row, column) && 'best', options.split?.includes(column) && 'split'].filter(Boolean).join(' ') || null, style: options.style?.(row, column) };
       return html('td', attributes, content);
     };
-    const table = html('table', { class: 'figures' }, html('caption', caption.hidden ? { class: 'hidden' } : {}, caption.text ?? caption),
-      html('thead', {}, html('tr', {}, ...heads.map((head, i) =>
-        html('th', { scope: 'col', class: [head.length > 9 && head.includes(' ') && 'two-lines', options.split?.includes(i) && 'split'].filter(Boolean).join(' ') || null }, head)))),
+    const column = (head, i) => html('th', { scope: 'col', class: options.split?.includes(i) ? 'split' : null }, head);
+    const table = html('table', { class: 'figures', 'aria-label': caption },
+      html('thead', {}, html('tr', {}, ...heads.map(column))),
       html('tbody', {}, ...rows.map((row, r) => html('tr', {}, ...row.map((content, c) => cell(content, c, r))))));
-    return html('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': caption.text ?? caption }, table);
+    const scroll = html('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': caption }, table);
+    return options.bare ? scroll : html('div', {}, html('p', { class: 'caption' }, caption), scroll);
   }
 
   const FIGURES = [
     { name: 'QoE', get: (f) => f.qoe, decimals: 3, more: true },
     reference !== null && { name: `share of ${referenceName}, %`, get: (f) => (f.share === null ? null : f.share * 100), decimals: 1, more: true },
-    { name: 'stalls, % of the content', get: (f) => f.rebuffer * 100, decimals: 2 },
+    { name: 'stalls, % of the content', short: 'stalls, %', get: (f) => f.rebuffer * 100, decimals: 2, more: false },
     { name: 'bitrate, Mbit/s', get: (f) => f.kbps / 1000, decimals: 2, more: true },
-    { name: 'start-up, s', get: (f) => f.startup, decimals: 2 },
-    { name: 'switches per segment', get: (f) => f.switches, decimals: 3 },
-    { name: 'requests given up per session', get: (f) => f.abandoned, decimals: 1 },
+    { name: 'start-up, s', get: (f) => f.startup, decimals: 2, more: false },
+    { name: 'switches per segment', get: (f) => f.switches, decimals: 3, more: false },
+    { name: 'requests given up per session', short: 'given up per session', get: (f) => f.abandoned, decimals: 1 },
   ].filter(Boolean);
   $('figure').append(...FIGURES.map((figure, i) => html('option', { value: i }, figure.name)));
   $('figure').addEventListener('change', () => drawTable());
 
-  function drawTable() {
-    const figure = FIGURES[Number($('figure').value)];
-    const number = (figures, f) => (figures ? f.get(figures) : null);
-    const columns = families.map(([name], i) => ({ head: name, of: (a) => number(a.families[i], figure), figure }));
-    if (families.length > 1) columns.push({ head: 'mean', of: (a) => number(a.mean, figure), figure });
-    const split = [families.length > 1 ? families.length : 1, columns.length + 1];
-    for (const f of FIGURES) {
-      const head = { QoE: 'QoE', 'stalls, % of the content': 'stalls, %', 'requests given up per session': null }[f.name] ?? f.name;
-      if (f !== figure && head !== null && f.name !== 'requests given up per session') columns.push({ head, of: (a) => number(a.mean, f), figure: f });
-    }
-    columns.push({ head: 'decision, µs median', of: (a) => a.decision_us[0], figure: { decimals: 1 }, plain: true },
-      { head: 'µs 99 %', of: (a) => a.decision_us[1], figure: { decimals: 1 }, plain: true });
+  /** Columns of numbers by algorithm, the best of each in bold. */
+  function columnsGrid(caption, columns) {
     const rows = algorithms.map((a) => columns.map((column) => column.of(a)));
-    const best = columns.map((column, c) => {
+    const best = columns.map(({ more }, c) => {
       const values = rows.filter((row, a) => a !== reference && row[c] !== null).map((row) => row[c]);
-      return column.plain || algorithms.length < 2 ? null : column.figure.more ? Math.max(...values) : Math.min(...values);
+      const [least, most] = [Math.min(...values), Math.max(...values)];
+      return more === undefined || least === most ? null : more ? most : least;
     });
-    $('table').replaceChildren(grid(
-      `${figure.name} by family; then means over ${plural(families.length, 'family', 'families')}. Bold: the best${reference === null ? '' : ` but for ${referenceName}`}.`,
-      ['Algorithm', ...columns.map((c) => c.head)],
-      rows.map((row, a) => [algorithms[a].name, ...row.map((v, c) => fixed(v, columns[c].figure.decimals))]),
-      { split: split.map((s) => (families.length > 1 ? s : s)), best: (r, c) => r !== reference && best[c - 1] !== null && rows[r][c - 1] === best[c - 1] },
-    ));
+    return grid(caption, ['Algorithm', ...columns.map((column) => column.head)],
+      rows.map((row, a) => [algorithms[a].name, ...row.map((v, c) => fixed(v, columns[c].decimals))]),
+      { bare: true, split: columns.flatMap((column, c) => (column.split ? [c + 1] : [])), best: (r, c) => r !== reference && rows[r][c - 1] !== null && rows[r][c - 1] === best[c - 1] });
+  }
+  function drawMeans() {
+    $('means-text').textContent = `${families.length > 1 ? `Means over ${families.length} families, each of which is the mean over its traces` : 'Means over the traces'}. Bold: the best${reference === null ? '' : ` but for ${referenceName}`}. Decisions are timed by the real clock, over all sessions.`;
+    $('means').append(columnsGrid('Means by algorithm', [
+      ...FIGURES.map((f) => ({ head: f.short ?? f.name, of: (a) => (a.mean ? f.get(a.mean) : null), decimals: f.decimals, more: f.more })),
+      { head: 'decision, µs (median)', of: (a) => a.decision_us[0], decimals: 1, split: true },
+      { head: '99th percentile', of: (a) => a.decision_us[1], decimals: 1 },
+    ]));
+  }
+  function drawTable() {
+    const f = FIGURES[Number($('figure').value)];
+    const number = (figures) => (figures ? f.get(figures) : null);
+    const columns = families.map(([name], i) => ({ head: name, of: (a) => number(a.families[i]), decimals: f.decimals, more: f.more }));
+    if (families.length > 1) columns.push({ head: 'mean', of: (a) => number(a.mean), decimals: f.decimals, more: f.more, split: true });
+    $('table').replaceChildren(columnsGrid(`${f.name} by family`, columns));
   }
 
   function drawAhead() {
@@ -319,17 +325,19 @@
       for (const element of [$('ahead-title'), $('ahead-title').nextElementSibling]) element.hidden = true;
       return;
     }
-    $('ahead').append(grid({ hidden: true, text: 'Share of the traces on which the algorithm of the line is ahead of that of the column' },
+    $('ahead').append(grid('Share of the traces on which the algorithm of the line is ahead of that of the column',
       ['Ahead of …', ...algorithms.map((a) => a.name)],
       data.ahead.map((row, a) => [algorithms[a].name, ...row.map((share) => percent(share))]),
-      { style: (r, c) => (data.ahead[r][c - 1] === null ? null : `background:rgb(var(--heat) / ${(data.ahead[r][c - 1] * 0.42).toFixed(3)})`) }));
+      { bare: true, style: (r, c) => (data.ahead[r][c - 1] === null ? null : `background:rgb(var(--heat) / ${(data.ahead[r][c - 1] * 0.42).toFixed(3)})`) }));
   }
 
   function drawApart() {
     if (data.apart.length === 0) return;
     $('apart').append(html('h3', {}, 'Left out above'),
-      html('p', { class: 'note' }, `On ${plural(data.apart.length, 'trace')} ${referenceName} itself scores at most ${data.least_reference_qoe}, or came to no result; a share of that says nothing: ${data.apart.map(([f, name]) => `${families[f][0]}/${name}`).join(', ')}.`),
-      grid('Mean QoE on these traces', ['Algorithm', 'QoE'], algorithms.map((a, i) => [a.name, fixed(data.apart_qoe[i], 3)])));
+      html('p', { class: 'note' }, `On ${plural(data.apart.length, 'trace')} ${referenceName} itself scores at most ${data.least_reference_qoe}, or came to no result; a share of that says nothing.`),
+      grid('Mean QoE on these traces', ['Algorithm', 'QoE'], algorithms.map((a, i) => [a.name, fixed(data.apart_qoe[i], 3)])),
+      html('details', {}, html('summary', {}, 'Which traces they are'),
+        html('ul', { class: 'names' }, ...data.apart.map(([f, name]) => html('li', {}, `${families[f][0]} / ${name}`)))));
   }
 
   // ---- one trace ------------------------------------------------------------------------------------------------------------
@@ -400,11 +408,12 @@
     const span = Number($('window').value);
     const whole = span === 0 || span >= end;
     $('from').disabled = whole;
+    $('from-label').hidden = whole;
     const start = whole ? 0 : (end - span) * (Number($('from').value) / 1000);
     Object.assign(view, { chart, sessions, from: start, to: whole ? end : start + span, panels: [], at: null });
     root.replaceChildren();
     root.append(html('p', { class: 'legend' },
-      key('link', 'what the link can carry'), key('start', 'start-up'), key('stall', 'stall: no pictures'), html('span', {}, cross(), 'request given up')));
+      key('link', 'what the link can carry'), key('start', 'start-up'), key('stall', 'stall: no pictures'), html('span', {}, cross(), 'request given up'), html('span', {}, 'steps: the rendition, when it was requested')));
     if (sessions.length === 0) root.append(html('p', { class: 'note' }, 'No algorithm is chosen.'));
     throughputPanel(root);
     bufferPanel(root);
@@ -417,9 +426,9 @@
   const cross = () => svg('svg', { width: 12, height: 12, 'aria-hidden': 'true' }, svg('path', { class: 'given-up', d: 'M2 2L10 10M10 2L2 10' }));
 
   /** A chart with the common time axis; `draw` gets the surface, the scale of time and the height. */
-  function panel(root, title, label, height, draw) {
+  function panel(root, title, label, height, draw, name = 'panel') {
     const now = html('span', { class: 'now' });
-    const figure = html('figure', { class: 'panel', tabindex: 0, 'aria-label': `${label}. Arrow keys move the time.` }, html('header', {}, title, now));
+    const figure = html('figure', { class: name, tabindex: 0, 'aria-label': `${label}. Arrow keys move the time.` }, html('header', {}, title, now));
     root.append(figure);
     const width = widthOf(figure);
     const x = scale(view.from, view.to, MARGIN.left, width - MARGIN.right);
@@ -548,7 +557,7 @@
         const [cx, cy] = [x(t.end), y(t.rung)];
         inner.append(svg('path', { class: 'given-up', d: `M${cx - 3.5} ${cy - 3.5}l7 7m0 -7l-7 7` }));
       }
-    });
+    }, 'panel lane');
     const stalled = session.stalls.slice(1).reduce((sum, [from, to]) => sum + to - from, 0);
     p.idle = row ? `QoE ${fixed(row[0], 3)} · ${rate(row[1])} · ${fixed(stalled, 1)} s stalled · ${plural(row[4], 'switch', 'switches')}` : '';
     const at = () => {
@@ -596,6 +605,7 @@
   listTraces();
   drawSpread();
   drawSession();
+  drawMeans();
   drawTable();
   drawAhead();
   drawApart();
