@@ -4,6 +4,7 @@
 //! one. The TypeScript side has the same definitions in `ts/messages.ts`.
 
 use player_core::MediaTime;
+use player_core::abr::NetworkMemory;
 use player_core::input::{Host, Load, MediaState};
 use player_core::output::{PlayerEvent, RenditionInfo};
 use player_core::telemetry::schema::{PlaybackState, RebufferCause};
@@ -15,9 +16,17 @@ use crate::fields::{FieldError, Fields};
 /// A message to the driver.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToDriver {
-    /// `{ type: 'host', hidden, width, height }`: the page around the player; sizes in device pixels.
+    /// `{ type: 'host', hidden, width, height, saveData }`: the page around the player; sizes in device pixels.
     Host(Host),
-    /// `{ type: 'load', url, startTime, videoId, videoTitle }`: play this; the wall clock is the driver's.
+    /// `{ type: 'limits', maxBandwidthKbps, maxHeight }`: from now on in place of those of the options; null or absent is none.
+    Limits {
+        /// Kilobits per second.
+        max_bandwidth_kbps: Option<f64>,
+        /// Lines.
+        max_height: Option<u32>,
+    },
+    /// `{ type: 'load', url, startTime, videoId, videoTitle, networkMemory }`: play this; the wall clock is the driver's, and
+    /// `networkMemory` is what a `remember` message held.
     Load(Load),
     /// `{ type: 'media', currentTime, paused, seeking, ended, readyState, playbackRate, decodedFrames, droppedFrames,
     /// error }`: the state of the element.
@@ -44,7 +53,15 @@ impl ToDriver {
                 hidden: flag("hidden")?,
                 width: count("width")? as u32,
                 height: count("height")? as u32,
+                save_data: flag("saveData")?,
             }),
+            "limits" => Self::Limits {
+                max_bandwidth_kbps: message.nullable_number("maxBandwidthKbps")?.flatten(),
+                max_height: message
+                    .nullable_number("maxHeight")?
+                    .flatten()
+                    .map(|lines| lines as u32),
+            },
             "load" => Self::Load(Load {
                 url: message
                     .string("url")?
@@ -52,6 +69,7 @@ impl ToDriver {
                     .ok_or(FieldError::Missing("load", "url"))?,
                 start: message.number("startTime")?.map(MediaTime::from_secs_f64),
                 wall_clock_ms: 0,
+                network_memory: memory(&message.object("networkMemory")?)?,
                 video_id: text("videoId")?,
                 video_title: text("videoTitle")?,
             }),
@@ -72,7 +90,9 @@ impl ToDriver {
             "select" => Self::Select(message.nullable_string("rendition")?),
             "unload" => Self::Unload,
             unknown => {
-                let why = format!("unknown message {unknown:?}; known are host, load, media, select, unload");
+                let why = format!(
+                    "unknown message {unknown:?}; known are host, limits, load, media, select, unload"
+                );
                 return Err(FieldError::Value {
                     path: "type".to_owned(),
                     why,
@@ -80,6 +100,22 @@ impl ToDriver {
             }
         })
     }
+}
+
+fn memory(fields: &Fields) -> Result<Option<NetworkMemory>, FieldError> {
+    let (kbps, spread, unix_ms) = (
+        fields.number("kbps")?,
+        fields.number("spread")?,
+        fields.number("unixMs")?,
+    );
+    Ok(kbps
+        .zip(spread)
+        .zip(unix_ms)
+        .map(|((kbps, spread), unix_ms)| NetworkMemory {
+            kbps,
+            spread,
+            unix_ms: unix_ms as i64,
+        }))
 }
 
 /// A message from the driver.
@@ -101,6 +137,15 @@ pub enum FromDriver {
         /// What happened.
         event: Event,
     },
+    /// Keep this for the next player on this machine.
+    Remember {
+        /// Median throughput.
+        kbps: f64,
+        /// Standard deviation of its natural logarithm.
+        spread: f64,
+        /// When it was measured.
+        unix_ms: i64,
+    },
     /// Move the playhead.
     Seek {
         /// Where to, seconds.
@@ -120,6 +165,13 @@ pub enum Event {
         fatal: bool,
         /// For people.
         message: String,
+    },
+    /// Other renditions may be chosen than before.
+    Limit {
+        /// Id of the highest one that may be chosen.
+        highest: String,
+        /// What keeps higher ones out, as `element-size`.
+        by: Vec<String>,
     },
     /// The manifest was read.
     Loaded {
@@ -205,6 +257,13 @@ impl Event {
                 fatal: error.fatal,
                 message: error.message,
             },
+            PlayerEvent::Limited { highest, by } => Self::Limit {
+                highest,
+                by: by
+                    .into_iter()
+                    .map(|limit| limit.name().replace('_', "-"))
+                    .collect(),
+            },
             PlayerEvent::Loaded {
                 protocol,
                 duration,
@@ -259,6 +318,7 @@ mod tests {
 
     use super::*;
     use player_core::Bitrate;
+    use player_core::output::Limit;
 
     #[test]
     fn events_speak_seconds_and_bits() {
@@ -282,6 +342,23 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&message).unwrap(),
             r#"{"type":"event","event":{"type":"loaded","protocol":"hls","duration":2.5,"renditions":[{"id":"v","bitrate":600000,"width":640,"height":360,"frameRate":25.0,"codecs":"avc1"}],"warnings":[]}}"#
+        );
+        let limited = PlayerEvent::Limited {
+            highest: "v".into(),
+            by: vec![Limit::ElementSize, Limit::Application],
+        };
+        assert_eq!(
+            serde_json::to_string(&Event::from_engine(limited).unwrap()).unwrap(),
+            r#"{"type":"limit","highest":"v","by":["element-size","application"]}"#
+        );
+        let remember = FromDriver::Remember {
+            kbps: 3000.0,
+            spread: 0.5,
+            unix_ms: 1_700_000_000_000,
+        };
+        assert_eq!(
+            serde_json::to_string(&remember).unwrap(),
+            r#"{"type":"remember","kbps":3000.0,"spread":0.5,"unixMs":1700000000000}"#
         );
         let seek = FromDriver::Seek { current_time: 4.0 };
         assert_eq!(

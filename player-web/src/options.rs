@@ -1,6 +1,8 @@
 //! What a driver is made with: the options of `ts/options.ts`, and what the page knows of its surroundings.
 
 use player_core::Config;
+use player_core::abr::Utility;
+use player_core::config::Preset;
 use wasm_bindgen::JsValue;
 
 use crate::fields::{FieldError, Fields};
@@ -42,8 +44,17 @@ fn abr(fields: &Fields, config: &mut Config) -> Result<(), FieldError> {
         "abandonment",
         "algorithm",
         "capToElementSize",
+        "fallCost",
+        "followSaveData",
+        "horizon",
         "initialThroughputKbps",
         "maxBandwidthKbps",
+        "maxDroppedFrames",
+        "maxHeight",
+        "preset",
+        "riseCost",
+        "stallCost",
+        "utility",
     ])?;
     let abr = &mut config.abr;
     if let Some(name) = fields.string("algorithm")? {
@@ -52,6 +63,25 @@ fn abr(fields: &Fields, config: &mut Config) -> Result<(), FieldError> {
             why,
         })?;
     }
+    if let Some(preset) = one_of(fields, "preset", &Preset::ALL.map(|p| (p.name(), p)))? {
+        abr.preset = preset;
+    }
+    abr.utility = one_of(
+        fields,
+        "utility",
+        &[
+            ("bitrate", Utility::Bitrate),
+            ("log_bitrate", Utility::LogBitrate),
+            ("quality", Utility::Quality),
+        ],
+    )?;
+    abr.stall_cost = within(fields, "stallCost", 0, 100)?;
+    abr.rise_cost = within(fields, "riseCost", -1, 100)?;
+    abr.fall_cost = within(fields, "fallCost", 0, 100)?;
+    set(
+        &mut abr.horizon,
+        within(fields, "horizon", 1, 20)?.map(|segments| segments as u32),
+    );
     set(
         &mut abr.initial_throughput_kbps,
         fields.nullable_number("initialThroughputKbps")?,
@@ -60,9 +90,48 @@ fn abr(fields: &Fields, config: &mut Config) -> Result<(), FieldError> {
         &mut abr.max_bandwidth_kbps,
         fields.nullable_number("maxBandwidthKbps")?,
     );
+    set(
+        &mut abr.max_height,
+        fields
+            .nullable_number("maxHeight")?
+            .map(|lines| lines.map(|lines| lines as u32)),
+    );
+    set(
+        &mut abr.max_dropped_frames,
+        fields.nullable_number("maxDroppedFrames")?,
+    );
     set(&mut abr.cap_to_element_size, fields.boolean("capToElementSize")?);
+    set(&mut abr.follow_save_data, fields.boolean("followSaveData")?);
     set(&mut abr.abandonment, fields.boolean("abandonment")?);
     Ok(())
+}
+
+/// One of the names, which are written with hyphens on the web.
+fn one_of<T: Copy>(fields: &Fields, name: &str, known: &[(&str, T)]) -> Result<Option<T>, FieldError> {
+    let Some(text) = fields.string(name)? else {
+        return Ok(None);
+    };
+    let spelt = |name: &str| name.replace('_', "-");
+    if let Some((_, value)) = known.iter().find(|(name, _)| spelt(name) == text) {
+        return Ok(Some(*value));
+    }
+    let names: Vec<_> = known.iter().map(|(name, _)| spelt(name)).collect();
+    Err(FieldError::Value {
+        path: fields.path_of(name),
+        why: format!("unknown value \"{text}\"; known are {}", names.join(", ")),
+    })
+}
+
+/// The bounds are whole: writing out a fraction takes ten kilobytes of Wasm.
+fn within(fields: &Fields, name: &str, min: i32, max: i32) -> Result<Option<f64>, FieldError> {
+    let number = fields.number(name)?;
+    if number.is_none_or(|number| (f64::from(min)..=f64::from(max)).contains(&number)) {
+        return Ok(number);
+    }
+    Err(FieldError::Value {
+        path: fields.path_of(name),
+        why: format!("it must be from {min} to {max}"),
+    })
 }
 
 fn buffer(fields: &Fields, config: &mut Config) -> Result<(), FieldError> {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
 use js_sys::{Array, Function};
+use player_core::abr::NetworkMemory;
 use player_core::error::ErrorKind;
 use player_core::input::{Host, TrackKind};
 use player_core::{Input, Instant, MediaTime, Output, Player};
@@ -75,6 +76,13 @@ impl Shell {
     pub(crate) fn handle(self: &Rc<Self>, message: ToDriver) {
         match message {
             ToDriver::Host(host) => self.host(host),
+            ToDriver::Limits {
+                max_bandwidth_kbps,
+                max_height,
+            } => self.tell(Input::Limits {
+                max_bandwidth_kbps,
+                max_height,
+            }),
             ToDriver::Load(mut load) => {
                 load.wall_clock_ms = global::wall_clock_ms();
                 self.tell(Input::Load(load));
@@ -221,6 +229,18 @@ impl Shell {
             Output::OpenSource => self.open_source(),
             Output::ProbeTypes { types } => self.tell(Input::TypesSupported(source::supported(types))),
             Output::Release { request } => self.bodies.borrow_mut().release(request),
+            Output::Remember(memory) => {
+                let NetworkMemory {
+                    kbps,
+                    spread,
+                    unix_ms,
+                } = memory;
+                self.post(&FromDriver::Remember {
+                    kbps,
+                    spread,
+                    unix_ms,
+                });
+            }
             Output::Remove { kind, range } => self.with_source(|source| source.remove(kind, range)),
             Output::Seek { to } => self.post(&FromDriver::Seek {
                 current_time: MediaTime::as_secs_f64(to),

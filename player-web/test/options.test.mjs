@@ -13,6 +13,8 @@ test('it reports only with a site key and a collector', () => {
   for (const options of [{}, { siteKey: 'k' }, { beaconUrl }, { siteKey: '', beaconUrl }]) {
     assert.deepEqual(driverOptions({ ...options, record: true }, AROUND), { record: true });
   }
+  // Storage is the page's business, and cannot be posted to a worker.
+  assert.deepEqual(driverOptions({ storage: { getItem() {}, setItem() {} } }, AROUND), {});
   const abr = { algorithm: 'bola' };
   assert.deepEqual(driverOptions({ abr, siteKey: 'k', beaconUrl, viewerId: 'v', wasm: '/x.wasm' }, AROUND), {
     abr,

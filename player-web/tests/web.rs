@@ -5,8 +5,9 @@
 
 use js_sys::{Function, JSON, Promise, Uint8Array};
 use player_core::MediaTime;
-use player_core::config::Algorithm;
-use player_core::input::{Load, MediaState};
+use player_core::abr::{NetworkMemory, Objective, Utility};
+use player_core::config::{Algorithm, Preset};
+use player_core::input::{Host, Load, MediaState};
 use player_web::Driver;
 use player_web::message::ToDriver;
 use player_web::options::Options;
@@ -109,6 +110,33 @@ fn messages_are_read_in_the_terms_of_the_web() {
         read(r#"{"type":"select","rendition":"360p"}"#),
         Ok(ToDriver::Select(Some("360p".into())))
     );
+    let memory = r#"{"type":"load","url":"https://a/b.mpd","networkMemory":{"kbps":3000,"spread":0.5,"unixMs":1700000000000}}"#;
+    let Ok(ToDriver::Load(load)) = read(memory) else {
+        panic!()
+    };
+    let expected = NetworkMemory {
+        kbps: 3000.0,
+        spread: 0.5,
+        unix_ms: 1_700_000_000_000,
+    };
+    assert_eq!(load.network_memory, Some(expected));
+    let limits = ToDriver::Limits {
+        max_bandwidth_kbps: Some(2500.0),
+        max_height: None,
+    };
+    assert_eq!(
+        read(r#"{"type":"limits","maxBandwidthKbps":2500,"maxHeight":null}"#),
+        Ok(limits)
+    );
+    let host = Host {
+        save_data: true,
+        width: 640,
+        ..Host::default()
+    };
+    assert_eq!(
+        read(r#"{"type":"host","width":640,"saveData":true}"#),
+        Ok(ToDriver::Host(host))
+    );
     assert_eq!(read(r#"{"type":"load"}"#), Err("a `load` needs a `url`".into()));
     assert_eq!(
         read(r#"{"type":"load","url":7}"#),
@@ -134,7 +162,45 @@ fn options_name_the_field_that_is_wrong() {
         (options.config.buffer.goal_s, options.config.telemetry.site),
         (12.5, "k".into())
     );
+    let options = read(
+        r#"{"abr":{"preset":"low-latency","utility":"log-bitrate","stallCost":4,"riseCost":-0.5,"fallCost":2,"maxHeight":720,"horizon":8,"maxDroppedFrames":null,"followSaveData":false}}"#,
+    )
+    .unwrap();
+    let abr = &options.config.abr;
+    let objective = Objective {
+        utility: Utility::LogBitrate,
+        stall: 4.0,
+        rise: -0.5,
+        fall: 2.0,
+    };
+    assert_eq!((abr.objective(), abr.preset), (objective, Preset::LowLatency));
+    assert_eq!(
+        (
+            abr.max_height,
+            abr.horizon,
+            abr.max_dropped_frames,
+            abr.follow_save_data
+        ),
+        (Some(720), 8, None, false)
+    );
     let wrong = |json| read(json).unwrap_err();
+    assert_eq!(
+        wrong(r#"{"abr":{"preset":"low_latency"}}"#),
+        "`abr.preset`: unknown value \"low_latency\"; known are balanced, data-saver, low-latency, smooth"
+    );
+    for (json, field) in [
+        (r#"{"abr":{"stallCost":-1}}"#, "stallCost"),
+        (r#"{"abr":{"riseCost":101}}"#, "riseCost"),
+        (r#"{"abr":{"horizon":0}}"#, "horizon"),
+        (r#"{"abr":{"utility":"vmaf"}}"#, "utility"),
+        (r#"{"abr":{"maxHeight":"720"}}"#, "maxHeight"),
+    ] {
+        assert!(
+            wrong(json).starts_with(&format!("`abr.{field}`")),
+            "{}",
+            wrong(json)
+        );
+    }
     assert_eq!(
         wrong(r#"{"buffer":{"goal":3}}"#),
         "unknown setting `buffer.goal`; known are backS, goalS"

@@ -22,7 +22,7 @@ const OPTION_ATTRIBUTES = [
   'wasm-url',
 ] as const;
 
-const FORWARDED = ['loaded', 'renditionchange', 'statechange', 'stats', 'warning'] as const;
+const FORWARDED = ['limitchange', 'loaded', 'renditionchange', 'statechange', 'stats', 'warning'] as const;
 
 /** A base class of our own, for the mixin writes into the prototype it is given. */
 class TracksBase extends CustomVideoElement {}

@@ -5,7 +5,9 @@ import type {
   DriverEvent,
   ErrorDetail,
   FromDriver,
+  LimitDetail,
   LoadedDetail,
+  LimitsMessage,
   LoadMessage,
   PlaybackState,
   Rendition,
@@ -14,7 +16,8 @@ import type {
   StatsDetail,
   ToDriver,
 } from './messages.js';
-import { driverOptions, type HeadgateOptions } from './options.js';
+import { recall, remember } from './network-memory.js';
+import { driverOptions, type AbrOptions, type HeadgateOptions } from './options.js';
 import { surroundings } from './surroundings.js';
 import { loadDriver } from './wasm.js';
 
@@ -22,6 +25,8 @@ import { loadDriver } from './wasm.js';
 export interface HeadgateEventMap {
   /** Playback has ended with an error. */
   error: CustomEvent<HeadgateError>;
+  /** Other renditions may be chosen than before: the element's size, dropped frames, a limit of yours, … */
+  limitchange: CustomEvent<LimitDetail>;
   /** The manifest was read. */
   loaded: CustomEvent<LoadedDetail>;
   /** Another rendition is fetched, or seen. */
@@ -58,7 +63,7 @@ export interface Headgate {
 }
 
 /** What to load, beside its URL. */
-export type LoadOptions = Omit<LoadMessage, 'type' | 'url'>;
+export type LoadOptions = Omit<LoadMessage, 'type' | 'url' | 'networkMemory'>;
 
 /**
  * A player for any `<video>`.
@@ -85,6 +90,9 @@ export class Headgate extends EventTarget {
   #state: PlaybackState = 'idle';
   #stats: StatsDetail | null = null;
   #selected: string | null = null;
+  #limit: LimitDetail | null = null;
+  /** The limits that {@link setLimits} asked for. */
+  #limits: LimitsMessage | undefined;
   #lastLog: string | undefined;
 
   constructor(options: HeadgateOptions = {}) {
@@ -123,6 +131,11 @@ export class Headgate extends EventTarget {
 
   get stats(): StatsDetail | null {
     return this.#stats;
+  }
+
+  /** What keeps renditions from being chosen; `null` if nothing has yet. */
+  get limit(): LimitDetail | null {
+    return this.#limit;
   }
 
   /** The rendition that {@link selectRendition} asked for; `null` while the engine chooses. */
@@ -169,6 +182,12 @@ export class Headgate extends EventTarget {
     this.#send({ type: 'select', rendition: id });
   }
 
+  /** Limits the renditions from now on, in place of `options.abr`, for this load and the next ones; `null` or absent is none. */
+  setLimits({ maxBandwidthKbps = null, maxHeight = null }: Pick<AbrOptions, 'maxBandwidthKbps' | 'maxHeight'>): void {
+    this.#limits = { type: 'limits', maxBandwidthKbps, maxHeight };
+    this.#send(this.#limits);
+  }
+
   /**
    * The log of what went in and out of the engine, for `headgate-sim replay`, if the option `record` asked for one.
    * After {@link detach} it is the last one. It holds the URLs that were fetched.
@@ -184,7 +203,8 @@ export class Headgate extends EventTarget {
       if (generation !== this.#generation || !this.#wanted || !link) return;
       this.#openDriver(Driver);
       link.introduce();
-      const message = this.#wanted;
+      if (this.#limits) this.#send(this.#limits);
+      const message = { ...this.#wanted, networkMemory: recall(this.options.storage) };
       this.#wanted = undefined;
       this.#send(message);
     } catch (error) {
@@ -226,6 +246,7 @@ export class Headgate extends EventTarget {
 
   #receive(message: FromDriver): void {
     if (message.type === 'event') this.#announce(message.event);
+    else if (message.type === 'remember') remember(this.options.storage, message);
     else this.#link?.apply(message);
   }
 
@@ -233,6 +254,9 @@ export class Headgate extends EventTarget {
     switch (type) {
       case 'error':
         return this.#report(detail as ErrorDetail);
+      case 'limit':
+        this.#limit = detail as LimitDetail;
+        return this.#emit('limitchange', this.#limit);
       case 'loaded':
         this.#loaded = detail as LoadedDetail;
         return this.#emit('loaded', this.#loaded);
@@ -278,6 +302,7 @@ export class Headgate extends EventTarget {
     this.#rendition = null;
     this.#stats = null;
     this.#selected = null;
+    this.#limit = null;
     this.#state = 'idle';
   }
 }

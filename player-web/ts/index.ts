@@ -4,6 +4,7 @@ export { HeadgateError } from './errors.js';
 export { Headgate, type HeadgateEventMap, type LoadOptions } from './headgate.js';
 export type {
   ErrorKind,
+  LimitDetail,
   LoadedDetail,
   PlaybackState,
   Rendition,
@@ -11,4 +12,4 @@ export type {
   StateDetail,
   StatsDetail,
 } from './messages.js';
-export type { AbrOptions, BufferOptions, HeadgateOptions, RetryOptions, WasmSource } from './options.js';
+export type { AbrOptions, BufferOptions, HeadgateOptions, NetworkStorage, RetryOptions, WasmSource } from './options.js';

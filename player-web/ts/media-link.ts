@@ -48,6 +48,7 @@ export class MediaLink {
     document.addEventListener('visibilitychange', this.#onHost, { signal });
     addEventListener('pageshow', this.#onHost, { signal });
     addEventListener('pagehide', this.#onPageHide, { signal });
+    connection()?.addEventListener('change', this.#onHost, { signal });
     if (typeof ResizeObserver === 'function') {
       this.#resize = new ResizeObserver(this.#onResize);
       this.#resize.observe(video);
@@ -168,7 +169,12 @@ export class MediaLink {
   };
 
   #tellHost(hidden: boolean): void {
-    const message: HostMessage = { type: 'host', hidden, ...this.#size };
+    const message: HostMessage = { type: 'host', hidden, ...this.#size, saveData: connection()?.saveData === true };
     this.#send(message);
   }
+}
+
+/** Of what it says only the viewer's own wish is used: its measures of the network mislead. */
+function connection(): (EventTarget & { saveData?: boolean }) | undefined {
+  return (navigator as { connection?: EventTarget & { saveData?: boolean } }).connection;
 }

@@ -1,7 +1,7 @@
 // The messages between the owner of the media element and the driver, as in `src/message.rs`. Plain objects both ways:
 // they can be posted to a worker. Times are seconds of media, rates bits per second.
 
-export type ToDriver = HostMessage | LoadMessage | MediaMessage | SelectMessage | UnloadMessage;
+export type ToDriver = HostMessage | LimitsMessage | LoadMessage | MediaMessage | SelectMessage | UnloadMessage;
 
 /** The page around the player; sizes in device pixels. */
 export interface HostMessage {
@@ -9,6 +9,15 @@ export interface HostMessage {
   hidden: boolean;
   width: number;
   height: number;
+  /** The viewer asks for little data. */
+  saveData: boolean;
+}
+
+/** From now on in place of those of the options; `null` is none. */
+export interface LimitsMessage {
+  type: 'limits';
+  maxBandwidthKbps: number | null;
+  maxHeight: number | null;
 }
 
 export interface LoadMessage {
@@ -18,6 +27,17 @@ export interface LoadMessage {
   startTime?: number;
   videoId?: string;
   videoTitle?: string;
+  networkMemory?: NetworkMemory;
+}
+
+/** What was learnt of a network. */
+export interface NetworkMemory {
+  /** Median throughput. */
+  kbps: number;
+  /** Standard deviation of its natural logarithm. */
+  spread: number;
+  /** When it was measured. */
+  unixMs: number;
 }
 
 /** The state of the element. */
@@ -45,7 +65,7 @@ export interface UnloadMessage {
   type: 'unload';
 }
 
-export type FromDriver = AttachMessage | DetachMessage | EventMessage | SeekMessage;
+export type FromDriver = AttachMessage | DetachMessage | EventMessage | RememberMessage | SeekMessage;
 
 /** Set the element's source: an object URL, or a handle from a worker. */
 export interface AttachMessage {
@@ -60,6 +80,11 @@ export interface DetachMessage {
   type: 'detach';
 }
 
+/** Keep this for the next player on this machine. */
+export interface RememberMessage extends NetworkMemory {
+  type: 'remember';
+}
+
 export interface SeekMessage {
   type: 'seek';
   currentTime: number;
@@ -72,6 +97,7 @@ export interface EventMessage {
 
 export type DriverEvent =
   | ({ type: 'error' } & ErrorDetail)
+  | ({ type: 'limit' } & LimitDetail)
   | ({ type: 'loaded' } & LoadedDetail)
   | ({ type: 'rendition' } & RenditionDetail)
   | ({ type: 'state' } & StateDetail)
@@ -94,6 +120,14 @@ export type ErrorKind =
   | 'segment'
   | 'timeout'
   | 'unsupported';
+
+/** Other renditions may be chosen than before. */
+export interface LimitDetail {
+  /** Id of the highest one that may be chosen. */
+  highest: string;
+  /** What keeps the higher ones out; empty when nothing does any more. */
+  by: ('application' | 'data-saver' | 'dropped-frames' | 'element-size' | 'restricted')[];
+}
 
 export interface LoadedDetail {
   protocol: 'hls' | 'dash';

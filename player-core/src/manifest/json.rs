@@ -24,8 +24,9 @@ impl<'a> Json<'a> {
     }
 
     /// Reads an object; `member` must read the value of the key it is called with.
-    pub(super) fn object(&mut self, mut member: impl FnMut(&mut Self, &str) -> Result<()>) -> Result<()> {
-        self.list('{', '}', |json| {
+    // Not generic, as nothing here: a copy for each caller would be half as large again as the reader.
+    pub(super) fn object(&mut self, member: &mut dyn FnMut(&mut Self, &str) -> Result<()>) -> Result<()> {
+        self.list('{', '}', &mut |json| {
             let key = json.string()?;
             json.expect(':')?;
             member(json, &key)
@@ -33,7 +34,7 @@ impl<'a> Json<'a> {
     }
 
     /// Reads an array; `element` must read a value each time it is called.
-    pub(super) fn array(&mut self, element: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+    pub(super) fn array(&mut self, element: &mut dyn FnMut(&mut Self) -> Result<()>) -> Result<()> {
         self.list('[', ']', element)
     }
 
@@ -77,8 +78,8 @@ impl<'a> Json<'a> {
         self.space();
         let rest = self.rest();
         match rest.chars().next() {
-            Some('{') => self.object(|json, _| json.skip()),
-            Some('[') => self.array(Self::skip),
+            Some('{') => self.object(&mut |json, _| json.skip()),
+            Some('[') => self.array(&mut Self::skip),
             Some('"') => self.string().map(drop),
             _ => {
                 for word in ["true", "false"] {
@@ -110,7 +111,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    fn list(&mut self, open: char, close: char, mut item: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+    fn list(&mut self, open: char, close: char, item: &mut dyn FnMut(&mut Self) -> Result<()>) -> Result<()> {
         self.expect(open)?;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -216,7 +217,7 @@ mod tests {
         json.end().unwrap();
         let mut keys = Vec::new();
         Json::new(r#"{"x":1,"y":null}"#)
-            .object(|json, key| {
+            .object(&mut |json, key| {
                 keys.push((key.to_owned(), json.number()?));
                 Ok(())
             })

@@ -80,12 +80,12 @@ pub fn parse(bytes: &[u8], base: &str) -> Result<SegmentTable, ManifestError> {
     let mut json = Json::new(as_text(bytes)?);
     let mut version = None;
     let mut rows = Vec::new();
-    json.object(|json, key| match key {
+    json.object(&mut |json, key| match key {
         "version" => {
             version = json.number()?;
             Ok(())
         }
-        "renditions" => json.array(|json| {
+        "renditions" => json.array(&mut |json| {
             if rows.len() >= MAX_RENDITIONS {
                 return Err(json.error("there are too many renditions"));
             }
@@ -105,18 +105,20 @@ pub fn parse(bytes: &[u8], base: &str) -> Result<SegmentTable, ManifestError> {
 
 fn row(json: &mut Json<'_>, base: &str) -> Result<Row, ManifestError> {
     let mut row = Row::default();
-    json.object(|json, key| {
+    json.object(&mut |json, key| {
         match key {
             "hls" => row.playlist = url::resolve(base, &json.string()?).unwrap_or_default(),
             "dash" => row.representation = json.string()?,
             "bytes" => {
                 // What no segment can have is not known.
-                let known = |n: f64| (0.0..=f64::from(u32::MAX)).contains(&n).then_some(n as u32);
-                row.sizes.bytes = numbers(json, |n| n.and_then(known).unwrap_or(0))?;
+                let max = f64::from(u32::MAX);
+                numbers(json, max, &mut |n| {
+                    row.sizes.bytes.push(n.map_or(0, |n| n as u32))
+                })?;
             }
             "quality" => {
-                let known = |n: f64| (0.0..=100.0).contains(&n).then_some(n as f32);
-                row.sizes.quality = numbers(json, |n| n.and_then(known).unwrap_or(-1.0))?;
+                let quality = &mut row.sizes.quality;
+                numbers(json, 100.0, &mut |n| quality.push(n.map_or(-1.0, |n| n as f32)))?;
             }
             _ => json.skip()?,
         }
@@ -129,16 +131,17 @@ fn row(json: &mut Json<'_>, base: &str) -> Result<Row, ManifestError> {
     Ok(row)
 }
 
-fn numbers<T>(json: &mut Json<'_>, number: impl Fn(Option<f64>) -> T) -> Result<Vec<T>, ManifestError> {
-    let mut numbers = Vec::new();
-    json.array(|json| {
-        if numbers.len() >= MAX_ENTRIES {
+/// Reads an array of numbers from 0 to `max`; others are `None`.
+fn numbers(json: &mut Json<'_>, max: f64, number: &mut dyn FnMut(Option<f64>)) -> Result<(), ManifestError> {
+    let mut count = 0;
+    json.array(&mut |json| {
+        count += 1;
+        if count > MAX_ENTRIES {
             return Err(json.error("a rendition has too many segments"));
         }
-        numbers.push(number(json.number()?));
+        number(json.number()?.filter(|n| (0.0..=max).contains(n)));
         Ok(())
-    })?;
-    Ok(numbers)
+    })
 }
 
 impl SegmentTable {
