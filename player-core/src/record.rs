@@ -7,6 +7,7 @@ use std::io::{self, BufRead, Write};
 
 use serde::{Deserialize, Serialize};
 
+use crate::abr::Abr;
 use crate::{Config, Input, Instant, Output, Player};
 
 /// The version of the log format.
@@ -23,6 +24,10 @@ pub struct Header {
     pub config: Config,
     /// When the player was made.
     pub start: Instant,
+    /// Name of the algorithm, if it was given to [`Player::with_abr`] and is not the one that the configuration names: then a replay
+    /// needs it, too ([`replay_with`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<String>,
 }
 
 impl Header {
@@ -33,6 +38,7 @@ impl Header {
             engine: env!("CARGO_PKG_VERSION").to_owned(),
             config,
             start,
+            algorithm: None,
         }
     }
 }
@@ -51,6 +57,9 @@ pub enum Line {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayError {
+    /// The log was made with an algorithm that is not at hand.
+    #[error("the log was made with the algorithm \"{0}\", which is not at hand here")]
+    Algorithm(String),
     /// The log could not be read, or the output not be written.
     #[error("reading the log or writing the outputs failed: {0}")]
     Io(#[from] io::Error),
@@ -82,8 +91,20 @@ pub struct Replay {
 /// the outputs with those in the log, if it has any.
 ///
 /// # Errors
-/// If the log is malformed or `log` or `out` fail.
-pub fn replay(log: impl BufRead, mut out: impl Write) -> Result<Replay, ReplayError> {
+/// If the log is malformed, names an algorithm that is none of the engine's, or `log` or `out` fail.
+pub fn replay(log: impl BufRead, out: impl Write) -> Result<Replay, ReplayError> {
+    replay_with(log, out, |_| None)
+}
+
+/// As [`replay`], with the algorithm that `abr` gives for the header; `None` is the one that the configuration names.
+///
+/// # Errors
+/// As [`replay`], and if the header names an algorithm and `abr` gives none.
+pub fn replay_with(
+    log: impl BufRead,
+    mut out: impl Write,
+    abr: impl FnOnce(&Header) -> Option<Box<dyn Abr>>,
+) -> Result<Replay, ReplayError> {
     let mut lines = log.lines().enumerate().map(|(i, line)| (i + 1, line));
     let first = lines.next().ok_or(ReplayError::NoHeader)?.1?;
     let header: Header = serde_json::from_str(&first).map_err(|_| ReplayError::NoHeader)?;
@@ -91,7 +112,11 @@ pub fn replay(log: impl BufRead, mut out: impl Write) -> Result<Replay, ReplayEr
         return Err(ReplayError::NoHeader);
     }
     write_line(&mut out, &header)?;
-    let mut player = Player::new(header.config, header.start);
+    let mut player = match (abr(&header), header.algorithm) {
+        (Some(abr), _) => Player::with_abr(header.config, abr, header.start),
+        (None, None) => Player::new(header.config, header.start),
+        (None, Some(name)) => return Err(ReplayError::Algorithm(name)),
+    };
     let mut result = Replay::default();
     let mut expected: Vec<(usize, String)> = Vec::new();
     let mut given: Vec<Output> = Vec::new();

@@ -489,6 +489,24 @@ fn a_log_replays_byte_for_byte() {
 }
 
 #[test]
+fn a_log_of_another_algorithm_needs_it_again() {
+    let mut header = player_core::record::Header::new(Config::default(), player_core::Instant::ZERO);
+    header.algorithm = Some("lowest".to_owned());
+    let log = format!("{}\n", serde_json::to_string(&header).unwrap());
+    let error = player_core::record::replay(log.as_bytes(), std::io::sink()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the log was made with the algorithm \"lowest\", which is not at hand here"
+    );
+    let mut again = Vec::new();
+    let replay = player_core::record::replay_with(log.as_bytes(), &mut again, |header| {
+        Some(player_core::abr::from_config(&header.config.abr))
+    })
+    .unwrap();
+    assert_eq!((replay.inputs, String::from_utf8(again).unwrap()), (0, log));
+}
+
+#[test]
 fn small_buffers_loop_without_end() {
     for dash in [false, true] {
         let mut config = Config::default();

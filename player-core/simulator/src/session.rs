@@ -41,7 +41,7 @@ pub struct Session<'a> {
     pub origin: &'a Origin,
     /// The engine's configuration.
     pub config: Config,
-    /// The algorithm; a log can only be replayed if `config` names it.
+    /// The algorithm; a log names it, unless `config` does.
     pub abr: Box<dyn Abr>,
     /// Whether to record [`Outcome::timeline`].
     pub timeline: bool,
@@ -159,7 +159,10 @@ impl Session<'_> {
     fn drive(self, mut log: Option<&mut dyn Write>) -> Result<Outcome, SessionError> {
         let start = Instant::ZERO;
         if let Some(log) = &mut log {
-            record::write_line(log, &Header::new(self.config.clone(), start))?;
+            let mut header = Header::new(self.config.clone(), start);
+            let name = self.abr.name();
+            header.algorithm = (name != self.config.abr.algorithm.name()).then(|| name.to_owned());
+            record::write_line(log, &header)?;
         }
         let content = self.origin.content();
         let mut driver = Driver {

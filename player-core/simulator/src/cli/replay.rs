@@ -7,12 +7,18 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use player_core::record;
+use player_core::MediaTime;
+use player_core::abr::Abr;
+use player_core::record::{self, Header};
+use simulator::Trace;
+use simulator::algorithms::{self, Setting};
+use simulator::content::{Content, Segment};
 use simulator::files::Aside;
 
 /// Feeds the inputs of a log to the engine again and compares its outputs with the recorded ones.
 ///
-/// The exit code is 1 if they differ, or if the log cannot be replayed.
+/// The exit code is 1 if they differ, or if the log cannot be replayed: one of `optimal` or of an oracle cannot, because it does not
+/// say what the network would have done.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   headgate-sim run --traces traces/lte --content video/bbb.json --algorithms headgate --json out.json --log logs
@@ -35,11 +41,11 @@ impl Replay {
         let log =
             BufReader::new(File::open(&self.log).with_context(|| format!("cannot read the log {name}"))?);
         let result = match &self.out {
-            None => record::replay(log, io::sink()),
+            None => record::replay_with(log, io::sink(), algorithm),
             Some(path) => {
                 let failed = || format!("cannot write {}", path.display());
                 let mut out = BufWriter::new(Aside::create(path).with_context(failed)?);
-                let result = record::replay(log, &mut out);
+                let result = record::replay_with(log, &mut out, algorithm);
                 if result.is_ok() {
                     out.flush().with_context(failed)?;
                     out.into_inner()
@@ -71,4 +77,26 @@ impl Replay {
             ExitCode::SUCCESS
         })
     }
+}
+
+/// The algorithm that a log names, if it is one of the simulator's and decides by what the log says.
+fn algorithm(header: &Header) -> Option<Box<dyn Abr>> {
+    let name = header.algorithm.as_deref()?;
+    if name == "optimal" || name.starts_with("oracle") {
+        return None;
+    }
+    // The others do not look at it.
+    let segment = Segment {
+        duration: MediaTime::from_millis(1000),
+        bytes: vec![1],
+        vmaf: Vec::new(),
+    };
+    let content = Content::new("unknown", vec![1.0], vec![segment]).ok()?;
+    let trace = Trace::constant("unknown", 1.0, 0.0).ok()?;
+    let setting = Setting {
+        trace: &trace,
+        content: &content,
+    };
+    let mut config = header.config.clone();
+    Some(algorithms::find(name).ok()?.make(&mut config, &setting))
 }
