@@ -56,7 +56,7 @@ pub struct AbrConfig {
     pub rise_cost: Option<f64>,
     /// Cost of a fall from the best to the worst quality, in the same unit; 0 to 100.
     pub fall_cost: Option<f64>,
-    /// Segments that the planner looks ahead before it falls back on the previous plan's value; 1 to 20. Default 5.
+    /// Segments that the planner looks ahead before it falls back on the previous plan's value; 1 to 20. Default 8.
     pub horizon: u32,
 }
 
@@ -76,7 +76,7 @@ impl Default for AbrConfig {
             stall_cost: None,
             rise_cost: None,
             fall_cost: None,
-            horizon: 5,
+            horizon: 8,
         }
     }
 }

@@ -84,7 +84,13 @@ fn without_a_measurement_the_configured_throughput_counts() {
     assert_eq!(Headgate::new(&lowest).choose(&moment(0.0, None)), 0);
     assert_eq!(Bola::new(&lowest).choose(&moment(0.0, None)), 0);
     assert_eq!(Throughput::new(&default).choose(&moment(0.0, None)), 2);
-    assert_eq!(Headgate::new(&default).choose(&moment(0.0, None)), 2);
+    // A start-up of two seconds would cost more than a better first segment is worth.
+    assert_eq!(Headgate::new(&default).choose(&moment(0.0, None)), 0);
+    let fast = AbrConfig {
+        initial_throughput_kbps: Some(200_000.0),
+        ..default
+    };
+    assert_eq!(Headgate::new(&fast).choose(&moment(0.0, None)), 4);
 }
 
 #[test]
@@ -111,19 +117,20 @@ fn bola_climbs_with_the_buffer_from_the_lowest_to_the_highest() {
 fn headgate_dares_more_with_a_fuller_buffer() {
     let mut abr = Headgate::new(&AbrConfig::default());
     teach(&mut abr, 3400);
-    let empty = abr.choose(&moment(1.0, Some(4)));
-    let full = abr.choose(&moment(28.0, Some(3)));
-    assert!(empty < full, "{empty} {full}");
-    assert_eq!(full, 3);
-    // It does not climb to what only the buffer could carry.
-    teach(&mut abr, 2900);
-    assert_eq!(abr.choose(&moment(28.0, Some(2))), 2);
+    let choices: Vec<usize> = [1.0, 4.0, 8.0, 16.0, 26.0]
+        .map(|buffer_s| abr.clone().choose(&moment(buffer_s, Some(2))))
+        .to_vec();
+    assert!(choices.is_sorted(), "{choices:?}");
+    assert!(choices.first() < choices.last(), "{choices:?}");
+    // What the network carries it keeps, with any buffer that outlasts a segment.
+    assert_eq!(abr.choose(&moment(12.0, Some(3))), 3);
 }
 
 #[test]
 fn headgate_gives_up_what_would_outlast_the_buffer() {
     let mut abr = Headgate::new(&AbrConfig::default());
     teach(&mut abr, 6000);
+    abr.choose(&moment(5.0, Some(4)));
     // 3 MB at 200 kbit/s with 5 s of buffer.
     let stuck = flight(4, 2050, 50_000, 3_000_000);
     abr.on_progress(&flight(4, 1050, 25_000, 3_000_000).progress);
@@ -133,6 +140,7 @@ fn headgate_gives_up_what_would_outlast_the_buffer() {
     // Nearly done, or a deep buffer: no.
     let mut abr = Headgate::new(&AbrConfig::default());
     teach(&mut abr, 6000);
+    abr.choose(&moment(5.0, Some(4)));
     let done = flight(4, 2050, 2_990_000, 3_000_000);
     abr.on_progress(&flight(4, 1050, 1_500_000, 3_000_000).progress);
     abr.on_progress(&done.progress);

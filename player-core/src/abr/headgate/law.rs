@@ -1,0 +1,243 @@
+//! The belief at a decision, as the planner uses it: a few levels of throughput, how they follow each other, and how long a
+//! download takes.
+
+use super::belief::{Belief, SIGMAS, TIMES};
+
+/// Levels of throughput. More make no difference.
+pub(super) const LEVELS: usize = 7;
+
+/// A row a level now, a column a level later.
+pub(super) type Transition = [[f32; LEVELS]; LEVELS];
+
+/// Far enough for any gap: a walk has gone as far as it goes.
+const MAX_WALK: f32 = 1.5;
+/// Survival is tabulated from here, seconds, at [`PER_OCTAVE`] points for each doubling.
+const SURVIVAL_FROM: f32 = 0.125;
+const PER_OCTAVE: usize = 4;
+const SURVIVAL_POINTS: usize = 15 * PER_OCTAVE;
+/// Downloads that are expected to take no longer than this, seconds, have one outcome.
+const SHORT_S: f32 = 0.6;
+/// A jump comes early or late in a download: at these shares of the time that it would take without one.
+const EARLY: f32 = 0.13;
+const LATE: f32 = 0.6;
+/// Up to 0.3 of that time a jump is early. This is ln 0.3.
+const LOG_EARLY_UNTIL: f32 = -1.203_972_8;
+/// A download that a jump slows down is taken to last this much longer at most: it would be given up.
+const LONGEST: f32 = 1.3;
+
+/// The network as the planner sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Law {
+    /// x of the lowest level, and the step.
+    pub(super) low: f32,
+    pub(super) dx: f32,
+    /// Level of the last sample.
+    pub(super) now: usize,
+    /// Mbit/s.
+    pub(super) rate: [f32; LEVELS],
+    per_rate: [f32; LEVELS],
+    /// Where x dwells.
+    pub(super) h: [f32; LEVELS],
+    /// The same after a jump inside a download.
+    pub(super) h_jumped: [f32; LEVELS],
+    by_sigma_and_time: [[f32; 4]; 4],
+    by_time: [f32; 4],
+    survival: [f32; SURVIVAL_POINTS],
+    /// Rounds: seconds until a jump on the mean.
+    until_jump: f32,
+    /// Time to fetch r Mbit after a jump: start of the piece, value and slope.
+    fresh: [(f32, f32, f32); LEVELS + 1],
+}
+
+/// How long a download takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Outcomes {
+    /// With the level unchanged: probability and seconds.
+    pub(super) same: (f32, f32),
+    /// With a jump on the way, early and late: probability and seconds. Both zero if the download is short.
+    pub(super) jumped: [(f32, f32); 2],
+}
+
+impl Law {
+    /// The belief around x₀. `middle` is the bitrate of the ladder's middle rung, Mbit/s.
+    pub(super) fn new(belief: &Belief, x0: f32, middle: f32) -> Self {
+        let weights = belief.weights();
+        let sigma: f32 = SIGMAS
+            .iter()
+            .zip(&weights)
+            .map(|(sigma, row)| sigma * row.iter().sum::<f32>())
+            .sum();
+        let ceiling = belief.range().1 + 0.2;
+        let low = (belief.quantile(0.015) - 0.1).min(x0 - 3.0 * sigma - 0.1);
+        let high = (belief.quantile(0.985) + 0.1)
+            .max(x0 + 2.5 * sigma + 0.1)
+            .min(ceiling)
+            .max(x0 + 0.05);
+        let steps = (LEVELS - 1) as f32;
+        let dx = (high - low) / steps;
+        let now = ((x0 - low) / dx).round().clamp(0.0, steps);
+        let low = x0 - now * dx;
+        let rate: [f32; LEVELS] = core::array::from_fn(|j| libm::expf(low + j as f32 * dx));
+        let h: [f32; LEVELS] = belief.on_levels(low, dx);
+        let mut h_jumped: [f32; LEVELS] =
+            core::array::from_fn(|j| h[j] * libm::sqrtf((rate[j] / middle.max(1e-6)).min(1.0)));
+        let sum: f32 = h_jumped.iter().sum();
+        h_jumped.iter_mut().for_each(|h| *h /= sum.max(1e-9));
+        let by_time = core::array::from_fn(|t| weights.iter().map(|row| row[t]).sum::<f32>());
+        let until_jump = 1.0 / by_time.iter().zip(TIMES).map(|(w, t)| w / t).sum::<f32>();
+        let mut law = Self {
+            low,
+            dx,
+            now: now as usize,
+            rate,
+            per_rate: rate.map(|c| 1.0 / c),
+            h,
+            h_jumped,
+            by_sigma_and_time: weights,
+            by_time,
+            survival: [0.0; SURVIVAL_POINTS],
+            until_jump,
+            fresh: [(0.0, 0.0, 0.0); LEVELS + 1],
+        };
+        law.tabulate();
+        law
+    }
+
+    fn tabulate(&mut self) {
+        for (offset, weight_of) in (0..PER_OCTAVE).map(|k| {
+            let t = SURVIVAL_FROM * libm::exp2f(k as f32 / PER_OCTAVE as f32);
+            (k, TIMES.map(|time| libm::expf(-t / time)))
+        }) {
+            let mut stays = weight_of;
+            for point in self.survival.iter_mut().skip(offset).step_by(PER_OCTAVE) {
+                *point = stays.iter().zip(&self.by_time).map(|(s, w)| s * w).sum();
+                // Twice the time: the square.
+                stays = stays.map(|s| s * s);
+            }
+        }
+        // Within the mean time until the next jump the new level lasts; then the mean of all.
+        let mean: f32 = self.rate.iter().zip(&self.h).map(|(c, h)| c * h).sum::<f32>();
+        let t = self.until_jump;
+        let (mut value, mut slope) = (0.0, 0.0);
+        for (h, per_rate) in self.h.iter().zip(&self.per_rate) {
+            slope += h * per_rate;
+        }
+        let mut start = 0.0;
+        self.fresh[0] = (start, value, slope);
+        for (j, (h, rate)) in self.h.iter().zip(&self.rate).enumerate() {
+            let end = rate * t;
+            value += slope * (end - start);
+            start = end;
+            slope += h * (1.0 / mean - 1.0 / rate);
+            self.fresh[j + 1] = (start, value, slope);
+        }
+    }
+
+    /// How levels follow each other after a time without news, seconds.
+    pub(super) fn transition(&self, gap: f32) -> Transition {
+        let stays = TIMES.map(|time| libm::expf(-gap / time));
+        // How far it walks: [m] is the mass that ends m levels up, and as much m levels down.
+        let mut walk = [0.0_f32; LEVELS];
+        let mut beyond = 0.0_f32;
+        let mut walked = 0.0;
+        for (sigma, row) in SIGMAS.iter().zip(&self.by_sigma_and_time) {
+            let weight: f32 = row.iter().zip(&stays).map(|(w, s)| w * s).sum();
+            walked += weight;
+            let sd = (sigma * libm::sqrtf(gap)).min(MAX_WALK);
+            if sd < 0.25 * self.dx {
+                let side = 0.5 * (sd / self.dx) * (sd / self.dx);
+                walk[0] += weight * (1.0 - 2.0 * side);
+                walk[1] += weight * side;
+            } else {
+                let scale = self.dx / (sd * core::f32::consts::SQRT_2);
+                let mut above = 0.5;
+                for (m, mass) in walk.iter_mut().enumerate() {
+                    let next = 0.5 * libm::erfcf((m as f32 + 0.5) * scale);
+                    *mass += weight * if m == 0 { 1.0 - 2.0 * next } else { above - next };
+                    above = next;
+                }
+                beyond += weight * above;
+            }
+        }
+        let jumped = 1.0 - walked;
+        core::array::from_fn(|from| {
+            let mut row = self.h.map(|h| jumped * h);
+            for (m, mass) in walk.iter().enumerate() {
+                if m == 0 {
+                    row[from] += mass;
+                } else {
+                    row[(from + m).min(LEVELS - 1)] += mass;
+                    row[from.saturating_sub(m)] += mass;
+                }
+            }
+            row[LEVELS - 1] += beyond;
+            row[0] += beyond;
+            row
+        })
+    }
+
+    /// Where x lies between the levels: the one below, and the share of the one above.
+    pub(super) fn between(&self, x: f32) -> (usize, f32) {
+        between(self.low, self.dx, x)
+    }
+
+    /// Probability of no jump for some seconds, whose logarithm is given.
+    pub(super) fn survival(&self, log_s: f32) -> f32 {
+        const PER_E: f32 = PER_OCTAVE as f32 * core::f32::consts::LOG2_E;
+        const LOG_FROM: f32 = -2.079_441_5;
+        let at = ((log_s - LOG_FROM) * PER_E).clamp(0.0, (SURVIVAL_POINTS - 2) as f32 + 0.999);
+        let below = at as usize;
+        match self.survival.get(below..below + 2) {
+            Some([a, b]) => a + (b - a) * (at - below as f32),
+            _ => 0.0,
+        }
+    }
+
+    /// Expected time to fetch some Mbit, seconds, when the level has just been drawn anew.
+    pub(super) fn fresh_s(&self, mbit: f32) -> f32 {
+        let mut piece = self.fresh[0];
+        for next in &self.fresh[1..] {
+            if mbit > next.0 {
+                piece = *next;
+            }
+        }
+        piece.1 + piece.2 * (mbit - piece.0)
+    }
+
+    /// How long some Mbit take from a level on, without the time to first byte. `log_mbit` is their logarithm.
+    pub(super) fn outcomes(&self, level: usize, mbit: f32, log_mbit: f32) -> Outcomes {
+        // ln d₀ = ln s − x.
+        let log_d0 = log_mbit - (self.low + level as f32 * self.dx);
+        self.outcomes_at(self.rate[level], mbit, mbit * self.per_rate[level], log_d0)
+    }
+
+    /// The same from any rate, Mbit/s; `d0` is the time that it would take unchanged, `log_d0` its logarithm.
+    pub(super) fn outcomes_at(&self, rate: f32, mbit: f32, d0: f32, log_d0: f32) -> Outcomes {
+        if d0 <= SHORT_S {
+            return Outcomes {
+                same: (1.0, d0),
+                jumped: [(0.0, 0.0); 2],
+            };
+        }
+        let until_early = self.survival(log_d0 + LOG_EARLY_UNTIL);
+        let to_end = self.survival(log_d0);
+        let jump = |share: f32| {
+            let t = share * d0;
+            (t + self.fresh_s(mbit - rate * t)).min(LONGEST * d0)
+        };
+        Outcomes {
+            same: (to_end, d0),
+            jumped: [
+                (1.0 - until_early, jump(EARLY)),
+                (until_early - to_end, jump(LATE)),
+            ],
+        }
+    }
+}
+
+/// Where x lies between levels `low`, `low + dx`, …: the one below, and the share of the one above.
+pub(super) fn between(low: f32, dx: f32, x: f32) -> (usize, f32) {
+    let at = ((x - low) / dx).clamp(0.0, (LEVELS - 1) as f32);
+    let below = (at as usize).min(LEVELS - 2);
+    (below, at - below as f32)
+}
