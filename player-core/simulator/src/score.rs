@@ -96,7 +96,7 @@ pub fn score(objective: &Objective, content: &Content, played: &[Played]) -> Res
     }
     score.qoe /= segments;
     score.bitrate_kbps /= segments;
-    score.rebuffer_ratio = score.rebuffer_s / (segments * content.segment_duration().as_secs_f64());
+    score.rebuffer_ratio = score.rebuffer_s / content.duration().as_secs_f64();
     Ok(score)
 }
 
