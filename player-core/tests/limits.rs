@@ -4,13 +4,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use player_core::abr::{Abr, Context, Download, Flight, Progress};
+use player_core::abr::{Abr, Context, Download, Flight, NetworkMemory, Progress};
 use player_core::config::{Algorithm, Config, Preset, TelemetryConfig};
 use player_core::input::{Host, Input};
 use player_core::output::{Limit, PlayerEvent};
 use player_core::telemetry::schema::{Event, PlaybackState};
 use player_core::{Bitrate, Instant, Player};
-use world::World;
+use world::{World, text};
 
 mod world;
 
@@ -366,4 +366,55 @@ fn a_choice_by_hand_is_no_limit_but_bows_to_a_restriction() {
     assert_eq!(asked(&mut world, 20.0).last().unwrap(), "low");
     world.give(Input::Restrict { renditions: vec![] });
     assert_eq!(asked(&mut world, 40.0).last().unwrap(), "high");
+}
+
+#[test]
+fn a_log_with_limits_and_memory_replays_byte_for_byte() {
+    let mut config = Config::default();
+    config.abr.algorithm = Algorithm::Throughput;
+    let mut world = World::new(config.clone());
+    let url = world.serve_dash(60);
+    let manifest = String::from_utf8(world.files[url].body.clone()).unwrap();
+    let reference =
+        "<SupplementalProperty schemeIdUri=\"urn:headgate:segments:2026\" value=\"s.json\"/><Period>";
+    world
+        .files
+        .insert(url.into(), text(&manifest.replacen("<Period>", reference, 1)));
+    world.files.insert(
+        "https://h/s.json".into(),
+        text("{\"version\":1,\"renditions\":[{\"dash\":\"high\",\"bytes\":[1]}]}"),
+    );
+    let memory = NetworkMemory {
+        kbps: 1234.5678,
+        spread: 0.1,
+        unix_ms: world::WALL_CLOCK_MS as i64 - 1000,
+    };
+    world.load_remembering(url, Some(memory));
+    world.play();
+    world.dropping.insert("high", 20);
+    world.run(30.0);
+    world.give(Input::Host(Host {
+        save_data: true,
+        ..Host::default()
+    }));
+    world.give(Input::Limits {
+        max_bandwidth_kbps: Some(2500.5),
+        max_height: Some(720),
+    });
+    world.give(Input::Restrict {
+        renditions: vec!["mid".into()],
+    });
+    world.run(90.0);
+    world.give(Input::Unload);
+    assert!(!world.remembered.is_empty() && told(&world).len() > 2 && world.errors().len() == 1);
+    let header = player_core::record::Header::new(config, Instant::ZERO);
+    let log = format!(
+        "{}\n{}\n",
+        serde_json::to_string(&header).unwrap(),
+        world.log.join("\n")
+    );
+    let mut again = Vec::new();
+    let replay = player_core::record::replay(log.as_bytes(), &mut again).unwrap();
+    assert_eq!(replay.first_difference, None);
+    assert_eq!(String::from_utf8(again).unwrap(), log);
 }

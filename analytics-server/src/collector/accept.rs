@@ -154,6 +154,10 @@ fn clean_event(event: &mut Event) -> Result<(), InvalidBeacon> {
                 .join(" ");
             clean_text(message);
         }
+        Event::Limit { id, by } => {
+            clean_text(id);
+            clean_text(by);
+        }
         Event::Rendition { id, .. } => clean_text(id),
         Event::Request {
             kind,
