@@ -16,6 +16,7 @@ const BINS: usize = 112;
 const BIN: f32 = 0.15;
 /// x at the middle of the first bin: 1 kbit/s. The last one is at about 17 Gbit/s.
 const FIRST: f32 = -6.9;
+const LAST: f32 = FIRST + BIN * (BINS - 1) as f32;
 /// Share of H that is uniform: what has not been seen may come.
 const UNSEEN: f32 = 0.1;
 /// The histogram's memory: half-life in seconds of weight.
@@ -53,15 +54,14 @@ impl Belief {
             log_weights: [prior(); 4],
             last: None,
             expected: None,
-            range: (FIRST, FIRST + BIN * (BINS - 1) as f32),
+            range: (FIRST, LAST),
         }
     }
 
     /// The ladder's lowest and highest bitrate, Mbit/s.
     pub(super) fn set_ladder(&mut self, lowest: f64, highest: f64) {
-        let last = FIRST + BIN * (BINS - 1) as f32;
-        let low = (libm::log((0.05 * lowest).max(1e-9)) as f32).clamp(FIRST, last - 1.0);
-        let high = (libm::log((4.0 * highest).max(1e-9)) as f32).clamp(low + 1.0, last);
+        let low = (libm::log((0.05 * lowest).max(1e-9)) as f32).clamp(FIRST, LAST - 1.0);
+        let high = (libm::log((4.0 * highest).max(1e-9)) as f32).clamp(low + 1.0, LAST);
         self.range = (low, high);
     }
 
@@ -85,6 +85,7 @@ impl Belief {
 
     /// Expects x around a value before anything was measured, in place of what was expected before.
     pub(super) fn expect(&mut self, x: f32, spread: f32) {
+        let x = x.clamp(FIRST, LAST);
         self.histogram = [0.0; BINS];
         self.total = 0.0;
         self.add_normal(x, spread, PRIOR.0);

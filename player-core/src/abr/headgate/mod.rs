@@ -153,6 +153,11 @@ impl Headgate {
     }
 }
 
+/// Whether the times of a download can be believed.
+fn in_order(progress: &Progress) -> bool {
+    progress.requested_at <= progress.first_byte_at && progress.first_byte_at <= progress.at
+}
+
 /// Numbers that a plan can be made with, whatever the host says.
 struct Sane {
     segment_s: f32,
@@ -202,7 +207,7 @@ impl Abr for Headgate {
         if let Some(sample) = self.sampler.on_download(download) {
             self.learn(sample);
         }
-        if !download.cached && download.progress.bytes > 0 {
+        if !download.cached && download.progress.bytes > 0 && in_order(&download.progress) {
             let progress = &download.progress;
             let ttfb = progress.first_byte_at.since(progress.requested_at).as_secs_f64();
             self.rtt_s = Some(self.rtt_s.map_or(ttfb, |rtt| rtt + 0.2 * (ttfb - rtt)));
@@ -312,7 +317,9 @@ impl Abr for Headgate {
         if self.belief.last().is_none() && memory.kbps.is_finite() && memory.kbps > 0.0 {
             // What was true an hour ago may not be now.
             let doubt = 0.2 + 0.4 * (age.as_secs_f64() / 3600.0).min(2.0);
-            let spread = memory.spread.clamp(0.1, 2.0).hypot(doubt);
+            let known = if memory.spread.is_finite() { memory.spread } else { 1.0 };
+            let known = known.clamp(0.1, 2.0);
+            let spread = libm::sqrt(known * known + doubt * doubt);
             self.belief
                 .expect(libm::log(memory.kbps / 1000.0) as f32, spread as f32);
         }
