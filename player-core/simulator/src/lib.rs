@@ -6,7 +6,8 @@
 //! session was, [`report`] prints it. Who has no traces lets [`generate`] make some up.
 //!
 //! The settings are those that ABR studies share: the manifest costs no time, each request costs one round trip, the first
-//! segment is of the lowest rendition, playback starts when it has arrived, and start-up counts as a stall.
+//! segment is of the lowest rendition, playback starts when it has arrived, and start-up counts as a stall. A
+//! [`network::Link`] adds slow start and losses of connection, [`origin::Origin::with_audio`] audio beside the video.
 
 pub mod algorithms;
 pub mod batch;

@@ -3,9 +3,9 @@
 //!
 //! The manifest is read by the engine's own parser, so that the content is what the engine would play: the first video
 //! track of the first period. A segment's size is its byte range's length, or else its file's. The nominal bitrate of a
-//! rendition is the one the engine reckons with: the declared average if there is one, else the declared peak; if nothing is
-//! declared (an HLS media playlist alone), the mean of its segments. If the manifest refers to a [segment table][table] that
-//! knows the quality of every segment, the content has it.
+//! rendition is the one the engine reckons with: the declared average if there is one, else the declared peak (in HLS both
+//! count the audio that a variant plays with); if nothing is declared (an HLS media playlist alone), the mean of its segments.
+//! If the manifest refers to a [segment table][table] that knows the quality of every segment, the content has it.
 
 use std::fs;
 use std::io;
