@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
-use player_core::config::Preset;
+use player_core::config::{Algorithm, Preset};
 use simulator::algorithms::{self, Entry};
 use simulator::batch::{Batch, FamilyTrace, Row, read_traces};
 use simulator::files::Aside;
@@ -236,7 +236,8 @@ impl Run {
         let mut chosen: Vec<&'static Entry> = Vec::new();
         for name in &self.algorithms {
             let found = match name.as_str() {
-                "all" => algorithms::ALL.iter().collect(),
+                "all" => own_first(),
+                "all+ab" => with_abandonment(),
                 name => vec![algorithms::find(name)?],
             };
             for entry in found {
@@ -389,6 +390,23 @@ impl Run {
             .map(|(name, value)| (name.to_owned(), value))
             .collect()
     }
+}
+
+/// All algorithms, the engine's own before the others: the report's charts are chosen by it.
+fn own_first() -> Vec<&'static Entry> {
+    let mut all: Vec<&Entry> = algorithms::ALL.iter().collect();
+    all.sort_by_key(|entry| entry.name != Algorithm::Headgate.name());
+    all
+}
+
+/// All algorithms that cannot look ahead, with abandonment.
+fn with_abandonment() -> Vec<&'static Entry> {
+    let names = algorithms::names()
+        .into_iter()
+        .filter(|name| !(*name == OPTIMUM || name.starts_with("oracle")));
+    names
+        .filter_map(|name| algorithms::find(&format!("{name}+ab")).ok())
+        .collect()
 }
 
 /// The scores of the first algorithm that is no reference, by trace: what the charts are chosen by. Traces that are reported

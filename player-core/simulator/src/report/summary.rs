@@ -117,22 +117,6 @@ impl<'a> Summary<'a> {
                 .collect(),
         }
     }
-
-    /// The best mean score of an algorithm that is not the reference, of a family or (`None`) over all.
-    pub fn best(&self, family: Option<usize>) -> Option<f64> {
-        let others = self
-            .lines
-            .iter()
-            .enumerate()
-            .filter(|(a, _)| Some(*a) != self.reference);
-        others
-            .filter_map(|(_, line)| match family {
-                Some(family) => *line.families.get(family)?,
-                None => line.mean,
-            })
-            .map(|figures| figures.qoe)
-            .max_by(f64::total_cmp)
-    }
 }
 
 impl<'a> Sessions<'a> {
@@ -320,11 +304,6 @@ mod tests {
         assert_eq!(summary.reference, Some(1));
         assert_eq!(summary.ahead[1][0], Some(2.0 / 3.0));
         assert_eq!((summary.ahead[0][1], summary.ahead[0][0]), (Some(0.0), None));
-        assert_eq!(
-            summary.best(Some(0)),
-            x.families[0].map(|f| f.qoe),
-            "not the reference's"
-        );
         let without = Summary::new(&rows, Some("oracle"));
         assert_eq!(
             (without.reference, without.lines[0].mean.unwrap().share),

@@ -52,20 +52,32 @@
 
   const COLOURS = 8;
   const DASHES = ['', '7 3', '2 3', '9 3 2 3'];
+  /** A colour for each algorithm that is shown; it keeps it until it is hidden. */
+  const slots = new Map();
+  function give(a) {
+    const taken = new Set(slots.values());
+    let slot = 0;
+    while (taken.has(slot)) slot += 1;
+    slots.set(a, slot);
+  }
   /** The reference is drawn in the colour of the text: it is no competitor. */
-  const places = algorithms.map((_, i) => (reference !== null && i > reference ? i - 1 : i));
-  const colour = (a) => (a === reference ? 'var(--reference)' : `var(--c${places[a] % COLOURS})`);
-  const dash = (a) => (a === reference ? '4 3' : DASHES[Math.floor(places[a] / COLOURS) % DASHES.length]);
+  function colour(a) {
+    if (a === reference) return 'var(--reference)';
+    return slots.has(a) ? `var(--c${slots.get(a) % COLOURS})` : 'var(--muted-bar)';
+  }
+  const dash = (a) => (a === reference ? '4 3' : DASHES[Math.floor((slots.get(a) ?? 0) / COLOURS) % DASHES.length]);
   const swatch = (a) =>
     svg('svg', { class: 'swatch', width: 20, height: 10, 'aria-hidden': 'true' },
       svg('line', { x1: 1, x2: 19, y1: 5, y2: 5, 'stroke-width': 3, 'stroke-dasharray': dash(a), style: `stroke:${colour(a)}` }));
 
+  const value = (figures) => (!figures ? null : reference === null ? figures.qoe : figures.share);
   /** Algorithms by their overall mean, the best first. */
-  const ranked = algorithms.map((_, a) => a).sort((a, b) => (algorithms[b].mean?.qoe ?? -Infinity) - (algorithms[a].mean?.qoe ?? -Infinity));
-  const competitors = ranked.filter((a) => a !== reference);
-  const first = algorithms.findIndex((_, a) => a !== reference);
-  const shown = new Set(algorithms.length <= 6 ? algorithms.keys() : [first, ...competitors].slice(0, 1).concat(competitors.slice(0, 5)));
+  const ranked = [...algorithms.keys()].sort((a, b) => (value(algorithms[b].mean) ?? -Infinity) - (value(algorithms[a].mean) ?? -Infinity));
+  /** Those that know the network in advance are no competitors. */
+  const competes = (a) => a !== reference && !/^(optimal|oracle-\d+)(\+ab)?$/.test(algorithms[a].name);
+  const shown = new Set(algorithms.length <= 6 ? algorithms.keys() : [[...algorithms.keys()].find(competes) ?? 0, ...ranked.filter(competes).slice(0, 4)]);
   if (reference !== null) shown.add(reference);
+  for (const a of shown) if (a !== reference) give(a);
   const listed = () => [...algorithms.keys()].filter((a) => shown.has(a));
 
   // ---- head -----------------------------------------------------------------------------------------------------------------
@@ -78,7 +90,6 @@
 
   // ---- bars -----------------------------------------------------------------------------------------------------------------
 
-  const value = (figures) => (!figures ? null : reference === null ? figures.qoe : figures.share);
   const show = (v) => (reference === null ? fixed(v, 3) : percent(v, 1));
   $('score-title').textContent = reference === null ? 'Mean QoE by network family' : `Share of ${referenceName}’s QoE by network family`;
   $('score-text').textContent = reference === null
@@ -86,7 +97,7 @@
     : `100 % is what ${referenceName} scores on the same traces. A family’s share is the quotient of two means; the overall figure is the mean of the families’ shares.`;
 
   /** One scale for all bars; what is far below zero is cut. */
-  const order = reference === null ? ranked : competitors;
+  const order = ranked.filter((a) => a !== reference);
   const barValues = order.flatMap((a) => [...algorithms[a].families, algorithms[a].mean].map(value)).filter((v) => v !== null);
   const low = Math.min(0, Math.max(Math.min(...barValues), -0.25));
   const high = Math.max(reference === null ? 1e-6 : 1, ...barValues);
@@ -95,13 +106,13 @@
   function barTable(title, more, pick) {
     const all = order.map((a) => [a, value(pick(algorithms[a]))]).filter(([, v]) => v !== null);
     if (all.length === 0) return null;
-    const best = Math.max(...all.map(([, v]) => v));
+    const best = Math.max(...all.filter(([a]) => competes(a)).map(([, v]) => v));
     const rows = all.map(([a, v]) => {
       const [from, to] = [at(Math.min(v, 0)), at(Math.max(v, 0))];
       const track = html('div', { class: 'track' },
-        html('i', { style: `left:${from}%;width:${Math.max(to - from, 0.4)}%;background:${shown.has(a) ? colour(a) : 'var(--muted-bar)'}`, 'data-a': a }),
+        html('i', { style: `left:${from}%;width:${Math.max(to - from, 0.4)}%;background:${colour(a)}`, 'data-a': a }),
         low < 0 && html('b', { style: `left:${at(0)}%` }), reference !== null && high > 1 && html('b', { style: `left:${at(1)}%` }));
-      return html('tr', { class: v === best ? 'best' : null },
+      return html('tr', { class: v === best && competes(a) ? 'best' : null },
         html('th', { scope: 'row' }, algorithms[a].name), html('td', { class: 'bar', 'aria-hidden': 'true' }, track), html('td', { class: 'value' }, show(v)));
     });
     return html('table', {}, html('caption', {}, `${title} `, html('span', {}, more)), html('tbody', {}, ...rows));
@@ -113,7 +124,7 @@
   }
   function colourBars() {
     for (const bar of document.querySelectorAll('.track i')) {
-      bar.style.background = shown.has(Number(bar.dataset.a)) ? colour(Number(bar.dataset.a)) : 'var(--muted-bar)';
+      bar.style.background = colour(Number(bar.dataset.a));
     }
   }
 
@@ -121,14 +132,21 @@
 
   for (const [a, algorithm] of algorithms.entries()) {
     const box = html('input', { type: 'checkbox', checked: shown.has(a) });
+    const sample = html('span', {}, swatch(a));
     box.addEventListener('change', () => {
-      if (box.checked) shown.add(a);
-      else shown.delete(a);
+      if (box.checked) {
+        shown.add(a);
+        if (a !== reference) give(a);
+      } else {
+        shown.delete(a);
+        slots.delete(a);
+      }
+      sample.replaceChildren(swatch(a));
       colourBars();
       drawSpread();
       drawSession();
     });
-    $('chips').append(html('label', {}, box, swatch(a), algorithm.name));
+    $('chips').append(html('label', {}, box, sample, algorithm.name));
   }
 
   // ---- scales and axes ------------------------------------------------------------------------------------------------------
@@ -296,16 +314,16 @@
   function columnsGrid(caption, columns) {
     const rows = algorithms.map((a) => columns.map((column) => column.of(a)));
     const best = columns.map(({ more }, c) => {
-      const values = rows.filter((row, a) => a !== reference && row[c] !== null).map((row) => row[c]);
+      const values = rows.filter((row, a) => competes(a) && row[c] !== null).map((row) => row[c]);
       const [least, most] = [Math.min(...values), Math.max(...values)];
       return more === undefined || least === most ? null : more ? most : least;
     });
     return grid(caption, ['Algorithm', ...columns.map((column) => column.head)],
       rows.map((row, a) => [algorithms[a].name, ...row.map((v, c) => fixed(v, columns[c].decimals))]),
-      { bare: true, split: columns.flatMap((column, c) => (column.split ? [c + 1] : [])), best: (r, c) => r !== reference && rows[r][c - 1] !== null && rows[r][c - 1] === best[c - 1] });
+      { bare: true, split: columns.flatMap((column, c) => (column.split ? [c + 1] : [])), best: (r, c) => competes(r) && rows[r][c - 1] !== null && rows[r][c - 1] === best[c - 1] });
   }
   function drawMeans() {
-    $('means-text').textContent = `${families.length > 1 ? `Means over ${families.length} families, each of which is the mean over its traces` : 'Means over the traces'}. Bold: the best${reference === null ? '' : ` but for ${referenceName}`}. Decisions are timed by the real clock, over all sessions.`;
+    $('means-text').textContent = `${families.length > 1 ? `Means over ${families.length} families, each of which is the mean over its traces` : 'Means over the traces'}. Bold: the best${ranked.every(competes) ? '' : ' of those that do not know the network in advance'}. Decisions are timed by the real clock, over all sessions.`;
     $('means').append(columnsGrid('Means by algorithm', [
       ...FIGURES.map((f) => ({ head: f.short ?? f.name, of: (a) => (a.mean ? f.get(a.mean) : null), decimals: f.decimals, more: f.more })),
       { head: 'decision, µs (median)', of: (a) => a.decision_us[0], decimals: 1, split: true },
