@@ -16,6 +16,7 @@ pub mod element;
 pub mod files;
 pub mod generate;
 pub mod network;
+mod optimal;
 pub mod origin;
 pub mod report;
 pub mod score;

@@ -239,7 +239,7 @@ fn what_cannot_be_run_is_refused_by_name() {
     let cases = [
         (
             run("traces/3g", "content.json", "headgate,magic"),
-            "unknown algorithm \"magic\"; known are bola, headgate, throughput",
+            "unknown algorithm \"magic\"; known are bba0, bba2, bola, ",
         ),
         (
             run("nowhere", "content.json", "bola"),

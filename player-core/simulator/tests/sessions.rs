@@ -116,7 +116,12 @@ fn the_same_session_gives_the_same_log_and_the_log_replays() {
         assert_eq!(outcome, silent, "{}: a log changes nothing", entry.name);
         assert_eq!((outcome, &log), (run().0, &run().1), "{}", entry.name);
         let mut again = Vec::new();
-        let replay = record::replay(log.as_slice(), &mut again).unwrap();
+        let abr = (!entry.in_engine()).then(|| session(&trace, &origin, entry.name, yardstick(20.0)).abr);
+        let replay = record::replay_with(log.as_slice(), &mut again, |header| {
+            assert_eq!(header.algorithm.is_some(), abr.is_some(), "{}", entry.name);
+            abr
+        })
+        .unwrap();
         assert_eq!(replay.first_difference, None, "{}", entry.name);
         assert!(replay.inputs > 40 && replay.outputs > replay.inputs);
         assert!(
