@@ -239,7 +239,7 @@ fn what_cannot_be_run_is_refused_by_name() {
     let cases = [
         (
             run("traces/3g", "content.json", "headgate,magic"),
-            "unknown algorithm \"magic\"; known are bba0, bba2, bola, ",
+            "unknown algorithm \"magic\"; known are bola, headgate, throughput",
         ),
         (
             run("nowhere", "content.json", "bola"),
@@ -529,6 +529,17 @@ fn a_report_is_one_file_that_loads_nothing() {
             assert!(session["stalls"].as_array().unwrap().len() >= 2, "start-up");
         }
     }
+}
+
+#[test]
+fn without_a_result_there_is_no_report() {
+    let dir = folder();
+    let args =
+        "run --traces traces --content content.json --algorithms bola --html out.html --log content.json";
+    let output = sim(dir.path(), args);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("3 of 3 sessions came to no result"));
+    assert!(!dir.path().join("out.html").exists());
 }
 
 #[test]

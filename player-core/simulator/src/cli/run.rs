@@ -81,7 +81,7 @@ pub(super) struct Run {
     /// Seconds of media that the player may hold.
     #[arg(long, default_value_t = 30.0, value_name = "S")]
     buffer_s: f64,
-    /// What to plan and to score by: lin, log or vmaf. Default: lin; with --preset the engine plans by the preset's.
+    /// What to plan and to score by: lin, log or vmaf. Default: lin; without this and --weights the engine plans by its preset's.
     #[arg(long, value_parser = score::parse_objective, value_name = "NAME")]
     objective: Option<Objective>,
     /// Other weights in it, for instance stall=2,switch=0.5; known are stall (of a second), rise, fall, switch (both).
@@ -190,7 +190,7 @@ impl Run {
             say(&tables::detail(&summary));
         }
         say(&speed(&rows));
-        if let (Some(file), Some(path)) = (html, &self.html) {
+        if let (Some(file), Some(path), false) = (html, &self.html, rows.is_empty()) {
             let chosen = if charts.is_empty() {
                 choice::choose(&batch.traces, &scores)
             } else {

@@ -169,7 +169,7 @@
       bend: (v) => Math.log1p(v / (LEAST_RATIO * 100)),
       domain: (values) => [0, Math.max(...values, 1)],
       marks: (low, high) => [0, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000].filter((v) => v <= high) },
-    { title: 'Bitrate', short: 'Mbit/s', unit: 'mean bitrate, Mbit/s (log scale)', get: (row) => row[1] / 1000, text: (v) => String(Number(v.toPrecision(2))), decimals: 2,
+    { title: 'Bitrate', short: 'Mbit/s', unit: 'mean bitrate, Mbit/s (log scale)', get: (row) => row[1] / 1000, text: (v) => String(Number(v.toPrecision(3))), decimals: 2,
       bend: (v) => Math.log(v),
       domain: (values) => [Math.max(Math.min(...values), 0.001) * 0.95, Math.max(...values, 0.002) * 1.05],
       marks: (low, high) => {
