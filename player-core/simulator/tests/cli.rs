@@ -151,6 +151,63 @@ fn logs_are_the_same_every_time_and_replay() {
 }
 
 #[test]
+fn logs_of_other_algorithms_replay_unless_they_know_the_future() {
+    let dir = folder();
+    let args = "run --traces traces/3g --content content.json --algorithms robust-mpc,bba2+ab,headgate+ab,optimal --log logs";
+    let output = sim(dir.path(), args);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for name in ["robust-mpc", "bba2+ab", "headgate+ab"] {
+        let log = format!("logs/3g/slow.{name}.jsonl");
+        let header = fs::read_to_string(dir.path().join(&log)).unwrap();
+        assert!(
+            header
+                .lines()
+                .next()
+                .unwrap()
+                .contains(&format!("\"algorithm\":\"{name}\""))
+        );
+        let output = sim(dir.path(), &format!("replay {log}"));
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("the outputs are those of the log"));
+    }
+    fails(
+        dir.path(),
+        "replay logs/3g/slow.optimal.jsonl",
+        "cannot replay logs/3g/slow.optimal.jsonl: it was made with \"optimal\", which decides by more than the log has",
+    );
+}
+
+#[test]
+fn all_algorithms_can_be_run_with_and_without_abandonment() {
+    let dir = folder();
+    let names = |list: &str| -> Vec<String> {
+        let args =
+            format!("run --traces traces/lte --content content.json --algorithms {list} --json out.json");
+        let output = sim(dir.path(), &args);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        rows_but_times(&dir.path().join("out.json"))
+            .iter()
+            .map(|row| row["algorithm"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let all = names("all");
+    assert_eq!(all[0], "headgate", "the report's charts are chosen by the first");
+    for name in ["optimal", "oracle-5", "robust-mpc", "shaka", "throughput"] {
+        assert!(all.iter().any(|known| known == name), "{name}: {all:?}");
+    }
+    let with = names("all+ab");
+    assert!(
+        with.len() + 3 == all.len() && with.iter().all(|name| name.ends_with("+ab")),
+        "{with:?}"
+    );
+    assert_eq!(
+        names("bola,all+ab,bola-e+ab,oracle-2").len(),
+        with.len() + 2,
+        "each once"
+    );
+}
+
+#[test]
 fn a_log_that_differs_gives_exit_code_1() {
     let dir = folder();
     let run =
@@ -239,7 +296,7 @@ fn what_cannot_be_run_is_refused_by_name() {
     let cases = [
         (
             run("traces/3g", "content.json", "headgate,magic"),
-            "unknown algorithm \"magic\"; known are bola, headgate, throughput",
+            "unknown algorithm \"magic\"; known are bba0, bba2, bola, ",
         ),
         (
             run("nowhere", "content.json", "bola"),

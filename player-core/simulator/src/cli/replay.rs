@@ -5,11 +5,11 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use player_core::MediaTime;
 use player_core::abr::Abr;
-use player_core::record::{self, Header};
+use player_core::record::{self, Header, ReplayError};
 use simulator::Trace;
 use simulator::algorithms::{self, Setting};
 use simulator::content::{Content, Segment};
@@ -57,7 +57,15 @@ impl Replay {
                 result
             }
         };
-        let result = result.with_context(|| format!("cannot replay {name}"))?;
+        let result = result
+            .map_err(|error| match error {
+                ReplayError::Algorithm(name) => anyhow!(
+                    "it was made with \"{name}\", which decides by more than the log has, or is none of the algorithms here; \
+                     run its trace again with `headgate-sim run --log` instead"
+                ),
+                error => error.into(),
+            })
+            .with_context(|| format!("cannot replay {name}"))?;
         if self.json {
             let difference = result.first_difference;
             println!(

@@ -48,7 +48,7 @@ pub(super) struct Run {
     #[arg(long, value_delimiter = ',', value_name = "KINDS")]
     generate: Vec<Kind>,
     /// Generated traces of each kind.
-    #[arg(long, default_value_t = 20, value_parser = RangedU64ValueParser::<u32>::new().range(1..=9999), value_name = "N", requires = "generate")]
+    #[arg(long, default_value_t = 10, value_parser = RangedU64ValueParser::<u32>::new().range(1..=9999), value_name = "N", requires = "generate")]
     count: u32,
     /// Duration of each generated trace, seconds; after it the trace starts again.
     #[arg(long, default_value_t = 600, value_parser = RangedU64ValueParser::<u64>::new().range(1..=MAX_DURATION.as_secs()), value_name = "S", requires = "generate")]
@@ -59,7 +59,7 @@ pub(super) struct Run {
     /// Content for all families, or for one as FAMILY=FILE; may be given several times.
     #[arg(long, num_args = 1.., value_name = "[FAMILY=]FILE")]
     content: Vec<String>,
-    /// Algorithms, separated by commas, or `all`; they are listed below.
+    /// Algorithms, separated by commas; `all`, or `all+ab`: all with abandonment. They are listed below.
     #[arg(long, value_delimiter = ',', default_value = DEFAULT_ALGORITHMS, value_name = "LIST")]
     algorithms: Vec<String>,
     /// Write the rows to this file, as JSON.
@@ -118,13 +118,16 @@ fn after_help() -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {:width$}  {}", entry.name, entry.about);
     }
+    text.push_str(
+        "  oracle-N    N from 1 to 20\n  NAME+ab     each of them with a rule that gives slow downloads up\n",
+    );
     text + EXAMPLES
 }
 
 const EXAMPLES: &str = "
 Examples:
   headgate-sim run --generate lte,3g,wifi --html report.html
-  headgate-sim run --traces traces/lte --content video/bbb.json --algorithms headgate,bola --json out.json
+  headgate-sim run --traces traces/lte --content video/bbb.json --algorithms headgate,shaka,hlsjs --json out.json
   headgate-sim run --traces traces --content video/bbb.json --content 5g=video/4k.json --algorithms all \\
       --objective log --buffer-s 15 --slow-start --html report.html --json out.json --log logs
 
@@ -136,7 +139,7 @@ each time.
 RAYON_NUM_THREADS sets the number of threads; default: all cores.";
 
 /// What is run when nothing is said.
-const DEFAULT_ALGORITHMS: &str = "headgate,bola,throughput";
+const DEFAULT_ALGORITHMS: &str = "headgate,robust-mpc+ab,bba2+ab,bola-e+ab,throughput,optimal";
 
 impl Run {
     pub(super) fn run(self) -> Result<ExitCode> {
