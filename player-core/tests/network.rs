@@ -39,8 +39,15 @@ fn estimate(world: &World) -> f64 {
 fn small_segments_far_away_do_not_keep_it_low() {
     // Shaka #3422, dash.js #4288: a low rendition's segments end before the connection is up to speed; the estimate is low; and
     // so the next is as low.
-    for latency_ms in [20, 100, 200] {
-        let mut world = World::new(config(Algorithm::Throughput, None));
+    for (algorithm, latency_ms) in [
+        (Algorithm::Headgate, 20),
+        (Algorithm::Headgate, 100),
+        (Algorithm::Headgate, 200),
+        (Algorithm::Throughput, 20),
+        (Algorithm::Throughput, 100),
+        (Algorithm::Throughput, 200),
+    ] {
+        let mut world = World::new(config(algorithm, None));
         world.latency = Duration::from_millis(latency_ms);
         world.bps = 20e6;
         world.slow_start = true;
@@ -51,8 +58,15 @@ fn small_segments_far_away_do_not_keep_it_low() {
         let video = world.video_since(0);
         assert_eq!(video.first(), Some(&"low"));
         let climbed = video.iter().position(|name| *name == "high");
-        assert!(climbed.is_some_and(|n| n < 8), "{latency_ms} ms: {video:?}");
-        assert_eq!(video.last(), Some(&"high"), "{latency_ms} ms: {video:?}");
+        assert!(
+            climbed.is_some_and(|n| n < 8),
+            "{algorithm:?}, {latency_ms} ms: {video:?}"
+        );
+        assert_eq!(
+            video.last(),
+            Some(&"high"),
+            "{algorithm:?}, {latency_ms} ms: {video:?}"
+        );
     }
 }
 
@@ -204,14 +218,22 @@ fn the_next_load_of_the_same_player_begins_with_what_it_knows() {
     // Shaka #1366.
     for algorithm in [Algorithm::Throughput, Algorithm::Headgate] {
         let mut world = playing(config(algorithm, None));
-        assert_eq!(world.video_since(0), Vec::<&str>::new());
         world.run(40.0);
         assert_eq!(world.video_since(0).first(), Some(&"low"), "{algorithm:?}");
-        let from = world.fetched.len();
+        let (before, from) = (estimate(&world), world.fetched.len());
         world.load("https://h/manifest.mpd");
         world.play();
+        world.events.clear();
+        world.run(0.3);
+        assert_eq!(world.video_since(from).len(), 1);
+        assert_eq!(estimate(&world), before, "{algorithm:?}");
         world.run(10.0);
-        assert_ne!(world.video_since(from).first(), Some(&"low"), "{algorithm:?}");
+        // A planner may begin low for a quick start; it does not stay there to learn.
+        let video = world.video_since(from);
+        assert!(
+            video.iter().filter(|name| **name == "low").count() <= 1,
+            "{video:?}"
+        );
     }
 }
 

@@ -154,13 +154,10 @@ fn a_falling_network_brings_a_lower_rendition_and_few_stalls() {
     world.run(20.0);
     world.bps = 1e6;
     world.run(60.0);
-    let low = world
-        .fetched
-        .iter()
-        .rev()
-        .find(|u| u.ends_with(".m4s") && !u.contains("audio"))
-        .unwrap();
-    assert!(low.contains("low/"), "{low}");
+    let video = world.video_since(0);
+    let late = video.get(video.len() - 8..).unwrap();
+    // A planner may spend what it has in the buffer on something better now and then.
+    assert!(late.contains(&"low") && !late.contains(&"high"), "{video:?}");
     let last = world.beacons.last().unwrap();
     assert!(last.counters.rebuffer_ms < 3000, "{:?}", last.counters);
     assert!(last.counters.switches_down >= 1);
@@ -556,8 +553,8 @@ fn startup_counts_from_the_wish_to_play_without_blocked_time() {
     }));
     world.run(10.0);
     let startup = world.beacons.last().unwrap().counters.startup_ms.unwrap();
-    // The first segment takes seconds at this rate, also when it is given up for a lower one.
-    assert!((1500..5000).contains(&startup), "{startup}");
+    // The first segment takes seconds at this rate, whichever it is.
+    assert!((1100..5000).contains(&startup), "{startup}");
 
     // Autoplay is refused at once, and the viewer presses play a minute later.
     let mut world = World::new(config);

@@ -117,7 +117,7 @@ pub struct Context<'a> {
     pub buffer_max_s: f64,
     /// The renditions that may be chosen, lowest bitrate first; never empty.
     pub ladder: &'a [Rung],
-    /// The rung of the segment before, if there is one in this ladder.
+    /// The rung of the segment before, or the next lower one in this ladder; `None` at the start and after a seek.
     pub last: Option<usize>,
     /// Duration of the segment to choose for, seconds.
     pub segment_s: f64,

@@ -88,6 +88,8 @@ pub(crate) struct Loader {
     buffered: Vec<TimeRange>,
     placed: VecDeque<Placed>,
     last: Option<usize>,
+    /// The next segment does not follow the last one: between the two there is no change of quality to be seen.
+    jumped: bool,
     goal_scale: f64,
     hold_until: Option<Instant>,
     append_failures: u32,
@@ -112,6 +114,7 @@ impl Loader {
             buffered: Vec::new(),
             placed: VecDeque::new(),
             last: None,
+            jumped: false,
             goal_scale: 1.0,
             hold_until: None,
             append_failures: 0,
@@ -347,7 +350,7 @@ impl Loader {
             now: cx.now,
             buffer_s: (start - env.position).max(MediaTime::ZERO).as_secs_f64(),
             goal_s: self.goal(cx).as_secs_f64(),
-            last: self.last,
+            last: self.last.filter(|_| !self.jumped),
             segment_s: self.segment_s(start),
             remaining,
             started: env.started,
@@ -459,6 +462,7 @@ impl Loader {
         }
         self.next = flight.range.end;
         self.last = Some(flight.rendition);
+        self.jumped = false;
         let Flight {
             rendition,
             init,
@@ -626,6 +630,8 @@ impl Loader {
             return;
         }
         self.restart(cx, requests, held.unwrap_or(position));
+        // Behind what is buffered already it goes on from there.
+        self.jumped = held.is_none();
         if main {
             cx.abr.on_seek();
         }
