@@ -165,7 +165,7 @@ fn some_traces_of_each_family_agree_with_the_reference() {
     }
 }
 
-/// By hand: `cargo test --release -p simulator --test anchors -- --ignored --nocapture` (a quarter of an hour on one core).
+/// By hand: `cargo test --release -p simulator --test anchors -- --ignored --nocapture` (ten minutes on one core).
 #[test]
 #[ignore = "plays 356 traces"]
 fn every_family_agrees_with_the_reference() {

@@ -97,3 +97,75 @@ impl Abr for WithAbandonment {
         self.inner.on_seek();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use player_core::Instant;
+    use player_core::abr::{Rung, Upcoming};
+
+    use super::*;
+
+    struct Unknown;
+
+    impl Upcoming for Unknown {
+        fn bytes(&self, _: usize, _: usize) -> Option<u64> {
+            None
+        }
+    }
+
+    /// A download of 1.2 Mbit at 400 kbit/s nominal, of which so many bytes have come in so many milliseconds.
+    fn asked(buffer_s: f64, ms: u64, bytes: u64, rung: usize) -> Option<usize> {
+        let ladder = [100, 200, 400].map(|kbps| Rung {
+            bitrate: Bitrate::from_bps(kbps * 1000),
+        });
+        let context = Context {
+            now: Instant::ZERO,
+            buffer_s,
+            buffer_max_s: 30.0,
+            ladder: &ladder,
+            last: Some(2),
+            segment_s: 3.0,
+            remaining: None,
+            started: true,
+            upcoming: &Unknown,
+        };
+        let at = |ms: u64| Instant::from_micros(ms * 1000);
+        let progress = Progress {
+            at: at(ms),
+            requested_at: at(0),
+            first_byte_at: at(100),
+            bytes,
+        };
+        let flight = Flight {
+            progress,
+            rung,
+            total_bytes: Some(150_000),
+        };
+        rule(&context, &flight)
+    }
+
+    #[test]
+    fn a_slow_download_is_given_up_for_what_arrives_in_time() {
+        // 12 500 bytes in a second: 100 kbit/s, 11 s left. 300 kbit at 80 kbit/s take 3.75 s.
+        assert_eq!(asked(5.0, 1100, 12_500, 2), Some(0));
+        assert_eq!(
+            asked(2.0, 1100, 12_500, 2),
+            Some(0),
+            "nothing is in time, but the lowest is sooner"
+        );
+        // 25 000 bytes: 200 kbit/s, 5 s left; the middle one would take 3.75 s, the lowest 1.875 s.
+        assert_eq!(asked(4.0, 1100, 25_000, 2), Some(1));
+        assert_eq!(asked(3.0, 1100, 25_000, 2), Some(0));
+    }
+
+    #[test]
+    fn a_download_goes_on_that_is_in_time_young_or_the_quickest_there_is() {
+        assert_eq!(asked(5.5, 1100, 25_000, 2), None, "in time");
+        assert_eq!(asked(7.0, 1100, 12_500, 2), None, "much in the buffer");
+        assert_eq!(asked(2.0, 700, 1000, 2), None, "young");
+        assert_eq!(asked(2.0, 1100, 12_500, 0), None, "the lowest");
+        // 100 000 bytes in 8 s: 4 s left, the lowest would take 3.75 s; after 110 000 it would take longer.
+        assert_eq!(asked(1.0, 8100, 100_000, 2), Some(0));
+        assert_eq!(asked(1.0, 8900, 110_000, 2), None);
+    }
+}

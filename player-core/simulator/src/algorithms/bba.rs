@@ -171,3 +171,96 @@ impl Abr for Bba2 {
         self.startup = true;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use player_core::Instant;
+    use player_core::abr::{Rung, Upcoming};
+
+    use super::*;
+
+    struct Sizes([u64; 3]);
+
+    impl Upcoming for Sizes {
+        fn bytes(&self, rung: usize, _: usize) -> Option<u64> {
+            self.0.get(rung).copied()
+        }
+    }
+
+    fn choose(abr: &mut dyn Abr, buffer_s: f64, last: usize, kilobytes: [u64; 3]) -> usize {
+        let ladder = [1000, 2000, 4000].map(|kbps| Rung {
+            bitrate: Bitrate::from_bps(kbps * 1000),
+        });
+        abr.choose(&Context {
+            now: Instant::ZERO,
+            buffer_s,
+            buffer_max_s: 40.0,
+            ladder: &ladder,
+            last: Some(last),
+            segment_s: 2.0,
+            remaining: None,
+            started: true,
+            upcoming: &Sizes(kilobytes.map(|k| k * 1000)),
+        })
+    }
+
+    const NOMINAL: [u64; 3] = [250, 500, 1000];
+
+    #[test]
+    fn the_line_of_bba0_has_steps_that_depend_on_the_direction() {
+        // Reservoir 15 s, cushion 21 s: 2 Mbit/s at 22 s, 4 Mbit/s at 36 s.
+        let mut abr = Bba0::default();
+        let cases = [
+            (15.0, 2, 0),
+            (21.9, 0, 0),
+            (22.0, 0, 1),
+            (22.0, 2, 1),
+            (35.9, 1, 1),
+            (36.0, 1, 2),
+        ];
+        for (buffer_s, last, expected) in cases {
+            assert_eq!(
+                choose(&mut abr, buffer_s, last, NOMINAL),
+                expected,
+                "{buffer_s} {last}"
+            );
+        }
+        // Falling, a rung is kept until the line passes the one below.
+        assert_eq!(choose(&mut abr, 22.1, 2, NOMINAL), 2);
+        assert_eq!(choose(&mut abr, 15.1, 1, NOMINAL), 1);
+    }
+
+    #[test]
+    fn bba2_goes_by_sizes() {
+        // Reservoir 4 s, cushion to 36 s: 2 Mbit/s at 14.7 s.
+        let mut abr = Bba2::new();
+        assert_eq!(choose(&mut abr, 14.7, 0, NOMINAL), 1);
+        assert_eq!(choose(&mut abr, 14.7, 0, [250, 600, 1000]), 0);
+        assert_eq!(choose(&mut abr, 14.7, 0, [200, 300, 480]), 2);
+    }
+
+    #[test]
+    fn bba2_starts_up_by_the_growth_of_the_buffer() {
+        let mut abr = Bba2::new();
+        let download = |ms: u64| Download {
+            progress: Progress {
+                at: Instant::from_micros(ms * 1000),
+                requested_at: Instant::ZERO,
+                first_byte_at: Instant::from_micros(1000),
+                bytes: 250_000,
+            },
+            rung: 0,
+            abandoned: false,
+            cached: false,
+        };
+        // A segment of 2 s in 0.2 s: the buffer grows by nine tenths of it.
+        abr.on_download(&download(200));
+        assert_eq!(choose(&mut abr, 3.8, 0, NOMINAL), 1);
+        abr.on_download(&download(300));
+        assert_eq!(choose(&mut abr, 3.8, 0, NOMINAL), 0, "not fast enough");
+        abr.on_download(&download(2100));
+        assert_eq!(choose(&mut abr, 3.8, 1, NOMINAL), 0, "it shrinks: over");
+        abr.on_download(&download(200));
+        assert_eq!(choose(&mut abr, 3.8, 0, NOMINAL), 0);
+    }
+}

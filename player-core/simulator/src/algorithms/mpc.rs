@@ -207,3 +207,91 @@ impl Search {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use player_core::Instant;
+    use player_core::abr::{Rung, Upcoming};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Sizes(Vec<Vec<u64>>);
+
+    impl Upcoming for Sizes {
+        fn bytes(&self, rung: usize, ahead: usize) -> Option<u64> {
+            self.0.get(ahead)?.get(rung).copied()
+        }
+    }
+
+    /// The value of a sequence by the definition, and by nothing else.
+    fn value(objective: &Objective, context: &Context<'_>, bps: f64, rtt_s: f64, rungs: &[usize]) -> f64 {
+        let utility = |rung, ahead| {
+            objective
+                .utility
+                .of(context.ladder, context.upcoming, rung, ahead)
+        };
+        let mut buffer_s = context.buffer_s;
+        let mut before = context.last.map(|last| utility(last, 0));
+        let mut value = 0.0;
+        for (ahead, rung) in rungs.iter().enumerate() {
+            let download_s = rtt_s + context.bits(*rung, ahead) / bps;
+            let now = utility(*rung, ahead);
+            value += objective.gain(now, before) - objective.stall * (download_s - buffer_s).max(0.0);
+            buffer_s = (buffer_s - download_s).max(0.0) + context.segment_s;
+            buffer_s = buffer_s.min(context.buffer_max_s - context.segment_s);
+            before = Some(now);
+        }
+        value
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_by_the_bound(
+            kbps in prop::collection::vec(100_u64..9000, 3),
+            shares in prop::collection::vec(0.5_f64..1.8, HORIZON),
+            (mbps, buffer_s, rtt_s) in (0.1_f64..20.0, 0.0_f64..20.0, 0.0_f64..0.5),
+            last in prop::option::of(0_usize..3),
+            remaining in 1_usize..9,
+            (stall, rise, fall) in (0.0_f64..4.0, -0.4_f64..3.0, 0.0_f64..3.0),
+        ) {
+            let mut kbps = kbps;
+            kbps.sort_unstable();
+            let ladder: Vec<_> = kbps.iter().map(|k| Rung { bitrate: Bitrate::from_bps(k * 1000) }).collect();
+            let size = |k: u64, share: f64| (k as f64 * 250.0 * share) as u64;
+            let sizes = Sizes(shares.iter().map(|s| kbps.iter().map(|k| size(*k, *s)).collect()).collect());
+            let context = Context {
+                now: Instant::ZERO,
+                buffer_s,
+                buffer_max_s: 22.0,
+                ladder: &ladder,
+                last,
+                segment_s: 2.0,
+                remaining: Some(remaining),
+                started: true,
+                upcoming: &sizes,
+            };
+            let objective = Objective { stall, rise, fall, ..Objective::LOG };
+            let depth = HORIZON.min(remaining);
+            let best = (0..3_usize.pow(depth as u32))
+                .map(|code| {
+                    let rungs: Vec<_> = (0..depth as u32).map(|i| code / 3_usize.pow(i) % 3).collect();
+                    (value(&objective, &context, mbps * 1e6, rtt_s, &rungs), rungs[0])
+                })
+                .max_by(|a, b| a.0.total_cmp(&b.0))
+                .unwrap();
+            let mut search = Search::default();
+            let first = search.run(&objective, &context, mbps * 1e6, rtt_s);
+            prop_assert!((search.best - best.0).abs() < 1e-9, "{} {:?}", search.best, best);
+            let with_first = (0..3_usize.pow(depth as u32 - 1))
+                .map(|code| {
+                    let rest = (0..depth as u32 - 1).map(|i| code / 3_usize.pow(i) % 3);
+                    let rungs: Vec<_> = [first].into_iter().chain(rest).collect();
+                    value(&objective, &context, mbps * 1e6, rtt_s, &rungs)
+                })
+                .fold(f64::NEG_INFINITY, f64::max);
+            prop_assert!((with_first - best.0).abs() < 1e-9);
+        }
+    }
+}
