@@ -5,6 +5,8 @@ use super::belief::{Belief, SIGMAS, TIMES};
 
 /// Levels of throughput. More make no difference.
 pub(super) const LEVELS: usize = 7;
+/// As many as fit a register.
+const LANES: usize = 8;
 
 /// A row a level now, a column a level later.
 pub(super) type Transition = [[f32; LEVELS]; LEVELS];
@@ -20,8 +22,8 @@ const SHORT_S: f32 = 0.6;
 /// A jump comes early or late in a download: at these shares of the time that it would take without one.
 const EARLY: f32 = 0.13;
 const LATE: f32 = 0.6;
-/// Up to 0.3 of that time a jump is early. This is ln 0.3.
-const LOG_EARLY_UNTIL: f32 = -1.203_972_8;
+/// Up to this share of that time a jump is early.
+const EARLY_UNTIL: f32 = 0.3;
 /// A download that a jump slows down is taken to last this much longer at most: it would be given up.
 const LONGEST: f32 = 1.3;
 
@@ -35,18 +37,20 @@ pub(super) struct Law {
     pub(super) now: usize,
     /// Mbit/s.
     pub(super) rate: [f32; LEVELS],
-    per_rate: [f32; LEVELS],
+    pub(super) per_rate: [f32; LEVELS],
     /// Where x dwells.
     pub(super) h: [f32; LEVELS],
     /// The same after a jump inside a download.
     pub(super) h_jumped: [f32; LEVELS],
     by_sigma_and_time: [[f32; 4]; 4],
     by_time: [f32; 4],
-    survival: [f32; SURVIVAL_POINTS],
+    survival: [(f32, f32); SURVIVAL_POINTS],
     /// Rounds: seconds until a jump on the mean.
     until_jump: f32,
-    /// Time to fetch r Mbit after a jump: start of the piece, value and slope.
-    fresh: [(f32, f32, f32); LEVELS + 1],
+    per_mean: f32,
+    /// Of each level: Mbit until the next jump, and how much slower than the mean a Mbit is.
+    fresh_end: [f32; LANES],
+    fresh_slope: [f32; LANES],
 }
 
 /// How long a download takes.
@@ -95,41 +99,42 @@ impl Law {
             h_jumped,
             by_sigma_and_time: weights,
             by_time,
-            survival: [0.0; SURVIVAL_POINTS],
+            survival: [(0.0, 0.0); SURVIVAL_POINTS],
             until_jump,
-            fresh: [(0.0, 0.0, 0.0); LEVELS + 1],
+            per_mean: 0.0,
+            fresh_end: [0.0; LANES],
+            fresh_slope: [0.0; LANES],
         };
         law.tabulate();
         law
     }
 
     fn tabulate(&mut self) {
-        for (offset, weight_of) in (0..PER_OCTAVE).map(|k| {
-            let t = SURVIVAL_FROM * libm::exp2f(k as f32 / PER_OCTAVE as f32);
-            (k, TIMES.map(|time| libm::expf(-t / time)))
-        }) {
-            let mut stays = weight_of;
+        for offset in 0..PER_OCTAVE {
+            let t = SURVIVAL_FROM * libm::exp2f(offset as f32 / PER_OCTAVE as f32);
+            let mut whole = TIMES.map(|time| libm::expf(-t / time));
+            let mut early = TIMES.map(|time| libm::expf(-EARLY_UNTIL * t / time));
+            let by_time = self.by_time;
+            let mean = |stays: &[f32; 4]| stays.iter().zip(&by_time).map(|(s, w)| s * w).sum();
             for point in self.survival.iter_mut().skip(offset).step_by(PER_OCTAVE) {
-                *point = stays.iter().zip(&self.by_time).map(|(s, w)| s * w).sum();
+                *point = (mean(&whole), mean(&early));
                 // Twice the time: the square.
-                stays = stays.map(|s| s * s);
+                whole = whole.map(|s| s * s);
+                early = early.map(|s| s * s);
             }
         }
         // Within the mean time until the next jump the new level lasts; then the mean of all.
         let mean: f32 = self.rate.iter().zip(&self.h).map(|(c, h)| c * h).sum::<f32>();
-        let t = self.until_jump;
-        let (mut value, mut slope) = (0.0, 0.0);
-        for (h, per_rate) in self.h.iter().zip(&self.per_rate) {
-            slope += h * per_rate;
-        }
-        let mut start = 0.0;
-        self.fresh[0] = (start, value, slope);
-        for (j, (h, rate)) in self.h.iter().zip(&self.rate).enumerate() {
-            let end = rate * t;
-            value += slope * (end - start);
-            start = end;
-            slope += h * (1.0 / mean - 1.0 / rate);
-            self.fresh[j + 1] = (start, value, slope);
+        self.per_mean = 1.0 / mean.max(1e-9);
+        for (j, (piece, more)) in self
+            .fresh_end
+            .iter_mut()
+            .zip(&mut self.fresh_slope)
+            .enumerate()
+            .take(LEVELS)
+        {
+            *piece = self.rate[j] * self.until_jump;
+            *more = self.h[j] * (self.per_rate[j] - self.per_mean);
         }
     }
 
@@ -181,30 +186,32 @@ impl Law {
         between(self.low, self.dx, x)
     }
 
-    /// Probability of no jump for some seconds, whose logarithm is given.
-    pub(super) fn survival(&self, log_s: f32) -> f32 {
+    /// Probability of no jump for some seconds, whose logarithm is given, and for [`EARLY_UNTIL`] of them.
+    #[inline(always)]
+    pub(super) fn survival(&self, log_s: f32) -> (f32, f32) {
         const PER_E: f32 = PER_OCTAVE as f32 * core::f32::consts::LOG2_E;
         const LOG_FROM: f32 = -2.079_441_5;
         let at = ((log_s - LOG_FROM) * PER_E).clamp(0.0, (SURVIVAL_POINTS - 2) as f32 + 0.999);
-        let below = at as usize;
-        match self.survival.get(below..below + 2) {
-            Some([a, b]) => a + (b - a) * (at - below as f32),
-            _ => 0.0,
-        }
+        let below = (at as usize).min(SURVIVAL_POINTS - 2);
+        let share = at - below as f32;
+        let (a, b) = (self.survival[below], self.survival[below + 1]);
+        (a.0 + (b.0 - a.0) * share, a.1 + (b.1 - a.1) * share)
     }
 
-    /// Expected time to fetch some Mbit, seconds, when the level has just been drawn anew.
+    /// Expected time to fetch some Mbit, seconds, when the level has just been drawn anew: at each level for as long as it lasts, then
+    /// at the mean of all.
+    #[inline(always)]
     pub(super) fn fresh_s(&self, mbit: f32) -> f32 {
-        let mut piece = self.fresh[0];
-        for next in &self.fresh[1..] {
-            if mbit > next.0 {
-                piece = *next;
-            }
+        let mut pieces = [0.0; LANES];
+        for ((piece, end), slope) in pieces.iter_mut().zip(&self.fresh_end).zip(&self.fresh_slope) {
+            *piece = mbit.min(*end) * slope;
         }
-        piece.1 + piece.2 * (mbit - piece.0)
+        let [a, b, c, d, e, f, g, h] = pieces;
+        mbit * self.per_mean + (((a + e) + (c + g)) + ((b + f) + (d + h)))
     }
 
     /// How long some Mbit take from a level on, without the time to first byte. `log_mbit` is their logarithm.
+    #[inline(always)]
     pub(super) fn outcomes(&self, level: usize, mbit: f32, log_mbit: f32) -> Outcomes {
         // ln d₀ = ln s − x.
         let log_d0 = log_mbit - (self.low + level as f32 * self.dx);
@@ -212,6 +219,7 @@ impl Law {
     }
 
     /// The same from any rate, Mbit/s; `d0` is the time that it would take unchanged, `log_d0` its logarithm.
+    #[inline(always)]
     pub(super) fn outcomes_at(&self, rate: f32, mbit: f32, d0: f32, log_d0: f32) -> Outcomes {
         if d0 <= SHORT_S {
             return Outcomes {
@@ -219,8 +227,7 @@ impl Law {
                 jumped: [(0.0, 0.0); 2],
             };
         }
-        let until_early = self.survival(log_d0 + LOG_EARLY_UNTIL);
-        let to_end = self.survival(log_d0);
+        let (to_end, until_early) = self.survival(log_d0);
         let jump = |share: f32| {
             let t = share * d0;
             (t + self.fresh_s(mbit - rate * t)).min(LONGEST * d0)

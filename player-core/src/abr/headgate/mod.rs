@@ -317,7 +317,11 @@ impl Abr for Headgate {
         if self.belief.last().is_none() && memory.kbps.is_finite() && memory.kbps > 0.0 {
             // What was true an hour ago may not be now.
             let doubt = 0.2 + 0.4 * (age.as_secs_f64() / 3600.0).min(2.0);
-            let known = if memory.spread.is_finite() { memory.spread } else { 1.0 };
+            let known = if memory.spread.is_finite() {
+                memory.spread
+            } else {
+                1.0
+            };
             let known = known.clamp(0.1, 2.0);
             let spread = libm::sqrt(known * known + doubt * doubt);
             self.belief

@@ -82,13 +82,63 @@ pub(super) struct Verdict {
     pub(super) going_on: f32,
 }
 
+/// What is to be done in one go: all stages, and the choice.
+struct Run<'a> {
+    plan: &'a mut Plan,
+    task: &'a Task<'a>,
+    at_once: &'a Transition,
+    waited: &'a Transition,
+    from: &'a [f32; LEVELS],
+    buffer_s: f32,
+    before: Option<f32>,
+}
+
+impl Run<'_> {
+    #[inline(always)]
+    fn run(self) -> usize {
+        let Self { plan, task, .. } = self;
+        for pair in (1..task.segments.len()).rev() {
+            if let [previous, now] = &task.segments[pair - 1..=pair] {
+                plan.stage(task, previous, now, self.at_once, self.waited);
+            }
+        }
+        for (jumped, rows) in plan.jumped.iter_mut().zip(plan.value.chunks_exact(LEVELS)) {
+            *jumped = mixed(&task.law.h_jumped, rows);
+        }
+        plan.root(task, self.from, self.buffer_s, self.before)
+    }
+}
+
+/// Runs with the widest registers that the processor has: the same operations in the same order, so that the results are the same
+/// bits everywhere.
+#[cfg(target_arch = "x86_64")]
+fn wide(run: Run<'_>) -> usize {
+    pulp::Arch::new().dispatch(run)
+}
+
+#[cfg(target_arch = "x86_64")]
+impl pulp::NullaryFnOnce for Run<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn call(self) -> usize {
+        self.run()
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn wide(run: Run<'_>) -> usize {
+    run.run()
+}
+
 /// How cells lie on the buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Scale {
     /// Buffer of the first cell: one segment.
     segment_s: f32,
-    /// Seconds a cell.
+    /// Seconds a cell, and cells a second.
     cell_s: f32,
+    per_cell: f32,
     /// Last cell at which the player does not wait.
     top: usize,
     /// Cost of a stall of one cell.
@@ -101,6 +151,8 @@ pub(super) struct Plan {
     /// V after the segment that was chosen last: a row a rung and level.
     value: Vec<Row>,
 
+    /// The same after a jump inside the download: a row a rung.
+    jumped: Vec<Row>,
     /// Levels that it is on.
     low: f32,
     dx: f32,
@@ -121,6 +173,8 @@ impl Plan {
         let rows = rungs * LEVELS;
         self.value.clear();
         self.value.resize(rows, [0.0; ROW]);
+        self.jumped.clear();
+        self.jumped.resize(rungs, [0.0; ROW]);
         self.scratch.clear();
         self.scratch.resize(rows, [0.0; ROW]);
         self.choices.clear();
@@ -141,23 +195,46 @@ impl Plan {
         let at_once = task.law.transition(GAP_S.0);
         let waited = task.law.transition(GAP_S.1);
         self.begin(task, scale);
-        for pair in (1..task.segments.len()).rev() {
-            if let [previous, now] = &task.segments[pair - 1..=pair] {
-                self.stage(task, previous, now, &at_once, &waited);
-            }
-        }
         self.low = task.law.low;
         self.dx = task.law.dx;
         self.known = true;
-        let Some(first) = task.segments.first() else {
+        let from = task.law.transition(gap_s)[task.law.now];
+        wide(Run {
+            plan: self,
+            task,
+            at_once: &at_once,
+            waited: &waited,
+            from: &from,
+            buffer_s,
+            before,
+        })
+    }
+
+    /// The best rung for the first segment.
+    #[inline(always)]
+    fn root(&self, task: &Task<'_>, from: &[f32; LEVELS], buffer_s: f32, before: Option<f32>) -> usize {
+        let Some((first, lowest)) = task
+            .segments
+            .first()
+            .and_then(|first| Some((first, first.first()?)))
+        else {
             return 0;
         };
-        let from = task.law.transition(gap_s)[task.law.now];
+        let late = NOTICED_S + 2.0 * task.rtt_s;
+        let mut restart = [0.0; LEVELS];
+        for (level, restart) in restart.iter_mut().enumerate() {
+            *restart = self.fetch(task, 0, lowest, level, buffer_s - late);
+        }
         let mut best = (0, f32::NEG_INFINITY);
         for (rung, facts) in first.iter().enumerate() {
+            let loss = given_up(task.objective, lowest.u, facts.u);
             let mut worth = gain(task.objective, facts.u, before);
-            for (level, p) in from.iter().enumerate() {
-                worth += p * self.download(task, first, rung, level, buffer_s);
+            for (level, (p, restart)) in from.iter().zip(&restart).enumerate() {
+                let mut after = self.fetch(task, rung, facts, level, buffer_s - task.rtt_s);
+                if rung > 0 && quicker(task.law, level, lowest, facts) {
+                    after = after.max(restart + loss);
+                }
+                worth += p * after;
             }
             if worth > best.1 {
                 best = (rung, worth);
@@ -194,6 +271,7 @@ impl Plan {
     }
 
     /// One segment earlier: `self.value` after the segment `now` becomes that after the segment `previous`.
+    #[inline(always)]
     fn stage(
         &mut self,
         task: &Task<'_>,
@@ -248,6 +326,7 @@ impl Plan {
 
     /// The best choice for each rung of the segment before: changes cost in proportion to the change of utility, so that two passes
     /// over the rungs, one up and one down, find it.
+    #[inline(always)]
     fn choose(&mut self, objective: &Objective, previous: &[Facts], now: &[Facts]) {
         let (rise, fall) = (objective.rise as f32, objective.fall as f32);
         let scale = self.scale;
@@ -288,18 +367,6 @@ impl Plan {
         }
     }
 
-    /// Worth of what follows the choice of a rung with the level known and `buffer_s` in hand, less the gain of the rung.
-    fn download(&self, task: &Task<'_>, now: &[Facts], rung: usize, level: usize, buffer_s: f32) -> f32 {
-        let (facts, lowest) = (now[rung], now[0]);
-        let going_on = self.fetch(task, rung, &facts, level, buffer_s - task.rtt_s);
-        if rung == 0 || !quicker(task.law, level, &lowest, &facts) {
-            return going_on;
-        }
-        let late = NOTICED_S + 2.0 * task.rtt_s;
-        let restart = self.fetch(task, 0, &lowest, level, buffer_s - late);
-        going_on.max(restart + given_up(task.objective, lowest.u, facts.u))
-    }
-
     /// Worth of giving the download of `flight` up and of going on with it, for the best lower rung.
     pub(super) fn reconsider(
         &self,
@@ -310,6 +377,10 @@ impl Plan {
         let now = task.segments.first()?;
         let facts = now.get(flight.rung)?;
         let gain_of = |u: f32| gain(task.objective, u, before);
+        // A restart that is no quicker is no help.
+        if flight.rest_mbit <= now.first()?.mbit + task.rtt_s * flight.rate {
+            return None;
+        }
         let restart = |buffer_s: f32| {
             let lower = now.iter().take(flight.rung).enumerate();
             lower
@@ -331,7 +402,7 @@ impl Plan {
             );
         let rows = &self.value[flight.rung * LEVELS..(flight.rung + 1) * LEVELS];
         for pause in PAUSES_S {
-            let stays = task.law.survival(libm::logf(pause));
+            let (stays, _) = task.law.survival(libm::logf(pause));
             let later = restart(flight.buffer_s - pause)?.1;
             let rest = (flight.rest_mbit - 0.45 * pause * flight.rate).max(0.0);
             let seconds = 0.45 * pause + task.law.fresh_s(rest);
@@ -374,6 +445,7 @@ impl Plan {
     }
 
     /// Worth of V after a download that begins at a level with `buffer_s` in hand.
+    #[inline(always)]
     fn fetch(&self, task: &Task<'_>, rung: usize, facts: &Facts, level: usize, buffer_s: f32) -> f32 {
         let outcomes = task.law.outcomes(level, facts.mbit, facts.log_mbit);
         let rows = &self.value[rung * LEVELS..(rung + 1) * LEVELS];
@@ -402,12 +474,14 @@ impl Scale {
         Self {
             segment_s,
             cell_s,
+            per_cell: 1.0 / cell_s,
             top: ((span / cell_s + 0.5) as usize).min(CELLS - 1),
             slope: task.objective.stall as f32 * cell_s,
         }
     }
 
     /// Fills what is around the cells of a row.
+    #[inline(always)]
     fn pad(&self, row: &mut Row, waiting: f32) {
         let first = row[BELOW];
         for (i, value) in row[..BELOW].iter_mut().enumerate() {
@@ -417,6 +491,7 @@ impl Scale {
     }
 
     /// Expected worth after a download, for each buffer before it.
+    #[inline(always)]
     fn after(&self, outcomes: &Outcomes, more_s: f32, same: &Row, jumped: &Row, out: &mut Cells) {
         let (p, seconds) = outcomes.same;
         let a = self.shift(same, p, seconds + more_s);
@@ -440,9 +515,10 @@ impl Scale {
 
     /// Where the cells are after `seconds` of download and a segment more: the row from there, the weights of a cell and its
     /// successor, and the cost of the stall that is beyond the row.
+    #[inline(always)]
     fn shift<'a>(&self, row: &'a Row, p: f32, seconds: f32) -> (&'a [f32; CELLS + 1], f32, f32, f32) {
         const LAST: usize = ROW - CELLS - 1;
-        let at = BELOW as f32 + (self.segment_s - seconds) / self.cell_s;
+        let at = BELOW as f32 + (self.segment_s - seconds) * self.per_cell;
         let inside = at.clamp(0.0, LAST as f32);
         let below = (inside as usize).min(LAST);
         let share = inside - below as f32;
@@ -456,8 +532,9 @@ impl Scale {
     }
 
     /// V at a buffer before the segment is added.
+    #[inline(always)]
     fn at(&self, row: &Row, buffer_s: f32) -> f32 {
-        let at = BELOW as f32 + buffer_s / self.cell_s;
+        let at = BELOW as f32 + buffer_s * self.per_cell;
         let inside = at.clamp(0.0, (ROW - 2) as f32);
         let below = inside as usize;
         let share = inside - below as f32;
@@ -466,8 +543,9 @@ impl Scale {
 }
 
 /// Whether giving up for the lowest rung is quicker than going on.
+#[inline(always)]
 fn quicker(law: &Law, level: usize, lowest: &Facts, facts: &Facts) -> bool {
-    NOTICED_S + lowest.mbit / law.rate[level] < facts.mbit / law.rate[level]
+    (facts.mbit - lowest.mbit) * law.per_rate[level] > NOTICED_S
 }
 
 /// What giving up costs: the lowest rung's utility instead, and the change.
@@ -481,6 +559,7 @@ fn gain(objective: &Objective, u: f32, before: Option<f32>) -> f32 {
     objective.gain(f64::from(u), before.map(f64::from)) as f32
 }
 
+#[inline(always)]
 fn mixed(weights: &[f32; LEVELS], rows: &[Row]) -> Row {
     let mut mixed = [0.0; ROW];
     for (row, weight) in rows.iter().zip(weights) {
