@@ -86,7 +86,7 @@ pub struct Row {
     pub segments: usize,
     /// Requests given up.
     pub abandoned: u64,
-    /// Median time of a decision by the real clock, microseconds: not deterministic.
+    /// Median time of a decision, microseconds of a core: not deterministic.
     pub decision_us_p50: f64,
     /// 99th percentile of it.
     pub decision_us_p99: f64,

@@ -364,7 +364,7 @@ fn what_cannot_be_run_is_refused_by_name() {
     }
 }
 
-/// The rows of a file without the times of decisions, which are of the real clock.
+/// The rows of a file without the times of decisions, which differ.
 fn rows_but_times(path: &Path) -> Vec<serde_json::Value> {
     let mut rows: Vec<serde_json::Value> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     for row in &mut rows {

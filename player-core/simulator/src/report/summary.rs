@@ -49,7 +49,7 @@ pub struct Line<'a> {
     pub families: Vec<Option<Figures>>,
     /// The mean over the families; `None` without any session.
     pub mean: Option<Figures>,
-    /// Median time of a decision by the real clock over all sessions, microseconds.
+    /// Median time of a decision over all sessions, microseconds of a core.
     pub decision_us_p50: f64,
     /// 99th percentile of it.
     pub decision_us_p99: f64,

@@ -323,7 +323,7 @@
       { bare: true, split: columns.flatMap((column, c) => (column.split ? [c + 1] : [])), best: (r, c) => competes(r) && rows[r][c - 1] !== null && rows[r][c - 1] === best[c - 1] });
   }
   function drawMeans() {
-    $('means-text').textContent = `${families.length > 1 ? `Means over ${families.length} families, each of which is the mean over its traces` : 'Means over the traces'}. Bold: the best${ranked.every(competes) ? '' : ' of those that do not know the network in advance'}. Decisions are timed by the real clock, over all sessions.`;
+    $('means-text').textContent = `${families.length > 1 ? `Means over ${families.length} families, each of which is the mean over its traces` : 'Means over the traces'}. Bold: the best${ranked.every(competes) ? '' : ' of those that do not know the network in advance'}. Decisions are timed over all sessions, in time of a core.`;
     $('means').append(columnsGrid('Means by algorithm', [
       ...FIGURES.map((f) => ({ head: f.short ?? f.name, of: (a) => (a.mean ? f.get(a.mean) : null), decimals: f.decimals, more: f.more })),
       { head: 'decision, µs (median)', of: (a) => a.decision_us[0], decimals: 1, split: true },
