@@ -73,7 +73,7 @@ fn small_segments_far_away_do_not_keep_it_low() {
 #[test]
 fn segments_that_are_over_before_the_connection_is_up_to_speed_do_not_keep_it_low() {
     // The same with pictures that hardly move: a quarter of the declared bitrate, and a round trip of a fifth of a second.
-    for algorithm in [Algorithm::Bola, Algorithm::Throughput] {
+    for algorithm in Algorithm::ALL {
         let mut world = World::new(config(algorithm, None));
         world.latency = Duration::from_millis(200);
         world.bps = 20e6;

@@ -17,7 +17,7 @@ use self::belief::Belief;
 use self::law::Law;
 use self::plan::{Facts, Plan, Task};
 use self::samples::{Sample, Sampler};
-use super::{Abr, Context, Download, Flight, NetworkMemory, Objective, Progress};
+use super::{Abr, Context, Download, Flight, NetworkMemory, Objective, Probe, Progress};
 use crate::config::AbrConfig;
 use crate::time::{Bitrate, Instant};
 
@@ -49,6 +49,7 @@ pub struct Headgate {
     requested_at: Instant,
     /// Rung and utility of the last choice.
     chosen: Option<(usize, f32)>,
+    probe: Probe,
 }
 
 impl Headgate {
@@ -74,6 +75,7 @@ impl Headgate {
             marks: VecDeque::new(),
             requested_at: Instant::ZERO,
             chosen: None,
+            probe: Probe::default(),
         }
     }
 
@@ -204,6 +206,7 @@ impl Abr for Headgate {
     }
 
     fn on_download(&mut self, download: &Download) {
+        self.probe.on_download(download);
         if let Some(sample) = self.sampler.on_download(download) {
             self.learn(sample);
         }
@@ -240,6 +243,8 @@ impl Abr for Headgate {
             rtt_s: self.rtt(),
         };
         let choice = self.plan.decide(&task, sane.buffer_s, gap_s, before);
+        let bps = libm::exp(f64::from(x0)) * 1e6;
+        let choice = self.probe.choose(context, choice, bps);
         let u = self
             .segments
             .first()
