@@ -27,3 +27,4 @@ pub mod faults;
 pub mod made;
 pub mod origin;
 pub mod shaping;
+pub mod stop;

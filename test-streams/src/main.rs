@@ -15,9 +15,8 @@ use test_streams::faults::Faults;
 use test_streams::made::Recipe;
 use test_streams::origin::{Origin, OriginConfig};
 use test_streams::shaping::Shape;
+use test_streams::stop::Stop;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
 /// Serves test streams as a CDN does, over a network that can be told how to behave.
 #[derive(Parser)]
@@ -96,7 +95,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(serve: Serve) -> anyhow::Result<()> {
-    let stop = stop_signal()?;
+    let stop = Stop::listen().context("signals cannot be handled")?;
     let mut config = OriginConfig::new(&serve.root);
     config.shape = shape(&serve)?;
     config.faults = Faults::parse(&serve.faults)?;
@@ -118,11 +117,11 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     }
     let origin = Origin::open(config)?;
     announce(&origin, listener.local_addr()?, serve.json)?;
-    let serving = axum::serve(listener, origin.router()).with_graceful_shutdown(stopped(stop.clone()));
+    let serving = axum::serve(listener, origin.router()).with_graceful_shutdown(stop.clone().requested());
     tokio::select! {
         result = serving => result.context("the server stopped"),
         // Answers over a slow link are not waited for.
-        () = async { stopped(stop).await; tokio::time::sleep(PATIENCE).await } => Ok(()),
+        () = async { stop.requested().await; tokio::time::sleep(PATIENCE).await } => Ok(()),
     }
 }
 
@@ -143,7 +142,7 @@ fn shape(serve: &Serve) -> anyhow::Result<Option<Shape>> {
     }
 }
 
-async fn make(recipe: Recipe, root: &Path, json: bool, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+async fn make(recipe: Recipe, root: &Path, json: bool, stop: Stop) -> anyhow::Result<()> {
     let cancel = CancelToken::default();
     let root = root.to_owned();
     let flag = cancel.clone();
@@ -159,7 +158,7 @@ async fn make(recipe: Recipe, root: &Path, json: bool, stop: watch::Receiver<boo
     });
     let made = tokio::select! {
         made = &mut working => made,
-        () = stopped(stop) => {
+        () = stop.requested() => {
             cancel.cancel();
             working.await
         }
@@ -204,29 +203,6 @@ fn announce(origin: &Origin, address: SocketAddr, json: bool) -> anyhow::Result<
         tracing::warn!("there is no stream below the root; encode one, or give --make sample-10s");
     }
     Ok(())
-}
-
-/// Becomes true at the first signal to stop. Heeded from this call on: none is lost between two waits for it.
-fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
-    let listen = |kind| signal(kind).context("signals cannot be handled");
-    let mut hangup = listen(SignalKind::hangup())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = hangup.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        sender.send_replace(true);
-    });
-    Ok(receiver)
-}
-
-async fn stopped(mut stop: watch::Receiver<bool>) {
-    // The sender lives until it has sent.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// With a latency alone, the rate is no limit.

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { CHROMIUM } from '../../../player-web/e2e/support/chromium.mjs';
 import { failedView, playedView, viewId } from './views.mjs';
 
 const bin = process.env.HEADGATE_BIN_DIR ?? fileURLToPath(new URL('../../../target/debug', import.meta.url));
@@ -27,10 +28,7 @@ before(async () => {
     origin = /http:\/\/[^/]+/.exec(line)?.[0];
     if (origin) break;
   }
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
+  browser = await chromium.launch(CHROMIUM);
 });
 
 after(async () => {

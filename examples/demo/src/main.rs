@@ -25,9 +25,8 @@ use encoder::sample::parse_size;
 use encoder::vod::CancelToken;
 use test_streams::faults::Faults;
 use test_streams::origin::{Origin, OriginConfig};
+use test_streams::stop::Stop;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
 use page::{Demo, Page};
 use terminal::View;
@@ -96,7 +95,7 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let stop = stop_signal()?;
+    let stop = Stop::listen().context("signals cannot be handled")?;
     // What is quickly found wrong comes before what takes long.
     let page = Page::read(&cli.web)?;
     let source = source(&cli)?;
@@ -151,7 +150,7 @@ async fn play(
     listener: TcpListener,
     page: &Page,
     analytics: &Analytics,
-    stop: watch::Receiver<bool>,
+    stop: Stop,
     job: Job,
 ) -> anyhow::Result<()> {
     let Job {
@@ -174,11 +173,11 @@ async fn play(
         .merge(analytics.router())
         .merge(page.router(&demo));
     announce(listener.local_addr()?, &demo, json)?;
-    let serving = axum::serve(listener, app).with_graceful_shutdown(stopped(stop.clone()));
+    let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().requested());
     tokio::select! {
         result = serving => result.context("the server stopped"),
         // Answers over a slow link are not waited for.
-        () = async { stopped(stop).await; tokio::time::sleep(PATIENCE).await } => Ok(()),
+        () = async { stop.requested().await; tokio::time::sleep(PATIENCE).await } => Ok(()),
     }
 }
 
@@ -231,7 +230,7 @@ async fn prepare(
     data: PathBuf,
     fresh: bool,
     json: bool,
-    stop: watch::Receiver<bool>,
+    stop: Stop,
 ) -> anyhow::Result<Option<Encoded>> {
     let cancel = CancelToken::default();
     let flag = cancel.clone();
@@ -241,7 +240,7 @@ async fn prepare(
     });
     tokio::select! {
         encoded = &mut working => Ok(Some(encoded.context("the encoder failed")??)),
-        () = stopped(stop) => {
+        () = stop.requested() => {
             cancel.cancel();
             // It removes what is half done.
             let _ = working.await;
@@ -263,29 +262,6 @@ fn announce(address: SocketAddr, demo: &Demo, json: bool) -> anyhow::Result<()> 
         demo.title, demo.hls, demo.dash
     )
     .context("standard output")
-}
-
-/// Becomes true at the first signal to stop. Heeded from this call on: none is lost between two waits for it.
-fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
-    let listen = |kind| signal(kind).context("signals cannot be handled");
-    let mut hangup = listen(SignalKind::hangup())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = hangup.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        sender.send_replace(true);
-    });
-    Ok(receiver)
-}
-
-async fn stopped(mut stop: watch::Receiver<bool>) {
-    // The sender lives until it has sent.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// How long answers in flight may take after the signal.

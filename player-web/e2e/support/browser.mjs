@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { CHROMIUM, watch } from './chromium.mjs';
 import { startServer } from './server.mjs';
 import { makeStream } from './streams.mjs';
 
@@ -29,32 +30,14 @@ export async function start() {
     '/': PAGES,
   });
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    headless: true,
+    ...CHROMIUM,
     viewport: { width: 800, height: 600 },
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--autoplay-policy=no-user-gesture-required',
-    ],
   });
   return {
     server,
     /** Opens a page of e2e/pages; what it throws ends up in `page.problems`. */
     async open(path) {
-      const page = await context.newPage();
-      page.problems = [];
-      page.on('pageerror', (error) => page.problems.push(error.stack ?? String(error)));
-      page.on('console', (message) => {
-        // Chromium itself reports requests that fail; some of our tests make them fail.
-        const own = !message.text().startsWith('Failed to load resource');
-        if (message.type() === 'error' && own) page.problems.push(message.text());
-      });
+      const page = watch(await context.newPage());
       await page.goto(server.origin + path);
       return page;
     },

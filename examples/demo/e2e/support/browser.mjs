@@ -4,39 +4,20 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { CHROMIUM, watch } from '../../../../player-web/e2e/support/chromium.mjs';
 
 /** Where screenshots go, for people to look at; nowhere by default. */
 const SHOTS = process.env.HEADGATE_SHOTS;
 
 export async function startBrowser() {
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    headless: true,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--autoplay-policy=no-user-gesture-required',
-    ],
-  });
+  const browser = await chromium.launch(CHROMIUM);
   return {
     /** Opens a page with empty caches; what it throws, and what its console calls an error, is in `page.problems`. */
     async open(url) {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
       context.setDefaultTimeout(30_000);
       await context.addInitScript(observe);
-      const page = await context.newPage();
-      page.problems = [];
-      page.on('pageerror', (error) => page.problems.push(error.stack ?? String(error)));
-      page.on('console', (message) => {
-        // Chromium itself reports requests that fail; some tests make them fail.
-        const own = !message.text().startsWith('Failed to load resource');
-        if (message.type() === 'error' && own) page.problems.push(message.text());
-      });
+      const page = watch(await context.newPage());
       // Rejects only when the whole browser is closing.
       page.on('close', () => context.close().catch(() => undefined));
       await page.goto(url);
