@@ -4,6 +4,30 @@
 //! mixture of a random walk and of jumps, over time scales from 2 s to 2 min), plans a few segments ahead over all that the throughput and
 //! the buffer may do, and ends in the plan of the decision before. That a download can be given up is part of the plan, so that it
 //! dares more; and whether one is given up is decided by the same values.
+//!
+//! | Module | |
+//! |---|---|
+//! | `samples` | windows of downloads → throughput samples |
+//! | `belief` | samples → where the throughput dwells and how it moves |
+//! | `law` | the belief at a decision: seven levels, their transitions, how long a download takes |
+//! | `plan` | the dynamic programme, and giving up |
+//!
+//! # What was tried and did not help
+//!
+//! Mean share of the offline optimum over ten families of traces, three buffers, 335 traces each, paired; a difference below .001 is
+//! noise.
+//!
+//! - Horizon 5 −.004, 6 and 7 −.002, 12 −.001. An end of the programme of its own, iterated once or twice a decision with the usual sizes
+//!   instead of the plan of the decision before: alike. No such end at all: −.09.
+//! - 24 cells of buffer −.001; 64 cells, 13 levels: alike, at two and three times the cost.
+//! - Windows of 1.5 s and 3 s: alike. A short remainder merged with the window before it: −.002.
+//! - Evidence counted half or one and a half times as much −.002; more noise in a measurement −.002; a prior of twice the weight
+//!   −.002; a memory twice as long: alike; half the mass for what was never seen −.002.
+//! - A margin for giving up of half or twice as much −.002, −.003. Judging a request 0.2 s earlier −.002.
+//! - Jumps inside a download that do not favour low levels −.005.
+//! - Measured before, on a prototype: samples a segment instead of a window −.007, one expert −.007, no jumps inside a download −.06, no giving up
+//!   in the plan −.14, giving up without the choice to wait −.05; no help from a risk factor on stalls, a fast and a slow memory side by side, or
+//!   giving up for any rung in the plan.
 
 mod belief;
 mod law;
