@@ -61,7 +61,9 @@ impl Belief {
     /// The ladder's lowest and highest bitrate, Mbit/s.
     pub(super) fn set_ladder(&mut self, lowest: f64, highest: f64) {
         let low = (libm::log((0.05 * lowest).max(1e-9)) as f32).clamp(FIRST, LAST - 1.0);
-        let high = (libm::log((4.0 * highest).max(1e-9)) as f32).clamp(low + 1.0, LAST);
+        let high = (libm::log((4.0 * highest).max(1e-9)) as f32)
+            .min(LAST)
+            .max(low + 1.0);
         self.range = (low, high);
     }
 
@@ -76,7 +78,7 @@ impl Belief {
 
     /// Time of the last sample and its x; before there was one, what is expected.
     pub(super) fn now(&self) -> Option<(Option<f64>, f32)> {
-        let inside = |x: f32| x.clamp(self.range.0, self.range.1);
+        let inside = |x: f32| x.max(self.range.0).min(self.range.1);
         match self.last {
             Some((at_s, x)) => Some((Some(at_s), inside(x))),
             None => self.expected.map(|x| (None, inside(x))),
@@ -101,7 +103,7 @@ impl Belief {
 
     /// Learns from a sample.
     pub(super) fn learn(&mut self, at_s: f64, x: f32) {
-        let x = x.clamp(self.range.0, self.range.1);
+        let x = x.max(self.range.0).min(self.range.1);
         let Some((before_s, before)) = self.last else {
             self.add_normal(x, PRIOR.1, PRIOR.0);
             self.add(x, 1.0);
@@ -164,7 +166,7 @@ impl Belief {
             let inside = x >= self.range.0 - BIN && x <= self.range.1 + BIN;
             let mass = seen * mass + if inside { uniform } else { 0.0 };
             if mass > 0.0 {
-                let at = ((x - low) / dx).clamp(0.0, top);
+                let at = ((x - low) / dx).max(0.0).min(top);
                 let below = (at as usize).min(N.saturating_sub(2));
                 let share = at - below as f32;
                 if let Some([a, b]) = h.get_mut(below..below + 2) {

@@ -79,7 +79,7 @@ impl Law {
             .max(x0 + 0.05);
         let steps = (LEVELS - 1) as f32;
         let dx = (high - low) / steps;
-        let now = ((x0 - low) / dx).round().clamp(0.0, steps);
+        let now = ((x0 - low) / dx).round().max(0.0).min(steps);
         let low = x0 - now * dx;
         let rate: [f32; LEVELS] = core::array::from_fn(|j| libm::expf(low + j as f32 * dx));
         let h: [f32; LEVELS] = belief.on_levels(low, dx);

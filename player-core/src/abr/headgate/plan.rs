@@ -232,7 +232,7 @@ impl Plan {
             for (level, (p, restart)) in from.iter().zip(&restart).enumerate() {
                 let mut after = self.fetch(task, rung, facts, level, buffer_s - task.rtt_s);
                 if rung > 0 && quicker(task.law, level, lowest, facts) {
-                    after = after.max(restart + loss);
+                    after = larger(after, restart + loss);
                 }
                 worth += p * after;
             }
@@ -305,7 +305,7 @@ impl Plan {
                 if rung > 0 && quicker(task.law, level, lowest, facts) {
                     let loss = given_up(task.objective, lowest.u, facts.u);
                     for (cell, restart) in cells.iter_mut().zip(&restart[level]) {
-                        *cell = cell.max(restart + loss);
+                        *cell = larger(*cell, restart + loss);
                     }
                 }
             }
@@ -338,9 +338,9 @@ impl Plan {
                 let (u, before) = (now[rung].u, previous[rung].u);
                 let worth = u * (1.0 - rise);
                 for (best, cell) in best.iter_mut().zip(&self.choices[row]) {
-                    *best = best.max(cell + worth);
+                    *best = larger(*best, cell + worth);
                 }
-                best_waiting = best_waiting.max(self.waiting[row] + worth);
+                best_waiting = larger(best_waiting, self.waiting[row] + worth);
                 let out = &mut self.value[row];
                 for (out, best) in out[BELOW..].iter_mut().zip(&best) {
                     *out = best + rise * before;
@@ -354,14 +354,14 @@ impl Plan {
                 let (u, before) = (now[rung].u, previous[rung].u);
                 let worth = u * (1.0 + fall);
                 for (best, cell) in best.iter_mut().zip(&self.choices[row]) {
-                    *best = best.max(cell + worth);
+                    *best = larger(*best, cell + worth);
                 }
-                best_waiting = best_waiting.max(self.waiting[row] + worth);
+                best_waiting = larger(best_waiting, self.waiting[row] + worth);
                 let out = &mut self.value[row];
                 for (out, best) in out[BELOW..].iter_mut().zip(&best) {
-                    *out = out.max(best - fall * before);
+                    *out = larger(*out, best - fall * before);
                 }
-                let wait = out[BELOW + CELLS].max(best_waiting - fall * before);
+                let wait = larger(out[BELOW + CELLS], best_waiting - fall * before);
                 scale.pad(out, wait);
             }
         }
@@ -568,4 +568,9 @@ fn mixed(weights: &[f32; LEVELS], rows: &[Row]) -> Row {
         }
     }
     mixed
+}
+
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
 }
