@@ -127,6 +127,20 @@ fn headgate_dares_more_with_a_fuller_buffer() {
 }
 
 #[test]
+fn what_headgate_learns_on_a_short_ladder_holds_on_a_long_one() {
+    let mut abr = Headgate::new(&AbrConfig::default());
+    abr.choose(&moment(12.0, None));
+    for _ in 0..5 {
+        abr.choose(&Context {
+            ladder: &LADDER[..1],
+            ..moment(12.0, Some(0))
+        });
+        teach(&mut abr, 20_000);
+    }
+    assert_eq!(abr.choose(&moment(20.0, Some(0))), 4);
+}
+
+#[test]
 fn headgate_gives_up_what_would_outlast_the_buffer() {
     let mut abr = Headgate::new(&AbrConfig::default());
     teach(&mut abr, 6000);

@@ -68,6 +68,7 @@ describe('limits and memory', { timeout: 120_000 }, () => {
       const loaded = lines.find((line) => line.in?.[1].load).in[1].load;
       return [loaded.network_memory, lines.find((line) => line.out?.fetch?.kind === 'segment').out.fetch.url];
     };
+    await page.evaluate(() => localStorage.clear());
     const [unknown, low] = await first(config);
     assert.equal(unknown, undefined);
     await until(page, () => localStorage.getItem('headgate.network'));

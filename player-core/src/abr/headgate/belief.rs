@@ -17,6 +17,7 @@ const BIN: f32 = 0.15;
 /// x at the middle of the first bin: 1 kbit/s. The last one is at about 17 Gbit/s.
 const FIRST: f32 = -6.9;
 const LAST: f32 = FIRST + BIN * (BINS - 1) as f32;
+const EVERYTHING: (f32, f32) = (FIRST, LAST);
 /// Share of H that is uniform: what has not been seen may come.
 const UNSEEN: f32 = 0.1;
 /// The histogram's memory: half-life in seconds of weight.
@@ -54,17 +55,21 @@ impl Belief {
             log_weights: [prior(); 4],
             last: None,
             expected: None,
-            range: (FIRST, LAST),
+            range: EVERYTHING,
         }
     }
 
-    /// The ladder's lowest and highest bitrate, Mbit/s.
+    /// The ladder's lowest and highest bitrate, Mbit/s. A ladder that is cut short narrows nothing: what the network carries stays
+    /// worth knowing.
     pub(super) fn set_ladder(&mut self, lowest: f64, highest: f64) {
         let low = (libm::log((0.05 * lowest).max(1e-9)) as f32).clamp(FIRST, LAST - 1.0);
         let high = (libm::log((4.0 * highest).max(1e-9)) as f32)
             .min(LAST)
             .max(low + 1.0);
-        self.range = (low, high);
+        self.range = match self.range {
+            range if range == EVERYTHING => (low, high),
+            range => (range.0.min(low), range.1.max(high)),
+        };
     }
 
     pub(super) const fn range(&self) -> (f32, f32) {
