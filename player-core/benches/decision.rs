@@ -57,13 +57,15 @@ fn settings() -> Vec<Setting> {
         rungs,
         horizon,
     };
+    // What users get, by ladder; then the other horizons.
+    let usual = AbrConfig::default().horizon;
     let mut settings: Vec<_> = RUNGS
         .iter()
-        .map(|rungs| of(Algorithm::Headgate, *rungs, 5))
+        .map(|rungs| of(Algorithm::Headgate, *rungs, usual))
         .collect();
-    let other = HORIZONS.iter().filter(|horizon| **horizon != 5);
+    let other = HORIZONS.iter().filter(|horizon| **horizon != usual);
     settings.extend(other.map(|horizon| of(Algorithm::Headgate, 10, *horizon)));
-    settings.extend([Algorithm::Bola, Algorithm::Throughput].map(|algorithm| of(algorithm, 10, 5)));
+    settings.extend([Algorithm::Bola, Algorithm::Throughput].map(|algorithm| of(algorithm, 10, usual)));
     settings
 }
 

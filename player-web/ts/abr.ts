@@ -26,7 +26,7 @@ export interface AbrSettings {
   maxHeight?: number | null;
   /** Let `shouldAbandon` say yes. Default true. */
   abandonment?: boolean;
-  /** Segments to look ahead, 1 to 20. Default 5. */
+  /** Segments to look ahead, 1 to 20. Default 8. */
   horizon?: number;
   /** Cost of a second without pictures, 0 to 100; the unit is the best quality for one segment. Default: the preset's. */
   stallCost?: number;

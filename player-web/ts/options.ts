@@ -49,7 +49,7 @@ export interface AbrOptions {
   riseCost?: number;
   /** Cost of a fall from the best to the worst quality, in the same unit; 0 to 100. */
   fallCost?: number;
-  /** Segments that the planner looks ahead, 1 to 20. Default 5. */
+  /** Segments that the planner looks ahead, 1 to 20. Default 8. */
   horizon?: number;
   /** Throughput to assume at first, kbit/s; `null` starts with the lowest rendition. Default 3000. */
   initialThroughputKbps?: number | null;
