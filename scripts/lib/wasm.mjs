@@ -10,8 +10,9 @@ import { mustRun } from './run.mjs';
 import { wasmBindgenFolder } from './setup/wasm-bindgen.mjs';
 import { wasmToolchain } from './setup/wasm-target.mjs';
 
-// Named one by one: `--all-features` would emit instructions that browsers lack.
-const OPTIMISE = [
+// Named one by one: `--all-features` would emit instructions that browsers lack. Browsers that know reference types, which
+// wasm-bindgen uses, know SIMD as well, but for Safari, where it came with 16.4.
+const FEATURES = [
   '--enable-bulk-memory',
   '--enable-bulk-memory-opt',
   '--enable-nontrapping-float-to-int',
@@ -19,20 +20,15 @@ const OPTIMISE = [
   '--enable-mutable-globals',
   '--enable-reference-types',
   '--enable-multivalue',
+  '--enable-simd',
 ];
+// Added to the flags that .cargo/config.toml may have.
+const SIMD = ['--config', 'target.wasm32-unknown-unknown.rustflags=["-Ctarget-feature=+simd128"]'];
 
 const MODULES = [
-  { crate: 'player-web', folder: 'player-web/pkg', optimise: ['-Oz'], args: [] },
-  // Small whatever is done, so it is made for speed. Browsers that know reference types, which wasm-bindgen uses, know SIMD as
-  // well, but for Safari, where it came with 16.4.
-  {
-    crate: 'player-web-abr',
-    folder: 'player-web/abr/pkg',
-    optimise: ['--enable-simd', '-O3'],
-    // Added to the flags that .cargo/config.toml may have.
-    args: ['--config', 'target.wasm32-unknown-unknown.rustflags=["-Ctarget-feature=+simd128"]'],
-    env: { CARGO_PROFILE_WASM_OPT_LEVEL: '2' },
-  },
+  { crate: 'player-web', folder: 'player-web/pkg', optimise: '-Oz' },
+  // Small whatever is done, so it is made for speed.
+  { crate: 'player-web-abr', folder: 'player-web/abr/pkg', optimise: '-O3', env: { CARGO_PROFILE_WASM_OPT_LEVEL: '2' } },
 ];
 
 /** Builds them all, except what is made from the same Wasm already, and prints their sizes. */
@@ -45,12 +41,12 @@ export async function buildWasm() {
   }
 }
 
-async function build({ crate, folder, optimise, args, env }) {
+async function build({ crate, folder, optimise, env }) {
   const name = crate.replaceAll('-', '_');
-  await wasmCargo(['build', '-p', crate, '--lib', '--profile', 'wasm', ...args], { env });
+  await wasmCargo(['build', '-p', crate, '--lib', '--profile', 'wasm', ...SIMD], { env });
   const compiled = join(wasmTarget, 'wasm32-unknown-unknown/wasm', `${name}.wasm`);
   const { version, folder: tools } = wasmBindgenFolder();
-  const flags = [...OPTIMISE, ...optimise];
+  const flags = [...FEATURES, optimise];
   const recipe = [digest(readFileSync(compiled)), version, ...flags, toolVersion('binaryen')].join(' ');
   const result = join(root, folder);
   const stamp = join(result, '.recipe');

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
-use player_core::Config;
-use player_core::abr::Abr;
+use player_core::{Config, Instant};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::algorithms::{Entry, Setting, Timed, Timings};
+use crate::algorithms::{Decisions, Entry, Observed, Setting};
 use crate::files::Aside;
 use crate::network::Link;
 use crate::origin::Origin;
@@ -21,10 +20,6 @@ use crate::report::summary::percentile_us;
 use crate::score::{self, Objective, ScoreError};
 use crate::session::{Session, SessionError};
 pub use crate::trace::{FamilyTrace, TracesError, read_traces};
-
-mod watch;
-
-use watch::{Estimates, Watched};
 
 /// The engine's configuration by the yardstick's rules: the first segment at the lowest rendition; and no time-outs, because
 /// the yardstick's other players have none and an outage of a trace may last longer than them.
@@ -201,44 +196,46 @@ impl Batch {
         trace: &'a FamilyTrace,
         origin: &'a Origin,
         entry: &Entry,
-        wrap: impl FnOnce(Box<dyn Abr>) -> Box<dyn Abr>,
+        decisions: &Decisions,
     ) -> Session<'a> {
         let setting = Setting {
             trace: &trace.trace,
             content: origin.content(),
         };
         let mut config = self.config.clone();
-        let abr = wrap(entry.make(&mut config, &setting));
+        let abr = entry.make(&mut config, &setting);
         Session {
             trace: &trace.trace,
             link: self.link.clone(),
             origin,
             config,
-            abr,
+            abr: Box::new(Observed::new(abr, decisions.clone())),
             timeline: false,
         }
     }
 
     fn chart_session(&self, trace: &FamilyTrace, origin: &Origin, entry: &Entry) -> Option<ChartSession> {
-        let estimates = Estimates::default();
-        let watch = |abr| -> Box<dyn Abr> { Box::new(Watched::new(abr, estimates.clone())) };
+        let decisions = Decisions::default();
         let session = Session {
             timeline: true,
-            ..self.session(trace, origin, entry, watch)
+            ..self.session(trace, origin, entry, &decisions)
         };
+        let timeline = session.run().ok()?.timeline?;
+        let estimates = decisions.take().into_iter().filter_map(|decision| {
+            let at_s = decision.at.since(Instant::ZERO).as_secs_f64();
+            Some((at_s, decision.estimate?.as_f64() / 1000.0))
+        });
         Some(ChartSession {
             algorithm: entry.name.to_owned(),
-            timeline: session.run().ok()?.timeline?,
-            estimates: estimates.take(),
+            timeline,
+            estimates: estimates.collect(),
         })
     }
 
     fn run_one(&self, trace: &FamilyTrace, entry: &Entry) -> Result<Row, FailureReason> {
         let origin = self.origins.get(&trace.family).ok_or(FailureReason::NoContent)?;
-        let timings = Timings::new();
-        let session = self.session(trace, origin, entry, |abr| {
-            Box::new(Timed::new(abr, timings.clone()))
-        });
+        let decisions = Decisions::default();
+        let session = self.session(trace, origin, entry, &decisions);
         // What the thread used: on a busy machine it waits, too.
         let start = ThreadTime::now();
         let outcome = match &self.logs {
@@ -266,7 +263,8 @@ impl Batch {
         let real_s = start.elapsed().as_secs_f64();
         let score = score::score(&self.objective, origin.content(), &outcome.played)?;
         let nanos = |time: Duration| u32::try_from(time.as_nanos()).unwrap_or(u32::MAX);
-        let decisions_ns: Vec<_> = timings.take().into_iter().map(nanos).collect();
+        let decisions = decisions.take().into_iter();
+        let decisions_ns: Vec<_> = decisions.map(|decision| nanos(decision.took)).collect();
         let mut sorted = decisions_ns.clone();
         sorted.sort_unstable();
         Ok(Row {

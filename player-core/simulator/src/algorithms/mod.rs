@@ -16,14 +16,14 @@ mod bola;
 mod dashjs;
 mod hlsjs;
 mod mpc;
+mod observed;
 mod oracle;
 mod samples;
 mod shaka;
 mod soda;
 mod throughput;
-mod timed;
 
-pub use timed::{Timed, Timings};
+pub use observed::{Decision, Decisions, Observed};
 
 /// An algorithm that can be run.
 #[derive(Clone, Copy, Debug)]

@@ -5,12 +5,12 @@
 //! the buffer may do, and ends in the plan of the decision before. That a download can be given up is part of the plan, so that it
 //! dares more; and whether one is given up is decided by the same values.
 //!
-//! | Module | |
+//! | | |
 //! |---|---|
 //! | `samples` | windows of downloads → throughput samples |
-//! | `belief` | samples → where the throughput dwells and how it moves |
-//! | `law` | the belief at a decision: seven levels, their transitions, how long a download takes |
-//! | `plan` | the dynamic programme, and giving up |
+//! | [`planner::Belief`] | samples → where the throughput dwells and how it moves |
+//! | [`planner::Law`] | the belief at a decision: seven levels, their transitions, how long a download takes |
+//! | [`planner::Plan`] | the dynamic programme, and giving up |
 //!
 //! # What was tried and did not help
 //!
@@ -30,17 +30,13 @@
 //!   in the plan −.14, giving up without the choice to wait −.05; no help from a risk factor on stalls, a fast and a slow memory side by side, or
 //!   giving up for any rung in the plan.
 
-mod belief;
-mod law;
-mod plan;
 mod samples;
 
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use self::belief::Belief;
-use self::law::Law;
-use self::plan::{Facts, Plan, Task};
+use planner::{Belief, Costs, Facts, Law, Plan, Task};
+
 use self::samples::{Sample, Sampler};
 use super::{Abr, Context, Download, Flight, NetworkMemory, Objective, Probe, Progress};
 use crate::config::AbrConfig;
@@ -63,6 +59,7 @@ const GUESS_SPREAD: f32 = 0.6;
 #[derive(Clone, Debug)]
 pub struct Headgate {
     objective: Objective,
+    costs: Costs,
     horizon: usize,
     sampler: Sampler,
     belief: Belief,
@@ -89,8 +86,14 @@ impl Headgate {
         {
             belief.expect(libm::log(kbps / 1000.0) as f32, GUESS_SPREAD);
         }
+        let objective = config.objective();
         Self {
-            objective: config.objective(),
+            objective,
+            costs: Costs {
+                stall: objective.stall as f32,
+                rise: objective.rise as f32,
+                fall: objective.fall as f32,
+            },
             horizon: config.horizon.clamp(1, 20) as usize,
             sampler: Sampler::default(),
             belief,
@@ -115,8 +118,7 @@ impl Headgate {
 
     /// Bits per second over the last second or so of the request under way.
     fn recent_bps(&self, progress: &Progress) -> Option<f64> {
-        let past = |mark: &&(Instant, u64)| progress.at.since(mark.0).as_secs_f64() >= RECENT_S - 0.01;
-        let mark = self.marks.iter().rev().find(past).or(self.marks.front())?;
+        let mark = self.marks.front()?;
         let seconds = progress.at.since(mark.0).as_secs_f64();
         (seconds > 0.2).then(|| progress.bytes.saturating_sub(mark.1) as f64 * 8.0 / seconds)
     }
@@ -169,12 +171,14 @@ impl Headgate {
         let last = context.last?;
         match self.chosen {
             Some((rung, u)) if rung == last => Some(u),
-            _ => Some(
-                self.objective
-                    .utility
-                    .of(context.ladder, context.upcoming, last, 0) as f32,
-            ),
+            _ => Some(self.utility(context, last)),
         }
+    }
+
+    /// Utility of the next segment in a rung.
+    fn utility(&self, context: &Context<'_>, rung: usize) -> f32 {
+        let utility = self.objective.utility;
+        utility.of(context.ladder, context.upcoming, rung, 0) as f32
     }
 
     fn rtt(&self) -> f32 {
@@ -263,7 +267,7 @@ impl Abr for Headgate {
         let before = self.before(context);
         let task = Task {
             law: &law,
-            objective: &self.objective,
+            costs: &self.costs,
             segments: &self.segments,
             to_end,
             segment_s: sane.segment_s,
@@ -307,24 +311,17 @@ impl Abr for Headgate {
             .map_or_else(|| context.bits(flight.rung, 0), |bytes| bytes as f64 * 8.0);
         let rest = (total - flight.progress.bytes as f64 * 8.0).max(0.0) / 1e6;
         let sane = Sane::new(context);
-        let before = match context.last {
-            Some(last) => Some(
-                self.objective
-                    .utility
-                    .of(context.ladder, context.upcoming, last, 0) as f32,
-            ),
-            None => None,
-        };
+        let before = context.last.map(|last| self.utility(context, last));
         let task = Task {
             law,
-            objective: &self.objective,
+            costs: &self.costs,
             segments: &self.segments,
             to_end: false,
             segment_s: sane.segment_s,
             max_s: sane.max_s,
             rtt_s,
         };
-        let under_way = plan::Flight {
+        let under_way = planner::Flight {
             rung: flight.rung,
             rest_mbit: rest as f32,
             rate,

@@ -1,49 +1,55 @@
-//! Decision times, in time of a core.
+//! What an algorithm decides: how long it takes, in time of a core, and what it reckons with.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
-use player_core::Bitrate;
 use player_core::abr::{Abr, Context, Download, Flight, NetworkMemory, Progress};
+use player_core::{Bitrate, Instant};
 
-/// How long each [`Abr::choose`] of a [`Timed`] algorithm took. Clones share the same list.
+/// One [`Abr::choose`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// When, by the player's clock.
+    pub at: Instant,
+    /// How long it took: on a busy machine a thread waits, too, so this is time of a core.
+    pub took: Duration,
+    /// The throughput that the algorithm reckons with.
+    pub estimate: Option<Bitrate>,
+}
+
+/// The decisions of an [`Observed`] algorithm, in their order. Clones share the same list.
 #[derive(Clone, Debug, Default)]
-pub struct Timings(Arc<Mutex<Vec<Duration>>>);
+pub struct Decisions(Arc<Mutex<Vec<Decision>>>);
 
-impl Timings {
-    /// An empty list.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The times so far, in the order of the decisions; the list is empty afterwards.
-    pub fn take(&self) -> Vec<Duration> {
+impl Decisions {
+    /// The decisions so far; the list is empty afterwards.
+    pub fn take(&self) -> Vec<Decision> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn add(&self, duration: Duration) {
+    fn add(&self, decision: Decision) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(duration);
+            .push(decision);
     }
 }
 
-/// An algorithm whose decisions are timed in time of a core: on a busy machine a thread waits, too. It decides exactly as the one inside.
-pub struct Timed {
+/// An algorithm whose decisions are noted. It decides exactly as the one inside.
+pub struct Observed {
     inner: Box<dyn Abr>,
-    timings: Timings,
+    decisions: Decisions,
 }
 
-impl Timed {
-    /// Times `inner` into `timings`.
-    pub fn new(inner: Box<dyn Abr>, timings: Timings) -> Self {
-        Self { inner, timings }
+impl Observed {
+    /// Notes the decisions of `inner`.
+    pub fn new(inner: Box<dyn Abr>, decisions: Decisions) -> Self {
+        Self { inner, decisions }
     }
 }
 
-impl Abr for Timed {
+impl Abr for Observed {
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -59,7 +65,12 @@ impl Abr for Timed {
     fn choose(&mut self, context: &Context<'_>) -> usize {
         let start = ThreadTime::now();
         let choice = self.inner.choose(context);
-        self.timings.add(start.elapsed());
+        let took = start.elapsed();
+        self.decisions.add(Decision {
+            at: context.now,
+            took,
+            estimate: self.inner.estimate(),
+        });
         choice
     }
 

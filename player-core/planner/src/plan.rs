@@ -11,8 +11,7 @@
 //! a second of stall: the row goes on with that slope. Above, the player waits: the row is constant. So each outcome of a download
 //! is one shifted, interpolated copy of a row, without a branch.
 
-use super::super::Objective;
-use super::law::{LEVELS, Law, Outcomes, Transition, between};
+use crate::law::{LANES, LEVELS, Lanes, Law, Outcomes, Transition, between};
 
 /// Cells of a row.
 const CELLS: usize = 32;
@@ -26,6 +25,10 @@ const NOTICED_S: f32 = 0.75;
 /// Time without news between a download and the next one, at once or after a wait for room, seconds.
 const GAP_S: (f32, f32) = (1.0, 4.0);
 
+/// Stalls weigh this much more in a plan than in the objective: inside a download the plan knows means only, so that it expects
+/// less of them than there are.
+const STALL_WEIGHT: f32 = 1.2;
+
 /// Going on may mean to wait so long, seconds, and then give up after all.
 const PAUSES_S: [f32; 3] = [1.0, 2.5, 5.0];
 
@@ -34,52 +37,67 @@ type Cells = [f32; CELLS];
 
 /// What is to be planned.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Task<'a> {
-    pub(super) law: &'a Law,
-    pub(super) objective: &'a Objective,
+pub struct Task<'a> {
+    /// How the network may behave.
+    pub law: &'a Law,
+    /// What counts.
+    pub costs: &'a Costs,
     /// Of each rung of each segment ahead.
-    pub(super) segments: &'a [Vec<Facts>],
-
+    pub segments: &'a [Vec<Facts>],
     /// The programme reaches the end of the content.
-    pub(super) to_end: bool,
+    pub to_end: bool,
     /// Duration of a segment, seconds.
-    pub(super) segment_s: f32,
+    pub segment_s: f32,
     /// Most media that may be held, seconds.
-    pub(super) max_s: f32,
+    pub max_s: f32,
     /// Time to first byte, seconds.
-    pub(super) rtt_s: f32,
+    pub rtt_s: f32,
+}
+
+/// What stalls and changes of utility cost, in units of utility.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Costs {
+    /// A second without pictures.
+    pub stall: f32,
+    /// A rise of the utility by 1.
+    pub rise: f32,
+    /// A fall of the utility by 1.
+    pub fall: f32,
 }
 
 /// A segment of a rung.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Facts {
-    pub(super) mbit: f32,
+pub struct Facts {
+    /// Its size.
+    pub mbit: f32,
     /// Natural logarithm of it.
-    pub(super) log_mbit: f32,
+    pub log_mbit: f32,
     /// Its utility.
-    pub(super) u: f32,
+    pub u: f32,
 }
 
 /// A download under way.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Flight {
-    pub(super) rung: usize,
+pub struct Flight {
+    /// Of what quality.
+    pub rung: usize,
     /// Still to come.
-    pub(super) rest_mbit: f32,
+    pub rest_mbit: f32,
     /// What came lately, Mbit/s.
-    pub(super) rate: f32,
-    pub(super) buffer_s: f32,
+    pub rate: f32,
+    /// Media in hand, seconds.
+    pub buffer_s: f32,
 }
 
 /// What a download under way is worth.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Verdict {
+pub struct Verdict {
     /// The best lower rung.
-    pub(super) rung: usize,
+    pub rung: usize,
     /// Worth of giving up for it.
-    pub(super) restarting: f32,
+    pub restarting: f32,
     /// Worth of going on for now.
-    pub(super) going_on: f32,
+    pub going_on: f32,
 }
 
 /// What is to be done in one go: all stages, and the choice.
@@ -145,12 +163,36 @@ struct Scale {
     slope: f32,
 }
 
+/// For each level, how a row is shifted: where the first cell comes to lie, the weights of a cell and its successor, and the cost of
+/// the stall that is beyond the row.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shifts {
+    below: [i32; LANES],
+    weights: (Lanes, Lanes),
+    stall: Lanes,
+}
+
+impl Shifts {
+    const LAST: usize = ROW - CELLS - 1;
+
+    #[inline(always)]
+    fn of<'a>(&self, level: usize, row: &'a Row) -> (&'a [f32; CELLS + 1], f32, f32, f32) {
+        let below = (self.below[level] as usize).min(Self::LAST);
+        let cells = row[below..].first_chunk().unwrap_or(&[0.0; CELLS + 1]);
+        (
+            cells,
+            self.weights.0[level],
+            self.weights.1[level],
+            self.stall[level],
+        )
+    }
+}
+
 /// See the module's text.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Plan {
+pub struct Plan {
     /// V after the segment that was chosen last: a row a rung and level.
     value: Vec<Row>,
-
     /// The same after a jump inside the download: a row a rung.
     jumped: Vec<Row>,
     /// Levels that it is on.
@@ -168,7 +210,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Forgets what was planned: the ladder is another one now.
-    pub(super) fn reset(&mut self, rungs: usize) {
+    pub fn reset(&mut self, rungs: usize) {
         self.known = false;
         let rows = rungs * LEVELS;
         self.value.clear();
@@ -184,13 +226,7 @@ impl Plan {
     }
 
     /// Plans, and says which rung is best for the first of the segments with `buffer_s` in hand, after a segment of utility `before`.
-    pub(super) fn decide(
-        &mut self,
-        task: &Task<'_>,
-        buffer_s: f32,
-        gap_s: f32,
-        before: Option<f32>,
-    ) -> usize {
+    pub fn decide(&mut self, task: &Task<'_>, buffer_s: f32, gap_s: f32, before: Option<f32>) -> usize {
         let scale = Scale::new(task);
         let at_once = task.law.transition(GAP_S.0);
         let waited = task.law.transition(GAP_S.1);
@@ -221,16 +257,14 @@ impl Plan {
             return 0;
         };
         let late = NOTICED_S + 2.0 * task.rtt_s;
-        let mut restart = [0.0; LEVELS];
-        for (level, restart) in restart.iter_mut().enumerate() {
-            *restart = self.fetch(task, 0, lowest, level, buffer_s - late);
-        }
+        let restart = self.fetch(task, 0, lowest, buffer_s - late);
         let mut best = (0, f32::NEG_INFINITY);
         for (rung, facts) in first.iter().enumerate() {
-            let loss = given_up(task.objective, lowest.u, facts.u);
-            let mut worth = gain(task.objective, facts.u, before);
-            for (level, (p, restart)) in from.iter().zip(&restart).enumerate() {
-                let mut after = self.fetch(task, rung, facts, level, buffer_s - task.rtt_s);
+            let loss = given_up(task.costs, lowest.u, facts.u);
+            let mut worth = gain(task.costs, facts.u, before);
+            let going_on = self.fetch(task, rung, facts, buffer_s - task.rtt_s);
+            for (level, ((p, restart), going_on)) in from.iter().zip(&restart).zip(going_on).enumerate() {
+                let mut after = going_on;
                 if rung > 0 && quicker(task.law, level, lowest, facts) {
                     after = larger(after, restart + loss);
                 }
@@ -286,12 +320,16 @@ impl Plan {
         let mut restart = [[0.0; CELLS]; LEVELS];
         let lowest_rows = &self.value[..LEVELS];
         let jumped = mixed(&task.law.h_jumped, lowest_rows);
-        for (level, cells) in restart.iter_mut().enumerate() {
-            let outcomes = task.law.outcomes(level, lowest.mbit, lowest.log_mbit);
-            let late = NOTICED_S + 2.0 * task.rtt_s;
-            scale.after(&outcomes, late, &lowest_rows[level], &jumped, cells);
-        }
+        let outcomes = task.law.outcomes(lowest.mbit, lowest.log_mbit);
+        let late = NOTICED_S + 2.0 * task.rtt_s;
+        scale.after(&outcomes, late, lowest_rows, &jumped, &mut restart);
         let mut worth = [[0.0; CELLS]; LEVELS];
+        let mut waited_for = [[0.0; LANES]; LEVELS];
+        for (from, row) in waited.iter().enumerate() {
+            for (to, p) in waited_for.iter_mut().zip(row) {
+                to[from] = *p;
+            }
+        }
         let blocks = self
             .value
             .chunks_exact(LEVELS)
@@ -299,36 +337,40 @@ impl Plan {
             .zip(self.waiting.chunks_exact_mut(LEVELS));
         for ((facts, ((rows, choices), waiting)), rung) in now.iter().zip(blocks).zip(0..) {
             let jumped = mixed(&task.law.h_jumped, rows);
+            let outcomes = task.law.outcomes(facts.mbit, facts.log_mbit);
+            scale.after(&outcomes, task.rtt_s, rows, &jumped, &mut worth);
+            let loss = given_up(task.costs, lowest.u, facts.u);
             for (level, cells) in worth.iter_mut().enumerate() {
-                let outcomes = task.law.outcomes(level, facts.mbit, facts.log_mbit);
-                scale.after(&outcomes, task.rtt_s, &rows[level], &jumped, cells);
                 if rung > 0 && quicker(task.law, level, lowest, facts) {
-                    let loss = given_up(task.objective, lowest.u, facts.u);
-                    for (cell, restart) in cells.iter_mut().zip(&restart[level]) {
-                        *cell = larger(*cell, restart + loss);
-                    }
+                    *cells = core::array::from_fn(|i| larger(cells[i], restart[level][i] + loss));
                 }
             }
-            for (((row, wait), p), p_waited) in choices.iter_mut().zip(waiting).zip(at_once).zip(waited) {
+            let mut wait = [0.0; LANES];
+            for (cells, p_waited) in worth.iter().zip(&waited_for) {
+                let top = cells[scale.top];
+                for (wait, p) in wait.iter_mut().zip(p_waited) {
+                    *wait += p * top;
+                }
+            }
+            waiting.copy_from_slice(&wait[..LEVELS]);
+            for (row, p) in choices.iter_mut().zip(at_once) {
                 let mut sum = [0.0; CELLS];
-                *wait = 0.0;
-                for ((cells, p), p_waited) in worth.iter().zip(p).zip(p_waited) {
+                for (cells, p) in worth.iter().zip(p) {
                     for (sum, cell) in sum.iter_mut().zip(cells) {
                         *sum += p * cell;
                     }
-                    *wait += p_waited * cells[scale.top];
                 }
                 *row = sum;
             }
         }
-        self.choose(task.objective, previous, now);
+        self.choose(task.costs, previous, now);
     }
 
     /// The best choice for each rung of the segment before: changes cost in proportion to the change of utility, so that two passes
     /// over the rungs, one up and one down, find it.
     #[inline(always)]
-    fn choose(&mut self, objective: &Objective, previous: &[Facts], now: &[Facts]) {
-        let (rise, fall) = (objective.rise as f32, objective.fall as f32);
+    fn choose(&mut self, costs: &Costs, previous: &[Facts], now: &[Facts]) {
+        let (rise, fall) = (costs.rise, costs.fall);
         let scale = self.scale;
         for level in 0..LEVELS {
             let mut best = [f32::NEG_INFINITY; CELLS];
@@ -368,15 +410,10 @@ impl Plan {
     }
 
     /// Worth of giving the download of `flight` up and of going on with it, for the best lower rung.
-    pub(super) fn reconsider(
-        &self,
-        task: &Task<'_>,
-        flight: &Flight,
-        before: Option<f32>,
-    ) -> Option<Verdict> {
+    pub fn reconsider(&self, task: &Task<'_>, flight: &Flight, before: Option<f32>) -> Option<Verdict> {
         let now = task.segments.first()?;
         let facts = now.get(flight.rung)?;
-        let gain_of = |u: f32| gain(task.objective, u, before);
+        let gain_of = |u: f32| gain(task.costs, u, before);
         // A restart that is no quicker is no help.
         if flight.rest_mbit <= now.first()?.mbit + task.rtt_s * flight.rate {
             return None;
@@ -400,18 +437,13 @@ impl Plan {
                 flight.rate,
                 flight.buffer_s,
             );
-        let rows = &self.value[flight.rung * LEVELS..(flight.rung + 1) * LEVELS];
         for pause in PAUSES_S {
-            let (stays, _) = task.law.survival(libm::logf(pause));
+            let ([stays], _) = task.law.survival(&[libm::logf(pause)]);
             let later = restart(flight.buffer_s - pause)?.1;
             let rest = (flight.rest_mbit - 0.45 * pause * flight.rate).max(0.0);
-            let seconds = 0.45 * pause + task.law.fresh_s(rest);
-            let at = |row| self.scale.at(row, flight.buffer_s - seconds);
-            let mean: f32 = rows
-                .iter()
-                .zip(&task.law.h_jumped)
-                .map(|(row, h)| h * at(row))
-                .sum();
+            let [fresh_s] = task.law.fresh_s(&[rest]);
+            let left = flight.buffer_s - (0.45 * pause + fresh_s);
+            let mean = self.scale.at(&self.jumped[flight.rung], left);
             going_on = going_on.max(stays * later + (1.0 - stays) * (gained + mean));
         }
         Some(Verdict {
@@ -424,42 +456,34 @@ impl Plan {
     /// As [`Self::fetch`], from any rate, Mbit/s.
     fn fetch_at(&self, law: &Law, rung: usize, mbit: f32, rate: f32, buffer_s: f32) -> f32 {
         let d0 = mbit / rate;
-        let outcomes = law.outcomes_at(rate, mbit, d0, libm::logf(d0.max(1e-6)));
+        let outcomes = law.outcomes_at(&[rate], mbit, &[d0], &[libm::logf(d0.max(1e-6))]);
         let rows = &self.value[rung * LEVELS..(rung + 1) * LEVELS];
         let (below, share) = law.between(libm::logf(rate));
-        let at = |row, seconds: f32| self.scale.at(row, buffer_s - seconds);
-        let (p, seconds) = outcomes.same;
-        let mut worth =
-            p * (at(&rows[below], seconds) * (1.0 - share) + at(&rows[below + 1], seconds) * share);
-        for (p, seconds) in outcomes.jumped {
-            if p > 0.0 {
-                let mean: f32 = rows
-                    .iter()
-                    .zip(&law.h_jumped)
-                    .map(|(row, h)| h * at(row, seconds))
-                    .sum();
-                worth += p * mean;
-            }
-        }
-        worth
+        let left = outcomes.seconds.map(|[seconds]| buffer_s - seconds);
+        let same = self.scale.at(&rows[below], left[0]) * (1.0 - share)
+            + self.scale.at(&rows[below + 1], left[0]) * share;
+        self.mean(rung, outcomes.p.map(|[p]| p), same, left)
     }
 
-    /// Worth of V after a download that begins at a level with `buffer_s` in hand.
+    /// Worth of V after downloads that begin at each level with `buffer_s` in hand.
     #[inline(always)]
-    fn fetch(&self, task: &Task<'_>, rung: usize, facts: &Facts, level: usize, buffer_s: f32) -> f32 {
-        let outcomes = task.law.outcomes(level, facts.mbit, facts.log_mbit);
+    fn fetch(&self, task: &Task<'_>, rung: usize, facts: &Facts, buffer_s: f32) -> [f32; LEVELS] {
+        let outcomes = task.law.outcomes(facts.mbit, facts.log_mbit);
         let rows = &self.value[rung * LEVELS..(rung + 1) * LEVELS];
-        let (p, seconds) = outcomes.same;
-        let mut worth = p * self.scale.at(&rows[level], buffer_s - seconds);
-        for (p, seconds) in outcomes.jumped {
-            if p > 0.0 {
-                let at = |row| self.scale.at(row, buffer_s - seconds);
-                let mean: f32 = rows
-                    .iter()
-                    .zip(&task.law.h_jumped)
-                    .map(|(row, h)| h * at(row))
-                    .sum();
-                worth += p * mean;
+        core::array::from_fn(|level| {
+            let left = outcomes.seconds.map(|seconds| buffer_s - seconds[level]);
+            let same = self.scale.at(&rows[level], left[0]);
+            self.mean(rung, outcomes.p.map(|p| p[level]), same, left)
+        })
+    }
+
+    /// Mean over the outcomes of a download: `same` if the level does not change, else V after a jump.
+    #[inline(always)]
+    fn mean(&self, rung: usize, p: [f32; 3], same: f32, left: [f32; 3]) -> f32 {
+        let mut worth = p[0] * same;
+        for (p, left) in p.iter().zip(left).skip(1) {
+            if *p > 0.0 {
+                worth += p * self.scale.at(&self.jumped[rung], left);
             }
         }
         worth
@@ -476,7 +500,7 @@ impl Scale {
             cell_s,
             per_cell: 1.0 / cell_s,
             top: ((span / cell_s + 0.5) as usize).min(CELLS - 1),
-            slope: task.objective.stall as f32 * cell_s,
+            slope: STALL_WEIGHT * task.costs.stall * cell_s,
         }
     }
 
@@ -487,48 +511,59 @@ impl Scale {
         for (i, value) in row[..BELOW].iter_mut().enumerate() {
             *value = first - self.slope * (BELOW - i) as f32;
         }
-        row[BELOW + self.top + 1..].fill(waiting);
+        if self.top < CELLS - 1 {
+            row[BELOW + self.top + 1..BELOW + CELLS].fill(waiting);
+        }
+        row[BELOW + CELLS..].fill(waiting);
     }
 
-    /// Expected worth after a download, for each buffer before it.
+    /// Expected worth after a download from each level, for each buffer before it.
     #[inline(always)]
-    fn after(&self, outcomes: &Outcomes, more_s: f32, same: &Row, jumped: &Row, out: &mut Cells) {
-        let (p, seconds) = outcomes.same;
-        let a = self.shift(same, p, seconds + more_s);
-        let [(p_early, early), (p_late, late)] = outcomes.jumped;
-        if p_early + p_late <= 0.0 {
-            for (i, out) in out.iter_mut().enumerate() {
-                *out = a.0[i] * a.1 + a.0[i + 1] * a.2 - a.3;
+    fn after(
+        &self,
+        outcomes: &Outcomes<LANES>,
+        more_s: f32,
+        same: &[Row],
+        jumped: &Row,
+        out: &mut [Cells; LEVELS],
+    ) {
+        let [unchanged, early, late] =
+            core::array::from_fn(|i| self.shifts(&outcomes.p[i], &outcomes.seconds[i], more_s));
+        for (level, (out, same)) in out.iter_mut().zip(same).enumerate() {
+            let (a, a0, a1, a_stall) = unchanged.of(level, same);
+            if outcomes.p[1][level] + outcomes.p[2][level] <= 0.0 {
+                for (i, out) in out.iter_mut().enumerate() {
+                    *out = a[i] * a0 + a[i + 1] * a1 - a_stall;
+                }
+                continue;
             }
-            return;
-        }
-        let b = self.shift(jumped, p_early, early + more_s);
-        let c = self.shift(jumped, p_late, late + more_s);
-        let stall = a.3 + b.3 + c.3;
-        for (i, out) in out.iter_mut().enumerate() {
-            *out = (a.0[i] * a.1 + a.0[i + 1] * a.2)
-                + (b.0[i] * b.1 + b.0[i + 1] * b.2)
-                + (c.0[i] * c.1 + c.0[i + 1] * c.2)
-                - stall;
+            let (b, b0, b1, b_stall) = early.of(level, jumped);
+            let (c, c0, c1, c_stall) = late.of(level, jumped);
+            let stall = a_stall + b_stall + c_stall;
+            for (i, out) in out.iter_mut().enumerate() {
+                *out =
+                    (a[i] * a0 + a[i + 1] * a1) + (b[i] * b0 + b[i + 1] * b1) + (c[i] * c0 + c[i + 1] * c1)
+                        - stall;
+            }
         }
     }
 
-    /// Where the cells are after `seconds` of download and a segment more: the row from there, the weights of a cell and its
-    /// successor, and the cost of the stall that is beyond the row.
+    /// Where the cells are after some seconds of download and a segment more.
     #[inline(always)]
-    fn shift<'a>(&self, row: &'a Row, p: f32, seconds: f32) -> (&'a [f32; CELLS + 1], f32, f32, f32) {
-        const LAST: usize = ROW - CELLS - 1;
-        let at = BELOW as f32 + (self.segment_s - seconds) * self.per_cell;
-        let inside = at.clamp(0.0, LAST as f32);
-        let below = (inside as usize).min(LAST);
-        let share = inside - below as f32;
-        let cells = row[below..].first_chunk().unwrap_or(&[0.0; CELLS + 1]);
-        (
-            cells,
-            p * (1.0 - share),
-            p * share,
-            p * self.slope * (inside - at).max(0.0),
-        )
+    fn shifts(&self, p: &Lanes, seconds: &Lanes, more_s: f32) -> Shifts {
+        let mut shifts = Shifts::default();
+        let first = BELOW as f32 + (self.segment_s - more_s) * self.per_cell;
+        for i in 0..LANES {
+            let at = first - seconds[i] * self.per_cell;
+            let inside = at.clamp(0.0, Shifts::LAST as f32);
+            let below = inside as i32;
+            let share = inside - below as f32;
+            shifts.below[i] = below;
+            shifts.weights.0[i] = p[i] * (1.0 - share);
+            shifts.weights.1[i] = p[i] * share;
+            shifts.stall[i] = p[i] * self.slope * larger(inside - at, 0.0);
+        }
+        shifts
     }
 
     /// V at a buffer before the segment is added.
@@ -549,14 +584,16 @@ fn quicker(law: &Law, level: usize, lowest: &Facts, facts: &Facts) -> bool {
 }
 
 /// What giving up costs: the lowest rung's utility instead, and the change.
-fn given_up(objective: &Objective, lowest: f32, u: f32) -> f32 {
+#[inline(always)]
+fn given_up(costs: &Costs, lowest: f32, u: f32) -> f32 {
     let step = (u - lowest).max(0.0);
-    -step - objective.fall as f32 * step
+    -step - costs.fall * step
 }
 
 /// What a segment of utility `u` is worth after one of utility `before`.
-fn gain(objective: &Objective, u: f32, before: Option<f32>) -> f32 {
-    objective.gain(f64::from(u), before.map(f64::from)) as f32
+fn gain(costs: &Costs, u: f32, before: Option<f32>) -> f32 {
+    let step = before.map_or(0.0, |before| u - before);
+    u - costs.rise * larger(step, 0.0) - costs.fall * larger(-step, 0.0)
 }
 
 #[inline(always)]

@@ -6,9 +6,9 @@
 //! back to the prior, so that no expert is ruled out for ever).
 
 /// Random walk: standard deviation of x after a second.
-pub(super) const SIGMAS: [f32; 4] = [0.04, 0.12, 0.3, 0.6];
+pub(crate) const SIGMAS: [f32; 4] = [0.04, 0.12, 0.3, 0.6];
 /// Mean times between jumps, seconds.
-pub(super) const TIMES: [f32; 4] = [2.0, 8.0, 30.0, 120.0];
+pub(crate) const TIMES: [f32; 4] = [2.0, 8.0, 30.0, 120.0];
 /// Standard deviation of a measurement of x.
 const NOISE: f32 = 0.05;
 
@@ -35,7 +35,7 @@ const KEEP: f32 = 0.985;
 
 /// See the module's text.
 #[derive(Clone, Debug)]
-pub(super) struct Belief {
+pub struct Belief {
     histogram: [f32; BINS],
     total: f32,
     log_weights: [[f32; 4]; 4],
@@ -48,7 +48,8 @@ pub(super) struct Belief {
 }
 
 impl Belief {
-    pub(super) fn new() -> Self {
+    /// Knows nothing.
+    pub fn new() -> Self {
         Self {
             histogram: [0.0; BINS],
             total: 0.0,
@@ -61,7 +62,7 @@ impl Belief {
 
     /// The ladder's lowest and highest bitrate, Mbit/s. A ladder that is cut short narrows nothing: what the network carries stays
     /// worth knowing.
-    pub(super) fn set_ladder(&mut self, lowest: f64, highest: f64) {
+    pub fn set_ladder(&mut self, lowest: f64, highest: f64) {
         let low = (libm::log((0.05 * lowest).max(1e-9)) as f32).clamp(FIRST, LAST - 1.0);
         let high = (libm::log((4.0 * highest).max(1e-9)) as f32)
             .min(LAST)
@@ -72,17 +73,18 @@ impl Belief {
         };
     }
 
-    pub(super) const fn range(&self) -> (f32, f32) {
+    /// The lowest and the highest x that are told apart.
+    pub const fn range(&self) -> (f32, f32) {
         self.range
     }
 
     /// Time and x of the last sample.
-    pub(super) const fn last(&self) -> Option<(f64, f32)> {
+    pub const fn last(&self) -> Option<(f64, f32)> {
         self.last
     }
 
     /// Time of the last sample and its x; before there was one, what is expected.
-    pub(super) fn now(&self) -> Option<(Option<f64>, f32)> {
+    pub fn now(&self) -> Option<(Option<f64>, f32)> {
         let inside = |x: f32| x.max(self.range.0).min(self.range.1);
         match self.last {
             Some((at_s, x)) => Some((Some(at_s), inside(x))),
@@ -91,7 +93,7 @@ impl Belief {
     }
 
     /// Expects x around a value before anything was measured, in place of what was expected before.
-    pub(super) fn expect(&mut self, x: f32, spread: f32) {
+    pub fn expect(&mut self, x: f32, spread: f32) {
         let x = x.clamp(FIRST, LAST);
         self.histogram = [0.0; BINS];
         self.total = 0.0;
@@ -100,14 +102,14 @@ impl Belief {
     }
 
     /// Median and spread of H, once something was measured.
-    pub(super) fn summary(&self) -> Option<(f32, f32)> {
+    pub fn summary(&self) -> Option<(f32, f32)> {
         self.last?;
         let median = self.quantile(0.5);
         Some((median, 0.5 * (self.quantile(0.84) - self.quantile(0.16))))
     }
 
     /// Learns from a sample.
-    pub(super) fn learn(&mut self, at_s: f64, x: f32) {
+    pub fn learn(&mut self, at_s: f64, x: f32) {
         let x = x.max(self.range.0).min(self.range.1);
         let Some((before_s, before)) = self.last else {
             self.add_normal(x, PRIOR.1, PRIOR.0);
@@ -139,7 +141,7 @@ impl Belief {
     }
 
     /// Weights of the experts: a row a σ, a column a T; they add up to 1.
-    pub(super) fn weights(&self) -> [[f32; 4]; 4] {
+    pub(crate) fn weights(&self) -> [[f32; 4]; 4] {
         let mut weights = self.log_weights.map(|row| row.map(libm::expf));
         let sum: f32 = weights.iter().flatten().sum();
         weights.iter_mut().flatten().for_each(|w| *w /= sum);
@@ -147,7 +149,7 @@ impl Belief {
     }
 
     /// The x below which a share of H lies, without what was never seen.
-    pub(super) fn quantile(&self, share: f32) -> f32 {
+    pub(crate) fn quantile(&self, share: f32) -> f32 {
         let mut below = 0.0;
         for (i, mass) in self.histogram.iter().enumerate() {
             let next = below + mass;
@@ -161,7 +163,7 @@ impl Belief {
     }
 
     /// H on the levels low, low + dx, …: each bin's mass is split between its two neighbours.
-    pub(super) fn on_levels<const N: usize>(&self, low: f32, dx: f32) -> [f32; N] {
+    pub(crate) fn on_levels<const N: usize>(&self, low: f32, dx: f32) -> [f32; N] {
         let mut h = [0.0; N];
         let uniform = UNSEEN * BIN / (self.range.1 - self.range.0 + BIN);
         let seen = (1.0 - UNSEEN) / self.total.max(1e-9);
@@ -212,6 +214,12 @@ impl Belief {
             *mass += weight * density(i) / sum.max(1e-9);
         }
         self.total += weight;
+    }
+}
+
+impl Default for Belief {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

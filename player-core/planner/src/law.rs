@@ -1,15 +1,17 @@
 //! The belief at a decision, as the planner uses it: a few levels of throughput, how they follow each other, and how long a
 //! download takes.
 
-use super::belief::{Belief, SIGMAS, TIMES};
+use crate::belief::{Belief, SIGMAS, TIMES};
 
 /// Levels of throughput. More make no difference.
-pub(super) const LEVELS: usize = 7;
+pub(crate) const LEVELS: usize = 7;
 /// As many as fit a register.
-const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
+/// A number a level; what is beyond the levels means nothing.
+pub(crate) type Lanes = [f32; LANES];
 
 /// A row a level now, a column a level later.
-pub(super) type Transition = [[f32; LEVELS]; LEVELS];
+pub(crate) type Transition = [[f32; LEVELS]; LEVELS];
 
 /// Far enough for any gap: a walk has gone as far as it goes.
 const MAX_WALK: f32 = 1.5;
@@ -29,19 +31,19 @@ const LONGEST: f32 = 1.3;
 
 /// The network as the planner sees it.
 #[derive(Clone, Debug)]
-pub(super) struct Law {
+pub struct Law {
     /// x of the lowest level, and the step.
-    pub(super) low: f32,
-    pub(super) dx: f32,
+    pub(crate) low: f32,
+    pub(crate) dx: f32,
     /// Level of the last sample.
-    pub(super) now: usize,
+    pub(crate) now: usize,
     /// Mbit/s.
-    pub(super) rate: [f32; LEVELS],
-    pub(super) per_rate: [f32; LEVELS],
+    rate: Lanes,
+    pub(crate) per_rate: Lanes,
     /// Where x dwells.
-    pub(super) h: [f32; LEVELS],
+    pub(crate) h: [f32; LEVELS],
     /// The same after a jump inside a download.
-    pub(super) h_jumped: [f32; LEVELS],
+    pub(crate) h_jumped: [f32; LEVELS],
     by_sigma_and_time: [[f32; 4]; 4],
     by_time: [f32; 4],
     survival: [(f32, f32); SURVIVAL_POINTS],
@@ -49,22 +51,22 @@ pub(super) struct Law {
     until_jump: f32,
     per_mean: f32,
     /// Of each level: Mbit until the next jump, and how much slower than the mean a Mbit is.
-    fresh_end: [f32; LANES],
-    fresh_slope: [f32; LANES],
+    fresh_end: Lanes,
+    fresh_slope: Lanes,
 }
 
-/// How long a download takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Outcomes {
-    /// With the level unchanged: probability and seconds.
-    pub(super) same: (f32, f32),
-    /// With a jump on the way, early and late: probability and seconds. Both zero if the download is short.
-    pub(super) jumped: [(f32, f32); 2],
+/// How long downloads take, one from each level say: each with the level unchanged, with a jump early on the way, and with a late
+/// one. Short downloads have no jumps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Outcomes<const N: usize> {
+    /// Probabilities of the three.
+    pub(crate) p: [[f32; N]; 3],
+    pub(crate) seconds: [[f32; N]; 3],
 }
 
 impl Law {
     /// The belief around x₀. `middle` is the bitrate of the ladder's middle rung, Mbit/s.
-    pub(super) fn new(belief: &Belief, x0: f32, middle: f32) -> Self {
+    pub fn new(belief: &Belief, x0: f32, middle: f32) -> Self {
         let weights = belief.weights();
         let sigma: f32 = SIGMAS
             .iter()
@@ -81,7 +83,7 @@ impl Law {
         let dx = (high - low) / steps;
         let now = ((x0 - low) / dx).round().max(0.0).min(steps);
         let low = x0 - now * dx;
-        let rate: [f32; LEVELS] = core::array::from_fn(|j| libm::expf(low + j as f32 * dx));
+        let rate: Lanes = core::array::from_fn(|j| libm::expf(low + j as f32 * dx));
         let h: [f32; LEVELS] = belief.on_levels(low, dx);
         let mut h_jumped: [f32; LEVELS] =
             core::array::from_fn(|j| h[j] * libm::sqrtf((rate[j] / middle.max(1e-6)).min(1.0)));
@@ -139,7 +141,7 @@ impl Law {
     }
 
     /// How levels follow each other after a time without news, seconds.
-    pub(super) fn transition(&self, gap: f32) -> Transition {
+    pub(crate) fn transition(&self, gap: f32) -> Transition {
         let stays = TIMES.map(|time| libm::expf(-gap / time));
         // How far it walks: [m] is the mass that ends m levels up, and as much m levels down.
         let mut walk = [0.0_f32; LEVELS];
@@ -182,69 +184,99 @@ impl Law {
     }
 
     /// Where x lies between the levels: the one below, and the share of the one above.
-    pub(super) fn between(&self, x: f32) -> (usize, f32) {
+    pub(crate) fn between(&self, x: f32) -> (usize, f32) {
         between(self.low, self.dx, x)
     }
 
-    /// Probability of no jump for some seconds, whose logarithm is given, and for [`EARLY_UNTIL`] of them.
+    /// Probabilities of no jump for some seconds, whose logarithms are given, and for [`EARLY_UNTIL`] of them.
     #[inline(always)]
-    pub(super) fn survival(&self, log_s: f32) -> (f32, f32) {
+    pub(crate) fn survival<const N: usize>(&self, log_s: &[f32; N]) -> ([f32; N], [f32; N]) {
         const PER_E: f32 = PER_OCTAVE as f32 * core::f32::consts::LOG2_E;
         const LOG_FROM: f32 = -2.079_441_5;
-        let at = ((log_s - LOG_FROM) * PER_E).clamp(0.0, (SURVIVAL_POINTS - 2) as f32 + 0.999);
-        let below = (at as usize).min(SURVIVAL_POINTS - 2);
-        let share = at - below as f32;
-        let (a, b) = (self.survival[below], self.survival[below + 1]);
-        (a.0 + (b.0 - a.0) * share, a.1 + (b.1 - a.1) * share)
+        let mut below = [0_i32; N];
+        let mut share = [0.0; N];
+        for i in 0..N {
+            let at = ((log_s[i] - LOG_FROM) * PER_E).clamp(0.0, (SURVIVAL_POINTS - 2) as f32 + 0.999);
+            below[i] = at as i32;
+            share[i] = at - below[i] as f32;
+        }
+        let (mut whole, mut early) = ([0.0; N], [0.0; N]);
+        for i in 0..N {
+            let below = (below[i] as usize).min(SURVIVAL_POINTS - 2);
+            let (a, b) = (self.survival[below], self.survival[below + 1]);
+            whole[i] = a.0 + (b.0 - a.0) * share[i];
+            early[i] = a.1 + (b.1 - a.1) * share[i];
+        }
+        (whole, early)
     }
 
     /// Expected time to fetch some Mbit, seconds, when the level has just been drawn anew: at each level for as long as it lasts, then
     /// at the mean of all.
     #[inline(always)]
-    pub(super) fn fresh_s(&self, mbit: f32) -> f32 {
-        let mut pieces = [0.0; LANES];
-        for ((piece, end), slope) in pieces.iter_mut().zip(&self.fresh_end).zip(&self.fresh_slope) {
-            *piece = mbit.min(*end) * slope;
+    pub(crate) fn fresh_s<const N: usize>(&self, mbit: &[f32; N]) -> [f32; N] {
+        let mut seconds = mbit.map(|mbit| mbit * self.per_mean);
+        for (end, slope) in self.fresh_end.iter().zip(&self.fresh_slope).take(LEVELS) {
+            for (seconds, mbit) in seconds.iter_mut().zip(mbit) {
+                *seconds += smaller(*mbit, *end) * slope;
+            }
         }
-        let [a, b, c, d, e, f, g, h] = pieces;
-        mbit * self.per_mean + (((a + e) + (c + g)) + ((b + f) + (d + h)))
+        seconds
     }
 
-    /// How long some Mbit take from a level on, without the time to first byte. `log_mbit` is their logarithm.
+    /// How long some Mbit take from each level on, without the time to first byte. `log_mbit` is their logarithm.
     #[inline(always)]
-    pub(super) fn outcomes(&self, level: usize, mbit: f32, log_mbit: f32) -> Outcomes {
-        // ln d₀ = ln s − x.
-        let log_d0 = log_mbit - (self.low + level as f32 * self.dx);
-        self.outcomes_at(self.rate[level], mbit, mbit * self.per_rate[level], log_d0)
+    pub(crate) fn outcomes(&self, mbit: f32, log_mbit: f32) -> Outcomes<LANES> {
+        let mut d0 = [0.0; LANES];
+        let mut log_d0 = [0.0; LANES];
+        for level in 0..LANES {
+            d0[level] = mbit * self.per_rate[level];
+            log_d0[level] = log_mbit - (self.low + level as f32 * self.dx);
+        }
+        self.outcomes_at(&self.rate, mbit, &d0, &log_d0)
     }
 
-    /// The same from any rate, Mbit/s; `d0` is the time that it would take unchanged, `log_d0` its logarithm.
+    /// The same from any rates, Mbit/s; `d0` is the time that it would take unchanged, `log_d0` its logarithm.
     #[inline(always)]
-    pub(super) fn outcomes_at(&self, rate: f32, mbit: f32, d0: f32, log_d0: f32) -> Outcomes {
-        if d0 <= SHORT_S {
-            return Outcomes {
-                same: (1.0, d0),
-                jumped: [(0.0, 0.0); 2],
-            };
-        }
+    pub(crate) fn outcomes_at<const N: usize>(
+        &self,
+        rate: &[f32; N],
+        mbit: f32,
+        d0: &[f32; N],
+        log_d0: &[f32; N],
+    ) -> Outcomes<N> {
         let (to_end, until_early) = self.survival(log_d0);
-        let jump = |share: f32| {
-            let t = share * d0;
-            (t + self.fresh_s(mbit - rate * t)).min(LONGEST * d0)
+        let mut out = Outcomes {
+            p: [[0.0; N]; 3],
+            seconds: [*d0; 3],
         };
-        Outcomes {
-            same: (to_end, d0),
-            jumped: [
-                (1.0 - until_early, jump(EARLY)),
-                (until_early - to_end, jump(LATE)),
-            ],
+        for i in 0..N {
+            let short = d0[i] <= SHORT_S;
+            out.p[0][i] = if short { 1.0 } else { to_end[i] };
+            out.p[1][i] = if short { 0.0 } else { 1.0 - until_early[i] };
+            out.p[2][i] = if short { 0.0 } else { until_early[i] - to_end[i] };
         }
+        for (seconds, share) in out.seconds[1..].iter_mut().zip([EARLY, LATE]) {
+            let mut rest = [0.0; N];
+            for i in 0..N {
+                rest[i] = mbit - rate[i] * (share * d0[i]);
+            }
+            let fresh = self.fresh_s(&rest);
+            for i in 0..N {
+                seconds[i] = smaller(share * d0[i] + fresh[i], LONGEST * d0[i]);
+            }
+        }
+        out
     }
 }
 
 /// Where x lies between levels `low`, `low + dx`, …: the one below, and the share of the one above.
-pub(super) fn between(low: f32, dx: f32, x: f32) -> (usize, f32) {
+pub(crate) fn between(low: f32, dx: f32, x: f32) -> (usize, f32) {
     let at = ((x - low) / dx).clamp(0.0, (LEVELS - 1) as f32);
     let below = (at as usize).min(LEVELS - 2);
     (below, at - below as f32)
+}
+
+#[inline(always)]
+fn smaller(a: f32, b: f32) -> f32 {
+    if b < a { b } else { a }
 }
