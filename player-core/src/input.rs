@@ -11,7 +11,7 @@ use crate::time::{MediaTime, TimeRange};
 pub struct RequestId(pub u64);
 
 /// What a source buffer holds. There is at most one buffer a kind; muxed media lives in `Video`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrackKind {
     /// Sound.
@@ -19,6 +19,7 @@ pub enum TrackKind {
     /// Subtitles and captions.
     Text,
     /// Pictures, with or without sound in the same segments.
+    #[default]
     Video,
 }
 

@@ -139,6 +139,36 @@ impl fmt::Debug for MediaTime {
     }
 }
 
+/// A point of wall-clock time (UTC), microseconds since 1970 without leap seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WallTime(i64);
+
+impl WallTime {
+    /// From microseconds since 1970.
+    pub const fn from_unix_micros(us: i64) -> Self {
+        Self(us)
+    }
+
+    /// Microseconds since 1970.
+    pub const fn as_unix_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Time since `earlier`; negative if `earlier` is later.
+    pub const fn since(self, earlier: Self) -> MediaTime {
+        MediaTime(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<MediaTime> for WallTime {
+    type Output = Self;
+
+    fn add(self, by: MediaTime) -> Self {
+        Self(self.0.saturating_add(by.0))
+    }
+}
+
 /// A half-open range of the presentation timeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeRange {

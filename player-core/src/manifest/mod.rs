@@ -4,6 +4,7 @@
 //! [`Warning`](crate::presentation::Warning). It fails only when nothing can be played.
 
 pub mod dash;
+pub mod datetime;
 pub mod hls;
 mod json;
 pub mod table;

@@ -12,7 +12,7 @@ use crate::error::{ErrorKind, PlayerError};
 use crate::input::{Host, Input, Load, MediaState, TrackKind};
 use crate::manifest;
 use crate::output::{Limit, Output, PlayerEvent, RenditionInfo, Stats};
-use crate::presentation::{Presentation, Resource, Track};
+use crate::presentation::{Presentation, Resource, SegmentSource, Track};
 use crate::telemetry::schema::{Event, PlaybackState, RebufferCause, Rung};
 use crate::telemetry::{Seen, View};
 use crate::time::{Instant, MediaTime};
@@ -58,7 +58,7 @@ pub(crate) struct Session {
 enum Phase {
     Manifest,
     /// Waiting to hear which types can be played.
-    Probing(Presentation),
+    Probing(Box<Presentation>),
     Playing,
 }
 
@@ -441,7 +441,7 @@ impl Session {
                 return self.fail(cx, error(ErrorKind::Manifest, message));
             }
         };
-        if presentation.live {
+        if presentation.live.is_some() {
             let message = format!(
                 "{} is a live stream, which this version does not play",
                 url::public(&attempt.url)
@@ -459,7 +459,7 @@ impl Session {
         }
         types.sort();
         types.dedup();
-        self.phase = Phase::Probing(presentation);
+        self.phase = Phase::Probing(Box::new(presentation));
         cx.send(Output::ProbeTypes { types });
     }
 
@@ -474,7 +474,7 @@ impl Session {
             segment_table,
             warnings,
             ..
-        } = presentation;
+        } = *presentation;
         let mut refused: Vec<String> = Vec::new();
         let mut tracks: Vec<Track> = Vec::new();
         for mut track in periods.into_iter().next().map(|p| p.tracks).unwrap_or_default() {
@@ -483,7 +483,7 @@ impl Session {
             }
             track.renditions.retain(|r| {
                 let mime = r.mime();
-                let fits = supported.contains(&mime);
+                let fits = supported.contains(&mime) && !matches!(r.source, SegmentSource::Sidx(_));
                 if !fits && !refused.contains(&mime) {
                     refused.push(mime);
                 }

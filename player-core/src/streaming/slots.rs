@@ -57,6 +57,7 @@ impl Slots {
             let (index, playlist) = match source {
                 SegmentSource::Index(index) => (Index::Ready(index), None),
                 SegmentSource::Playlist(url) => (Index::Unknown(url.clone()), Some(url)),
+                SegmentSource::Sidx(_) => (Index::Loading, None),
             };
             Slot {
                 rendition,

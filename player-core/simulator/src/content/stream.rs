@@ -107,7 +107,7 @@ impl Reader<'_> {
         let bytes = read_manifest(self.manifest).map_err(unreadable)?;
         let presentation =
             manifest::parse(&bytes, &url).map_err(|source| no_manifest(self.manifest, source))?;
-        if presentation.live {
+        if presentation.live.is_some() {
             return Err(self.wrong("it is a live stream that has not ended"));
         }
         let mut tracks = presentation.periods.into_iter().flat_map(|period| period.tracks);
@@ -161,6 +161,10 @@ impl Reader<'_> {
                 playlist = self.playlist(url)?;
                 &playlist
             }
+            SegmentSource::Sidx(source) => {
+                let url = &source.index.url;
+                return Err(self.wrong(format!("the segments of {url} are listed in the file itself")));
+            }
         };
         if index.len() > MAX_ENTRIES {
             let found = index.len();
@@ -169,7 +173,7 @@ impl Reader<'_> {
             )));
         }
         let row = table.and_then(|table| match &rendition.source {
-            SegmentSource::Index(_) => table.of_representation(&rendition.id),
+            SegmentSource::Index(_) | SegmentSource::Sidx(_) => table.of_representation(&rendition.id),
             SegmentSource::Playlist(url) => table.of_playlist(url),
         });
         let quality = (0..index.len()).map(|i| row.filter(|row| row.len() == index.len())?.quality(i));

@@ -72,10 +72,10 @@ pub(super) fn presentation(
     Ok(Presentation {
         protocol: Protocol::Dash,
         duration,
-        live: false,
         periods,
         segment_table,
         warnings,
+        ..Presentation::default()
     })
 }
 
@@ -103,7 +103,7 @@ fn end_of_segments(period: &Period) -> Option<MediaTime> {
         .flat_map(|t| &t.renditions)
         .filter_map(|r| match &r.source {
             SegmentSource::Index(index) => Some(index.end()),
-            SegmentSource::Playlist(_) => None,
+            SegmentSource::Playlist(_) | SegmentSource::Sidx(_) => None,
         });
     ends.max()
 }
@@ -143,6 +143,7 @@ fn period(
         start: times.start,
         duration: times.duration,
         tracks,
+        ..Period::default()
     }
 }
 
@@ -194,6 +195,7 @@ fn track(
                     frame_rate: common.frame_rate.unwrap_or(0.0),
                     audio_group: String::new(),
                     source: SegmentSource::Index(index),
+                    ..Rendition::default()
                 });
             }
             Err(why) => reason = why,
@@ -212,6 +214,7 @@ fn track(
         language: set.language.clone(),
         label: set.label.clone(),
         renditions,
+        ..Track::default()
     })
 }
 

@@ -8,7 +8,7 @@ pub use media::MediaPlaylist;
 
 use super::ManifestError;
 use crate::input::TrackKind;
-use crate::presentation::{Period, Presentation, Protocol, Rendition, SegmentSource, Track};
+use crate::presentation::{Live, Period, Presentation, Protocol, Rendition, SegmentSource, Track};
 use crate::time::{Bitrate, MediaTime};
 
 /// Reads a multivariant or media playlist that was fetched from `url`.
@@ -45,6 +45,7 @@ fn alone(playlist: MediaPlaylist) -> Presentation {
         frame_rate: 0.0,
         audio_group: String::new(),
         source: SegmentSource::Index(playlist.index),
+        ..Rendition::default()
     };
     let track = Track {
         kind: TrackKind::Video,
@@ -52,18 +53,21 @@ fn alone(playlist: MediaPlaylist) -> Presentation {
         language: String::new(),
         label: String::new(),
         renditions: vec![rendition],
+        ..Track::default()
     };
     Presentation {
         protocol: Protocol::Hls,
         duration: playlist.ended.then_some(playlist.duration),
-        live: !playlist.ended,
+        live: (!playlist.ended).then(Live::default),
         periods: vec![Period {
             id: String::new(),
             start: MediaTime::ZERO,
             duration: playlist.ended.then_some(playlist.duration),
             tracks: vec![track],
+            ..Period::default()
         }],
         segment_table: None,
         warnings: playlist.warnings,
+        ..Presentation::default()
     }
 }

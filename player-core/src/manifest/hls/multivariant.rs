@@ -100,15 +100,16 @@ pub(super) fn parse(text: &str, base: &str) -> Result<Presentation, ManifestErro
         protocol: Protocol::Hls,
         // Only the media playlists know.
         duration: None,
-        live: false,
         periods: vec![Period {
             id: String::new(),
             start: MediaTime::ZERO,
             duration: None,
             tracks,
+            ..Period::default()
         }],
         segment_table,
         warnings,
+        ..Presentation::default()
     })
 }
 
@@ -267,6 +268,7 @@ fn tracks(mut variants: Vec<Variant>, audio: Vec<Media>, groups_muxed: &[String]
             frame_rate: v.frame_rate,
             audio_group: if demuxed { v.audio } else { String::new() },
             source: SegmentSource::Playlist(v.url),
+            ..Rendition::default()
         });
     }
     let all_audio = !with_video && renditions.iter().all(|r| r.container == "audio/mp4");
@@ -280,6 +282,7 @@ fn tracks(mut variants: Vec<Variant>, audio: Vec<Media>, groups_muxed: &[String]
         language: String::new(),
         label: String::new(),
         renditions,
+        ..Track::default()
     }];
     if all_audio {
         return tracks;
@@ -302,6 +305,7 @@ fn tracks(mut variants: Vec<Variant>, audio: Vec<Media>, groups_muxed: &[String]
             frame_rate: 0.0,
             audio_group: member.group.clone(),
             source: SegmentSource::Playlist(member.url.clone()),
+            ..Rendition::default()
         };
         // The same name and language in several groups is one track in several qualities.
         match tracks
@@ -316,6 +320,7 @@ fn tracks(mut variants: Vec<Variant>, audio: Vec<Media>, groups_muxed: &[String]
                     language: member.language.clone(),
                     label: member.name.clone(),
                     renditions: vec![rendition],
+                    ..Track::default()
                 };
                 let first_audio = tracks
                     .iter()
