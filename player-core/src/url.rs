@@ -90,6 +90,9 @@ pub fn resolve(base: &str, reference: &str) -> Result<String, UrlError> {
     if !is_http(scheme) {
         return Err(UrlError::Scheme(scheme.to_owned()));
     }
+    if r.authority.is_some_and(str::is_empty) {
+        return Err(UrlError::NoHost);
+    }
     if r.authority.is_some() {
         return Ok(join(scheme, r.authority, &remove_dot_segments(r.path), r.query));
     }
@@ -222,6 +225,7 @@ mod tests {
         assert_eq!(resolve("relative/base", "x"), Err(UrlError::NoBase));
         assert_eq!(resolve("https://h/", "http:/no/host"), Err(UrlError::NoHost));
         assert_eq!(resolve("https://h/", "http:///no/host"), Err(UrlError::NoHost));
+        assert_eq!(resolve("https://h/", "///no/host"), Err(UrlError::NoHost));
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub mod hls;
 mod json;
 pub mod table;
 
-use crate::presentation::{Presentation, Protocol, SegmentIndex};
+use crate::presentation::{Presentation, Protocol};
 
 /// The largest manifest that is read, bytes.
 pub const MAX_BYTES: u64 = 10 * 1024 * 1024;
@@ -54,6 +54,9 @@ pub enum ManifestError {
     /// It is well-formed and lists nothing that can be played.
     #[error("the manifest lists nothing that can be played{0}")]
     NothingToPlay(String),
+    /// A delta update skips segments that are not known: the whole playlist is needed.
+    #[error("a delta update of the playlist skips segments that are not known here: fetch the whole one")]
+    Delta,
     /// It uses something that this version cannot play.
     #[error("{0} is not supported by this version")]
     Unsupported(&'static str),
@@ -76,13 +79,7 @@ pub fn parse(bytes: &[u8], url: &str) -> Result<Presentation, ManifestError> {
 /// # Errors
 /// If it is no media playlist or lists no segment.
 pub fn parse_media_playlist(bytes: &[u8], url: &str) -> Result<hls::MediaPlaylist, ManifestError> {
-    let text = as_text(bytes)?;
-    match protocol_of(text)? {
-        Protocol::Hls => hls::parse_media(text, url),
-        Protocol::Dash => Err(ManifestError::NotAManifest(
-            "an MPD where a media playlist is due".into(),
-        )),
-    }
+    hls::MediaPlaylist::read(bytes, url)
 }
 
 fn as_text(bytes: &[u8]) -> Result<&str, ManifestError> {
@@ -109,12 +106,4 @@ fn protocol_of(text: &str) -> Result<Protocol, ManifestError> {
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
     Err(ManifestError::NotAManifest(shown))
-}
-
-/// An index that lists nothing cannot be played.
-fn not_empty(index: SegmentIndex) -> Result<SegmentIndex, ManifestError> {
-    if index.is_empty() {
-        return Err(ManifestError::NothingToPlay(": there is no segment in it".into()));
-    }
-    Ok(index)
 }

@@ -483,7 +483,12 @@ impl Session {
             }
             track.renditions.retain(|r| {
                 let mime = r.mime();
-                let fits = supported.contains(&mime) && !matches!(r.source, SegmentSource::Sidx(_));
+                let readable = match &r.source {
+                    SegmentSource::Index(index) => index.keys.is_empty(),
+                    SegmentSource::Playlist(_) => true,
+                    SegmentSource::Sidx(_) => false,
+                };
+                let fits = readable && supported.contains(&mime);
                 if !fits && !refused.contains(&mime) {
                     refused.push(mime);
                 }
@@ -569,20 +574,27 @@ impl Session {
         body: &[u8],
     ) {
         let playlist = match manifest::parse_media_playlist(body, &attempt.url) {
-            Ok(playlist) if playlist.ended => playlist,
-            Ok(_) => {
-                let message = format!(
-                    "{} is a live playlist, which this version does not play",
-                    url::public(&attempt.url)
-                );
-                return self.on_job_failed(cx, job, error(ErrorKind::Unsupported, message));
+            Ok(playlist) => {
+                let lacking = if !playlist.ended() {
+                    "a live playlist"
+                } else if !playlist.index.keys.is_empty() {
+                    "encrypted (EXT-X-KEY)"
+                } else {
+                    ""
+                };
+                if !lacking.is_empty() {
+                    let name = url::public(&attempt.url);
+                    let message = format!("{name} is {lacking}, which this version does not play");
+                    return self.on_job_failed(cx, job, error(ErrorKind::Unsupported, message));
+                }
+                playlist
             }
             Err(why) => {
                 let message = format!("{} cannot be played: {why}", url::public(&attempt.url));
                 return self.on_job_failed(cx, job, error(ErrorKind::Manifest, message));
             }
         };
-        let duration = playlist.duration;
+        let duration = playlist.duration();
         let wrong = self
             .loader(kind)
             .and_then(|loader| loader.on_playlist(rendition, playlist));

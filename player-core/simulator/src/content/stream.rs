@@ -209,7 +209,7 @@ impl Reader<'_> {
         let bytes = read_manifest(&path).map_err(|source| self.missing(&path, source))?;
         let playlist =
             manifest::parse_media_playlist(&bytes, url).map_err(|source| no_manifest(&path, source))?;
-        if playlist.ended {
+        if playlist.ended() {
             Ok(playlist.index)
         } else {
             Err(self.wrong(format!(

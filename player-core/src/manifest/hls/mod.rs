@@ -3,8 +3,10 @@
 mod lexer;
 mod media;
 mod multivariant;
+mod reader;
 
-pub use media::MediaPlaylist;
+pub use media::{MediaPlaylist, Part, Refreshed};
+pub use reader::{Item, MediaSegment, PreloadHint, Reader, RenditionReport, ServerControl, Tags};
 
 use super::ManifestError;
 use crate::input::TrackKind;
@@ -29,11 +31,13 @@ pub fn parse(text: &str, url: &str) -> Result<Presentation, ManifestError> {
 /// # Errors
 /// If it is no media playlist or lists no segment.
 pub fn parse_media(text: &str, url: &str) -> Result<MediaPlaylist, ManifestError> {
-    media::parse(text, url)
+    MediaPlaylist::read(text.as_bytes(), url)
 }
 
 /// The presentation of a media playlist without a multivariant one: nothing is declared of its codecs.
 fn alone(playlist: MediaPlaylist) -> Presentation {
+    let live = (!playlist.ended()).then(Live::default);
+    let duration = playlist.ended().then(|| playlist.duration());
     let rendition = Rendition {
         id: "0".into(),
         bandwidth: Bitrate::from_bps(0),
@@ -57,12 +61,12 @@ fn alone(playlist: MediaPlaylist) -> Presentation {
     };
     Presentation {
         protocol: Protocol::Hls,
-        duration: playlist.ended.then_some(playlist.duration),
-        live: (!playlist.ended).then(Live::default),
+        duration,
+        live,
         periods: vec![Period {
             id: String::new(),
             start: MediaTime::ZERO,
-            duration: playlist.ended.then_some(playlist.duration),
+            duration,
             tracks: vec![track],
             ..Period::default()
         }],

@@ -1,7 +1,18 @@
 //! The segments of a rendition, kept as they were written: runs of equal durations and a template, or a list. A segment is
 //! worked out when it is asked for, so that a huge repeat count costs nothing.
 
-use crate::time::{Bitrate, ByteRange, MediaTime};
+mod list;
+mod number;
+
+use list::{BLOCK as BLOCK_LEN, List};
+pub(crate) use list::{Context, Entry};
+
+use super::Protection;
+use crate::time::{Bitrate, ByteRange, MediaTime, WallTime};
+use crate::url;
+
+/// Segments of a block of a list.
+pub(crate) const BLOCK: u64 = BLOCK_LEN as u64;
 
 /// Something to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +26,8 @@ pub struct Resource {
 /// A media segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
+    /// Its number: the media sequence number (HLS), `$Number$` (DASH). It stays the same when the manifest is read again.
+    pub number: u64,
     /// Where it starts on the presentation timeline.
     pub start: MediaTime,
     /// Where it ends.
@@ -25,6 +38,12 @@ pub struct Segment {
     pub bytes: Option<u64>,
     /// Which of [`SegmentIndex::inits`] it needs first.
     pub init: Option<usize>,
+    /// Which of [`SegmentIndex::keys`] it is encrypted with.
+    pub keys: Option<usize>,
+    /// Timestamps go on from one segment to the next while this number stays the same (HLS discontinuity sequence number).
+    pub discontinuity: u64,
+    /// The wall-clock time of its start, if the manifest says it or it follows from that.
+    pub wall: Option<WallTime>,
     /// It is declared missing (`EXT-X-GAP`).
     pub gap: bool,
 }
@@ -67,6 +86,8 @@ pub enum TemplatePart {
 pub struct SegmentIndex {
     /// The initialization sections; a segment says which one it needs.
     pub inits: Vec<Resource>,
+    /// Keys that segments are encrypted with: for each one, the ways to get at it.
+    pub keys: Vec<Vec<Protection>>,
     /// What must be added to media timestamps to get to the presentation timeline.
     pub timestamp_offset: MediaTime,
     body: Body,
@@ -75,26 +96,17 @@ pub struct SegmentIndex {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Body {
     List {
-        entries: Vec<Entry>,
-        urls: Vec<String>,
-        end: MediaTime,
+        list: List,
+        /// URLs are resolved against it; empty if they are absolute.
+        base: String,
+        /// Number of the first segment.
+        number: u64,
     },
     Runs {
         runs: Vec<Run>,
         timescale: u32,
         template: Template,
     },
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
-    start: MediaTime,
-    duration: MediaTime,
-    url: u32,
-    range: Option<ByteRange>,
-    bytes: Option<u64>,
-    init: Option<u32>,
-    gap: bool,
 }
 
 impl SegmentIndex {
@@ -113,15 +125,30 @@ impl SegmentIndex {
         };
         Self {
             inits: init.into_iter().collect(),
+            keys: Vec::new(),
             timestamp_offset,
             body,
+        }
+    }
+
+    /// A list to be grown, whose URLs are relative to `base` and whose first segment starts at `start`.
+    pub(crate) fn of_list(base: &str, start: MediaTime) -> Self {
+        Self {
+            inits: Vec::new(),
+            keys: Vec::new(),
+            timestamp_offset: MediaTime::ZERO,
+            body: Body::List {
+                list: List::new(start),
+                base: base.to_owned(),
+                number: 0,
+            },
         }
     }
 
     /// How many segments there are.
     pub fn len(&self) -> usize {
         match &self.body {
-            Body::List { entries, .. } => entries.len(),
+            Body::List { list, .. } => list.len(),
             Body::Runs { runs, .. } => runs.last().map_or(0, |run| {
                 usize::try_from(run.first.saturating_add(run.count)).unwrap_or(usize::MAX)
             }),
@@ -135,13 +162,16 @@ impl SegmentIndex {
 
     /// Where the first segment starts.
     pub fn start(&self) -> MediaTime {
-        self.times(0).map_or(MediaTime::ZERO, |(start, _)| start)
+        match &self.body {
+            Body::List { list, .. } => list.start(),
+            Body::Runs { .. } => self.times(0).map_or(MediaTime::ZERO, |(start, _)| start),
+        }
     }
 
     /// Where the last segment ends.
     pub fn end(&self) -> MediaTime {
         match &self.body {
-            Body::List { end, .. } => *end,
+            Body::List { list, .. } => list.end(),
             Body::Runs { .. } => self
                 .len()
                 .checked_sub(1)
@@ -153,10 +183,9 @@ impl SegmentIndex {
     /// Start and end of a segment. O(log runs).
     pub fn times(&self, position: usize) -> Option<(MediaTime, MediaTime)> {
         match &self.body {
-            Body::List { entries, .. } => {
-                let entry = entries.get(position)?;
-                Some((entry.start, entry.start + entry.duration))
-            }
+            Body::List { list, .. } => list
+                .facts(position)
+                .map(|entry| (entry.start, entry.start + entry.duration)),
             Body::Runs { timescale, .. } => {
                 let (run, within) = self.run_of(position)?;
                 let ticks = |n: u64| {
@@ -171,28 +200,39 @@ impl SegmentIndex {
 
     /// A segment by its position. O(log runs).
     pub fn get(&self, position: usize) -> Option<Segment> {
-        let (start, end) = self.times(position)?;
         Some(match &self.body {
-            Body::List { entries, urls, .. } => {
-                let entry = entries.get(position)?;
-                let url = urls.get(entry.url as usize)?.clone();
+            Body::List { list, base, number } => {
+                let entry = list.get(position)?;
+                let bytes = size(entry.range, entry.context.kbps, entry.duration);
+                // Only what can be resolved is put in.
+                let url = if base.is_empty() {
+                    entry.url
+                } else {
+                    url::resolve(base, &entry.url).ok()?
+                };
                 Segment {
-                    start,
-                    end,
+                    number: number.saturating_add(position as u64),
+                    start: entry.start,
+                    end: entry.start + entry.duration,
                     resource: Resource {
                         url,
                         range: entry.range,
                     },
-                    bytes: self.bytes(position),
-                    init: entry.init.map(|i| i as usize),
+                    bytes,
+                    init: (entry.context.init as usize).checked_sub(1),
+                    keys: (entry.context.keys as usize).checked_sub(1),
+                    discontinuity: entry.context.discontinuity,
+                    wall: entry.wall,
                     gap: entry.gap,
                 }
             }
             Body::Runs { template, .. } => {
+                let (start, end) = self.times(position)?;
                 let (run, within) = self.run_of(position)?;
                 let time = i128::from(run.start) + i128::from(run.duration) * i128::from(within);
                 let number = template.start_number.saturating_add(position as u64);
                 Segment {
+                    number,
                     start,
                     end,
                     resource: Resource {
@@ -201,6 +241,9 @@ impl SegmentIndex {
                     },
                     bytes: None,
                     init: (!self.inits.is_empty()).then_some(0),
+                    keys: None,
+                    discontinuity: 0,
+                    wall: None,
                     gap: false,
                 }
             }
@@ -210,7 +253,7 @@ impl SegmentIndex {
     /// Which bytes of its resource a segment is, if it is not all of them.
     pub fn range(&self, position: usize) -> Option<ByteRange> {
         match &self.body {
-            Body::List { entries, .. } => entries.get(position)?.range,
+            Body::List { list, .. } => list.facts(position)?.range,
             Body::Runs { .. } => None,
         }
     }
@@ -219,9 +262,10 @@ impl SegmentIndex {
     /// may be a tenth off.
     pub fn bytes(&self, position: usize) -> Option<u64> {
         match &self.body {
-            Body::List { entries, .. } => entries
-                .get(position)
-                .and_then(|e| e.range.map(|r| r.length).or(e.bytes)),
+            Body::List { list, .. } => {
+                let entry = list.facts(position)?;
+                size(entry.range, entry.context.kbps, entry.duration)
+            }
             Body::Runs { .. } => None,
         }
     }
@@ -230,7 +274,7 @@ impl SegmentIndex {
     /// hole belongs to the segment after it. O(log n).
     pub fn position_at(&self, t: MediaTime) -> usize {
         match &self.body {
-            Body::List { entries, .. } => entries.partition_point(|e| e.start + e.duration <= t),
+            Body::List { list, .. } => list.position_at(t),
             Body::Runs { runs, .. } => {
                 let Some(run) = runs.get(runs.partition_point(|run| {
                     let last = usize::try_from(run.first.saturating_add(run.count - 1)).unwrap_or(usize::MAX);
@@ -251,6 +295,83 @@ impl SegmentIndex {
                 }
                 usize::try_from(low).unwrap_or(usize::MAX)
             }
+        }
+    }
+
+    /// Numbers of the first segment and of the one that comes next.
+    pub(crate) fn numbers(&self) -> (u64, u64) {
+        let first = match &self.body {
+            Body::List { number, .. } => *number,
+            Body::Runs { template, .. } => template.start_number,
+        };
+        (first, first.saturating_add(self.len() as u64))
+    }
+
+    /// A segment of a list as it is kept.
+    pub(crate) fn entry(&self, position: usize) -> Option<Entry> {
+        match &self.body {
+            Body::List { list, .. } => list.get(position),
+            Body::Runs { .. } => None,
+        }
+    }
+
+    /// Position of the next segment that begins a block of a list.
+    pub(crate) fn next_block(&self, position: usize) -> usize {
+        match &self.body {
+            Body::List { list, .. } => list.next_block(position),
+            Body::Runs { .. } => position,
+        }
+    }
+
+    /// Number of the segment that began the first block of a list; it may be gone.
+    pub(crate) fn block_number(&self) -> u64 {
+        match &self.body {
+            Body::List { list, number, .. } => number.saturating_sub(list.gone() as u64),
+            Body::Runs { .. } => 0,
+        }
+    }
+
+    /// Numbers the first segment of a list.
+    pub(crate) fn set_first_number(&mut self, first: u64) {
+        if let Body::List { number, .. } = &mut self.body {
+            *number = first;
+        }
+    }
+
+    /// Adds a segment to a list.
+    pub(crate) fn push(
+        &mut self,
+        duration: MediaTime,
+        url: &str,
+        range: Option<ByteRange>,
+        gap: bool,
+        wall: Option<WallTime>,
+        context: Context,
+    ) {
+        if let Body::List { list, .. } = &mut self.body {
+            list.push(duration, url, range, gap, wall, context);
+        }
+    }
+
+    /// Removes segments at the front of a list.
+    pub(crate) fn remove_first(&mut self, count: usize) {
+        if let Body::List { list, number, .. } = &mut self.body {
+            *number = number.saturating_add(count.min(list.len()) as u64);
+            list.remove_first(count);
+        }
+    }
+
+    /// Removes segments at the end of a list, so that `len` are left.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        if let Body::List { list, .. } = &mut self.body {
+            list.truncate(len);
+        }
+    }
+
+    /// Lets a list start so much later.
+    pub(crate) fn shift(&mut self, by: MediaTime) {
+        if let Body::List { list, .. } = &mut self.body {
+            list.shift(by);
         }
     }
 
@@ -283,20 +404,25 @@ impl Template {
     }
 }
 
+/// Size of a segment in bytes, if it can be said.
+fn size(range: Option<ByteRange>, kbps: u32, duration: MediaTime) -> Option<u64> {
+    let declared = || (kbps > 0).then(|| (f64::from(kbps) * 1000.0 * duration.as_secs_f64() / 8.0) as u64);
+    range.map(|range| range.length).or_else(declared)
+}
+
 /// Builds an index from a list of segments.
 #[derive(Clone, Debug, Default)]
 pub struct SegmentIndexBuilder {
     inits: Vec<Resource>,
-    entries: Vec<Entry>,
-    urls: Vec<String>,
-    end: MediaTime,
+    list: List,
+    context: Context,
 }
 
 impl SegmentIndexBuilder {
     /// An empty list, whose first segment starts at `start`.
     pub fn new(start: MediaTime) -> Self {
         Self {
-            end: start,
+            list: List::new(start),
             ..Self::default()
         }
     }
@@ -306,47 +432,39 @@ impl SegmentIndexBuilder {
         if self.inits.last() != Some(&init) {
             self.inits.push(init);
         }
+        self.context.init = self.inits.len() as u32;
     }
 
-    /// Adds a segment right behind the one before. `bitrate` (with which `bytes` is estimated) counts only if the range is unknown.
+    /// Adds a segment right behind the one before, with an absolute URL. `bitrate` (with which its size is estimated) counts only if the
+    /// range is unknown.
     pub fn push(&mut self, duration: MediaTime, resource: Resource, bitrate: Option<Bitrate>, gap: bool) {
-        let bytes = bitrate.map(|b| (b.as_f64() * duration.as_secs_f64() / 8.0) as u64);
-        if self.urls.last() != Some(&resource.url) {
-            self.urls.push(resource.url);
-        }
-        self.entries.push(Entry {
-            start: self.end,
-            duration,
-            url: (self.urls.len() - 1) as u32,
-            range: resource.range,
-            bytes,
-            init: self.inits.len().checked_sub(1).map(|i| i as u32),
-            gap,
-        });
-        self.end += duration;
+        let kbps = bitrate.map_or(0, |bitrate| u32::try_from(bitrate.as_kbps()).unwrap_or(u32::MAX));
+        let context = Context { kbps, ..self.context };
+        self.list
+            .push(duration, &resource.url, resource.range, gap, None, context);
     }
 
     /// How many segments there are so far.
-    pub fn len(&self) -> usize {
-        self.entries.len()
+    pub const fn len(&self) -> usize {
+        self.list.len()
     }
 
     /// Whether there are none so far.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The index.
     pub fn build(self, timestamp_offset: MediaTime) -> SegmentIndex {
-        let body = Body::List {
-            entries: self.entries,
-            urls: self.urls,
-            end: self.end,
-        };
         SegmentIndex {
             inits: self.inits,
+            keys: Vec::new(),
             timestamp_offset,
-            body,
+            body: Body::List {
+                list: self.list,
+                base: String::new(),
+                number: 0,
+            },
         }
     }
 }
