@@ -62,6 +62,16 @@ async function build({ crate, folder, optimise, env }) {
   writeWhole(stamp, recipe);
 }
 
+/** The bytes of a crate with raw exports, made as what ships is: for benchmarks. */
+export async function bareWasm(crate, features) {
+  const some = ['--no-default-features', '--features', features.join(',')];
+  await wasmCargo(['build', '--quiet', '-p', crate, '--lib', '--profile', 'wasm', ...SIMD, ...some], { show: false });
+  const compiled = join(wasmTarget, 'wasm32-unknown-unknown/wasm', `${crate.replaceAll('-', '_')}.wasm`);
+  const made = join(scratchFolder(), 'bare.wasm');
+  await mustRun(join(root, 'node_modules/.bin/wasm-opt'), [...FEATURES, '-Oz', compiled, '-o', made]);
+  return readFileSync(made);
+}
+
 /** Bytes of what a page loads, by file name. */
 function sizes({ crate, folder }) {
   const name = crate.replaceAll('-', '_');

@@ -1,0 +1,37 @@
+//! HLS: media playlists, and multivariant ones for the sake of the size.
+
+#![allow(unsafe_code, reason = "raw exports")]
+
+use player_core::manifest;
+
+use crate::{Kept, URL, keep, text};
+
+/// Reads a media playlist.
+///
+/// # Safety
+/// See [`crate::discard`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn read_hls(start: *mut u8, length: usize) -> u32 {
+    let text = unsafe { text(start, length) };
+    keep(manifest::parse_media_playlist(&text, URL).map(Kept::Playlist))
+}
+
+/// Reads a newer text of the media playlist that is kept.
+///
+/// # Safety
+/// See [`crate::discard`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refresh_hls(start: *mut u8, length: usize) -> u32 {
+    unsafe { read_hls(start, length) }
+}
+
+/// Reads a multivariant playlist.
+///
+/// # Safety
+/// See [`crate::discard`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn read_multivariant(start: *mut u8, length: usize) -> u32 {
+    let text = unsafe { text(start, length) };
+    let Ok(text) = str::from_utf8(&text) else { return 0 };
+    keep(manifest::hls::parse(text, URL).map(|read| Kept::Presentation(read.into())))
+}
