@@ -61,7 +61,7 @@ fn a_file_with_everything() {
     );
     assert_eq!(
         [vtt.line(0), vtt.line(1), vtt.line(2), vtt.line(3)],
-        [Some(20), Some(26), Some(30), None]
+        [Some(19), Some(25), Some(30), None]
     );
     let settings = vtt.cue(0).unwrap().settings;
     assert_eq!((settings.region, settings.align), ("fred", Align::Left));
