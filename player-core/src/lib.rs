@@ -47,6 +47,8 @@ pub mod record;
 mod rng;
 mod streaming;
 pub mod telemetry;
+pub mod text;
+pub mod thumbnails;
 pub mod time;
 pub mod url;
 

@@ -56,6 +56,34 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// Reads a string if there is one, else passes over the value.
+    pub(super) fn string_or_skip(&mut self) -> Result<Option<String>> {
+        match self.kind() {
+            '"' => self.string().map(Some),
+            _ => self.skip().map(|()| None),
+        }
+    }
+
+    /// Reads a number if there is one, else passes over the value.
+    pub(super) fn number_or_skip(&mut self) -> Result<Option<f64>> {
+        match self.kind() {
+            '-' | '0'..='9' => self.number(),
+            _ => self.skip().map(|()| None),
+        }
+    }
+
+    /// The first character of the next value, which tells its kind; NUL if there is none.
+    pub(super) fn kind(&mut self) -> char {
+        self.space();
+        self.rest().chars().next().unwrap_or_default()
+    }
+
+    /// Line in the text, from 1, of the cursor.
+    pub(super) fn line(&self) -> u32 {
+        let read = self.text.get(..self.at).unwrap_or(self.text);
+        read.bytes().filter(|b| *b == b'\n').count() as u32 + 1
+    }
+
     /// Reads a number, or `null`.
     pub(super) fn number(&mut self) -> Result<Option<f64>> {
         self.space();
@@ -104,9 +132,8 @@ impl<'a> Json<'a> {
 
     /// An error at the cursor.
     pub(super) fn error(&self, message: &str) -> ManifestError {
-        let read = self.text.get(..self.at).unwrap_or(self.text);
         ManifestError::Syntax {
-            line: read.bytes().filter(|b| *b == b'\n').count() as u32 + 1,
+            line: self.line(),
             message: message.to_owned(),
         }
     }
@@ -223,6 +250,24 @@ mod tests {
             })
             .unwrap();
         assert_eq!(keys, [("x".to_owned(), Some(1.0)), ("y".to_owned(), None)]);
+    }
+
+    #[test]
+    fn values_of_another_kind_than_expected_are_passed_over() {
+        let mut json = Json::new("[\n1, \"a\", {\"x\": []}, \"b\", true, -2]");
+        let (mut strings, mut numbers) = (Vec::new(), Vec::new());
+        json.array(&mut |json| {
+            if strings.len() < 3 {
+                strings.push(json.string_or_skip()?);
+            } else {
+                numbers.push(json.number_or_skip()?);
+            }
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(strings, [None, Some("a".to_owned()), None]);
+        assert_eq!(numbers, [None, None, Some(-2.0)]);
+        assert_eq!((json.line(), json.kind()), (2, '\0'));
     }
 
     #[test]

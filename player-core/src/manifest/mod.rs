@@ -6,7 +6,9 @@
 pub mod dash;
 pub mod datetime;
 pub mod hls;
+pub mod interstitial;
 mod json;
+pub mod steering;
 pub mod table;
 
 use crate::presentation::{Presentation, Protocol};

@@ -1,3 +1,4 @@
 //! Containers, as far as the engine must understand them.
 
 pub mod isobmff;
+pub mod sidx;

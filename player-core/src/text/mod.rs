@@ -1,0 +1,3 @@
+//! Subtitles and other timed text.
+
+pub mod webvtt;
