@@ -162,6 +162,7 @@ fn a_low_latency_playlist() {
     )
     .unwrap();
     assert!(!playlist.ended());
+    assert_eq!(playlist.warnings, []);
     assert_eq!(playlist.index.get(1).unwrap().number, 267);
     let wall = |i: usize| playlist.index.get(i).unwrap().wall.unwrap();
     assert_eq!(wall(1).since(wall(0)), MediaTime::from_micros(4_000_080));

@@ -4,7 +4,7 @@
 
 use player_core::manifest;
 
-use crate::{Kept, URL, keep, text};
+use crate::{KEPT, Kept, URL, keep, text};
 
 /// Reads a media playlist.
 ///
@@ -22,7 +22,11 @@ pub unsafe extern "C" fn read_hls(start: *mut u8, length: usize) -> u32 {
 /// See [`crate::discard`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refresh_hls(start: *mut u8, length: usize) -> u32 {
-    unsafe { read_hls(start, length) }
+    let text = unsafe { text(start, length) };
+    KEPT.with_borrow_mut(|kept| match kept {
+        Kept::Playlist(playlist) => u32::from(playlist.refresh(&text, URL).is_ok_and(|refreshed| !refreshed.discontinued)),
+        _ => 0,
+    })
 }
 
 /// Reads a multivariant playlist.

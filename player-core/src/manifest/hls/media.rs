@@ -84,7 +84,7 @@ impl MediaPlaylist {
     /// # Errors
     /// If it is no media playlist, lists no segment, or is a delta update.
     pub fn read(bytes: &[u8], url: &str) -> Result<Self, ManifestError> {
-        let text = playlist_text(bytes)?;
+        let text = playlist(bytes)?;
         let mut playlist = Self {
             index: SegmentIndex::of_list(url, MediaTime::ZERO),
             container: "",
@@ -107,7 +107,7 @@ impl MediaPlaylist {
     /// # Errors
     /// As [`Self::read`], and if a delta update skips segments that are not known here. Then nothing has changed.
     pub fn refresh(&mut self, bytes: &[u8], url: &str) -> Result<Refreshed, ManifestError> {
-        let text = playlist_text(bytes)?;
+        let text = playlist(bytes)?;
         if let Some((playlist, refreshed)) = self.continued(text, url)? {
             *self = playlist;
             return Ok(refreshed);
@@ -144,7 +144,7 @@ impl MediaPlaylist {
     }
 
     /// This playlist with what a text adds to it; nothing if it is not continued by it.
-    fn continued(&self, text: &str, url: &str) -> Result<Option<(Self, Refreshed)>, ManifestError> {
+    fn continued(&self, text: &[u8], url: &str) -> Result<Option<(Self, Refreshed)>, ManifestError> {
         let mut reader = Reader::new(text, url, false);
         reader.continues(&self.index);
         let Some(mut first) = reader.next_segment()? else {
@@ -224,7 +224,7 @@ impl MediaPlaylist {
     /// them; also where its text begins. Nothing if anything is not as it was.
     fn pass<'a>(
         &self,
-        text: &'a str,
+        text: &'a [u8],
         reader: &mut Reader<'a>,
         first: MediaSegment<'a>,
         boundary: u64,
@@ -251,15 +251,13 @@ impl MediaPlaylist {
         for (i, (length, hash)) in blocks.iter().enumerate() {
             let end = at + *length as usize;
             // Its turn comes, and what is at either end is compared always.
-            let compared =
-                (from + i + self.marks.refreshes as usize) % COMPARED == 0 || i == 0 || i + 1 == blocks.len();
-            if compared && text.as_bytes().get(at..end).map(fingerprint) != Some(*hash) {
+            let compared = (from + i + self.marks.refreshes as usize).is_multiple_of(COMPARED)
+                || i == 0
+                || i + 1 == blocks.len();
+            if compared && text.get(at..end).map(fingerprint) != Some(*hash) {
                 return Ok(None);
             }
             at = end;
-        }
-        if !text.is_char_boundary(at) {
-            return Ok(None);
         }
         reader.jump(at, self.marks.settled);
         let next = reader.next_segment()?.filter(|next| self.repeats(next));
@@ -286,7 +284,7 @@ impl MediaPlaylist {
     /// Adds what a reader gives; `first` has been read already, and the text of its block begins at `block_at`.
     fn append<'a>(
         &mut self,
-        text: &'a str,
+        text: &'a [u8],
         mut reader: Reader<'a>,
         first: Option<MediaSegment<'a>>,
         mut block_at: usize,
@@ -312,8 +310,8 @@ impl MediaPlaylist {
             } = segment;
             self.index.push(duration, uri, range, gap, wall, context);
             let number = segment.number + 1;
-            if (number - self.marks.number) % BLOCK == 0 {
-                let block = text.as_bytes().get(block_at..reader.offset()).unwrap_or_default();
+            if (number - self.marks.number).is_multiple_of(BLOCK) {
+                let block = text.get(block_at..reader.offset()).unwrap_or_default();
                 let hash = if reader.tags.ended_early() {
                     0
                 } else {
@@ -344,6 +342,7 @@ impl MediaPlaylist {
             let (at, place) = settled.copied().unwrap_or(begin);
             let mut again = Reader::new(text, reader.base(), true);
             again.jump(at, place);
+            again.tags.part_target = reader.tags.part_target;
             while let Some(item) = again.next()? {
                 if let Item::Part(part) = item {
                     self.add_part(&part, again.base(), changing);
@@ -430,9 +429,14 @@ fn context(segment: &MediaSegment<'_>) -> Context {
     }
 }
 
-fn playlist_text(bytes: &[u8]) -> Result<&str, ManifestError> {
-    let text = as_text(bytes)?;
-    match protocol_of(text)? {
+/// The text of a playlist, which is not validated before it is read.
+fn playlist(bytes: &[u8]) -> Result<&[u8], ManifestError> {
+    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    if text.trim_ascii_start().starts_with(b"#EXTM3U") {
+        return Ok(text);
+    }
+    // To say what it is instead.
+    match protocol_of(as_text(bytes)?)? {
         Protocol::Hls => Ok(text),
         Protocol::Dash => Err(ManifestError::NotAManifest(
             "an MPD where a media playlist is due".into(),

@@ -3,7 +3,7 @@
 //! A [`Reader`] borrows the text and copies nothing of it; what concerns the whole playlist gathers in [`Reader::tags`]. The engine
 //! makes its index of it, and reports say everything that it read.
 
-use memchr::memchr2;
+use memchr::{memchr_iter, memchr2};
 
 use super::lexer::{attributes, byte_range, seconds};
 use crate::manifest::{MAX_ENTRIES, MAX_LINE, ManifestError, datetime};
@@ -202,7 +202,7 @@ pub struct Reader<'a> {
     pub inits: Vec<Resource>,
     /// Keys: for each set, the ways to get at it.
     pub keys: Vec<Vec<Protection>>,
-    text: &'a str,
+    bytes: &'a [u8],
     base: &'a str,
     at: usize,
     wants_parts: bool,
@@ -212,6 +212,8 @@ pub struct Reader<'a> {
     again: bool,
     has_parts: bool,
     skips_unknown: bool,
+    /// Segments read.
+    count: usize,
     place: Place,
     next: Next<'a>,
     /// Bytes and messages.
@@ -250,7 +252,7 @@ impl Place {
 
 impl<'a> Reader<'a> {
     /// Reads a media playlist that was fetched from `base`. Parts are passed over unless they are wanted.
-    pub fn new(text: &'a str, base: &'a str, wants_parts: bool) -> Self {
+    pub fn new(bytes: &'a [u8], base: &'a str, wants_parts: bool) -> Self {
         Self {
             tags: Tags {
                 version: 1,
@@ -258,7 +260,7 @@ impl<'a> Reader<'a> {
             },
             inits: Vec::new(),
             keys: Vec::new(),
-            text,
+            bytes,
             base,
             at: 0,
             wants_parts,
@@ -266,6 +268,7 @@ impl<'a> Reader<'a> {
             again: false,
             has_parts: false,
             skips_unknown: false,
+            count: 0,
             place: Place::default(),
             next: Next::default(),
             warnings: Vec::new(),
@@ -295,11 +298,8 @@ impl<'a> Reader<'a> {
             if name == "EXTINF" {
                 self.extinf(at, value);
             } else if name == "EXT-X-PART" {
-                self.has_parts = true;
-                if self.wants_parts {
-                    if let Some(part) = self.part(at, value) {
-                        return Ok(Some(Item::Part(part)));
-                    }
+                if let Some(part) = self.part(at, value) {
+                    return Ok(Some(Item::Part(part)));
                 }
             } else if !self.segment_tag(at, name, value) && !self.playlist_tag(at, name, value) {
                 return Ok(Some(Item::Other { at, name, value }));
@@ -365,7 +365,7 @@ impl<'a> Reader<'a> {
 
     /// What was odd.
     pub fn warnings(&mut self) -> Vec<Warning> {
-        let mut lines = Lines::new(self.text);
+        let mut lines = Lines::new(self.bytes);
         let warnings = core::mem::take(&mut self.warnings).into_iter();
         warnings
             .map(|(at, message)| Warning {
@@ -384,22 +384,28 @@ impl<'a> Reader<'a> {
     /// The next line that is not blank, and where it begins.
     fn line(&mut self) -> Result<Option<(usize, &'a str)>, ManifestError> {
         loop {
-            let rest = self.text.get(self.at..).unwrap_or_default();
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
             if rest.is_empty() {
                 return Ok(None);
             }
             let at = self.at;
-            let end = memchr2(b'\n', b'\r', rest.as_bytes()).unwrap_or(rest.len());
+            let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
             self.at += end + 1;
             let line = rest.get(..end).unwrap_or_default().trim_ascii();
             if line.len() > MAX_LINE {
                 return Err(ManifestError::Limit {
-                    line: Lines::new(self.text).of(at),
+                    line: Lines::new(self.bytes).of(at),
                     what: "a line is too long",
                     limit: MAX_LINE,
                 });
             }
+            // Parts are most of a low-latency playlist: they are passed over at once.
+            if !self.wants_parts && line.starts_with(b"#EXT-X-PART:") {
+                self.has_parts = true;
+                continue;
+            }
             if !line.is_empty() {
+                let line = core::str::from_utf8(line).map_err(|_| ManifestError::Encoding)?;
                 return Ok(Some((at, line)));
             }
         }
@@ -427,9 +433,10 @@ impl<'a> Reader<'a> {
             self.next.discontinuous = next.discontinuous;
             return Ok(None);
         };
-        if self.place.number.wrapping_sub(self.tags.media_sequence) >= MAX_ENTRIES as u64 {
+        self.count += 1;
+        if self.count > MAX_ENTRIES {
             return Err(ManifestError::Limit {
-                line: Lines::new(self.text).of(at),
+                line: Lines::new(self.bytes).of(at),
                 what: "too many segments",
                 limit: MAX_ENTRIES,
             });
@@ -748,22 +755,26 @@ impl<'a> Reader<'a> {
 
 /// Line numbers of rising offsets.
 struct Lines<'a> {
-    text: &'a str,
+    bytes: &'a [u8],
     at: usize,
     line: u32,
 }
 
 impl<'a> Lines<'a> {
-    const fn new(text: &'a str) -> Self {
-        Self { text, at: 0, line: 1 }
+    const fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            line: 1,
+        }
     }
 
     fn of(&mut self, at: usize) -> u32 {
         if at < self.at {
             (self.at, self.line) = (0, 1);
         }
-        let passed = self.text.as_bytes().get(self.at..at).unwrap_or_default();
-        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u32;
+        let passed = self.bytes.get(self.at..at).unwrap_or_default();
+        self.line += memchr_iter(b'\n', passed).count() as u32;
         self.at = at;
         self.line
     }

@@ -126,7 +126,7 @@ impl List {
         wall: Option<WallTime>,
         context: Context,
     ) {
-        let opens = (self.gone + self.len) % BLOCK == 0;
+        let opens = (self.gone + self.len).is_multiple_of(BLOCK);
         if opens {
             self.blocks.push_back(Block {
                 start: self.end,
