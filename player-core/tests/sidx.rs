@@ -477,7 +477,7 @@ fn depth_and_numbers_are_bounded() {
 /// What a file may hold.
 #[derive(Clone, Debug)]
 enum Node {
-    Index(Vec<Node>, u32),
+    Index(Vec<Self>, u32),
     Media(u32, u32),
 }
 
