@@ -1,10 +1,15 @@
 //! HTTP Live Streaming (RFC 8216 and its successor, rfc8216bis).
 
+mod define;
+mod key;
 mod lexer;
 mod media;
-mod multivariant;
+pub mod multivariant;
+mod warnings;
 
+pub use define::{Definition, Origin};
 pub use media::MediaPlaylist;
+pub use multivariant::Multivariant;
 
 use super::ManifestError;
 use crate::input::TrackKind;
