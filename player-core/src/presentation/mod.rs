@@ -222,6 +222,8 @@ pub struct Rendition {
     pub height: u32,
     /// Frames per second; 0 if not declared.
     pub frame_rate: f64,
+    /// Channels of sound where they differ from its track's, as written; else empty.
+    pub channels: String,
     /// `SDR`, `PQ` or `HLG`; empty if not declared.
     pub video_range: String,
     /// A layout that the player must know (`REQ-VIDEO-LAYOUT`), as `CH-STEREO`; empty if flat.
@@ -231,6 +233,8 @@ pub struct Rendition {
     /// The group (HLS `GROUP-ID`) that an audio rendition is a member of, or that a video rendition plays with; empty if
     /// everything goes with everything.
     pub audio_group: String,
+    /// More audio groups that a video rendition plays with: the same pictures with other sound.
+    pub more_audio_groups: Vec<String>,
     /// The same for subtitles.
     pub subtitle_group: String,
     /// The same for captions; `NONE` if it has none.

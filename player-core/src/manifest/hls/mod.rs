@@ -1,11 +1,16 @@
 //! HTTP Live Streaming (RFC 8216 and its successor, rfc8216bis).
 
+mod define;
+mod key;
 mod lexer;
 mod media;
-mod multivariant;
+pub mod multivariant;
 mod reader;
+mod warnings;
 
+pub use define::{Definition, Origin};
 pub use media::{MediaPlaylist, Part, Refreshed};
+pub use multivariant::Multivariant;
 pub use reader::{Item, MediaSegment, PreloadHint, Reader, RenditionReport, ServerControl, Tags};
 
 use super::ManifestError;
