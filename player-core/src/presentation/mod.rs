@@ -251,6 +251,11 @@ pub struct Rendition {
     pub protection: Vec<Protection>,
     /// Points inside segments at which decoding may begin (`Resync`).
     pub resyncs: Vec<Resync>,
+    /// Its segments may be asked for this much earlier than when they are whole (`@availabilityTimeOffset`); [`MediaTime::MAX`] for
+    /// all of them at once.
+    pub availability_time_offset: Option<MediaTime>,
+    /// Segments are not whole when they may be asked for: they come as they are made (`@availabilityTimeComplete` is false).
+    pub availability_incomplete: bool,
     /// Where its segments are.
     pub source: SegmentSource,
 }

@@ -469,7 +469,7 @@ impl Session {
         };
         let Presentation {
             protocol,
-            duration,
+            mut duration,
             periods,
             segment_table,
             warnings,
@@ -477,18 +477,28 @@ impl Session {
         } = *presentation;
         let mut refused: Vec<String> = Vec::new();
         let mut tracks: Vec<Track> = Vec::new();
-        for mut track in periods.into_iter().next().map(|p| p.tracks).unwrap_or_default() {
+        let period_count = periods.len();
+        let period = periods.into_iter().next().unwrap_or_default();
+        if period_count > 1 {
+            duration = period.duration.map(|d| period.start + d);
+        }
+        for mut track in period.tracks {
             if track.kind == TrackKind::Text || tracks.iter().any(|t| t.kind == track.kind) {
                 continue;
             }
+            let encrypted = !track.protection.is_empty();
             track.renditions.retain(|r| {
-                let mime = r.mime();
+                let mut mime = r.mime();
                 let readable = match &r.source {
                     SegmentSource::Index(index) => index.keys.is_empty(),
                     SegmentSource::Playlist(_) => true,
                     SegmentSource::Sidx(_) => false,
                 };
-                let fits = readable && supported.contains(&mime);
+                let mut fits = readable && supported.contains(&mime);
+                if encrypted || !r.protection.is_empty() {
+                    mime.push_str(" (encrypted, which this version does not play)");
+                    fits = false;
+                }
                 if !fits && !refused.contains(&mime) {
                     refused.push(mime);
                 }
@@ -554,6 +564,11 @@ impl Session {
                 .into_iter()
                 .map(|mime| format!("{mime} cannot be played here and is left out")),
         );
+        if period_count > 1 {
+            warnings.push(format!(
+                "only the first of {period_count} periods is played by this version"
+            ));
+        }
         cx.event(PlayerEvent::Loaded {
             protocol: protocol.name().into(),
             duration,

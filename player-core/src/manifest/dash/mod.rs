@@ -1,24 +1,110 @@
 //! MPEG-DASH (ISO/IEC 23009-1).
 //!
-//! Three steps: `xml` gives elements one at a time, within limits; `mpd` reads them into the elements' own terms, with what
-//! is inherited still apart; `resolve` applies inheritance and makes the presentation.
+//! Three steps: `xml` gives nodes one at a time, within limits; `tree` keeps the elements as they were written, so that [patches](Mpd::patch)
+//! and [remote elements](Mpd::insert_remote) can change any of them, but a `SegmentTimeline` as numbers; `resolve` works out what they
+//! mean: inheritance, base URLs, times.
 
-mod mpd;
+mod patch;
+mod remote;
 mod resolve;
-mod segments;
+pub mod schema;
+mod service;
+mod timeline;
+mod tree;
+mod values;
 mod xml;
 
-use super::ManifestError;
-use crate::presentation::Presentation;
+pub use patch::PatchOutcome;
+pub use remote::Remote;
+pub use service::{Operating, ServiceDescription};
+pub use timeline::{S, Timeline};
+pub use tree::Element;
 
-/// Reads an MPD that was fetched from `url`.
+use super::ManifestError;
+use crate::presentation::{Presentation, Warning};
+
+/// Reads an MPD that was fetched from `url`. Remote elements are not fetched: where they have content of their own, that is taken.
 ///
 /// # Errors
 /// If nothing in it can be played.
 pub fn parse(text: &str, url: &str) -> Result<Presentation, ManifestError> {
-    let mut warnings = Vec::new();
-    let mpd = mpd::read(text, &mut warnings)?;
-    resolve::presentation(&mpd, url, warnings)
+    Mpd::parse(text, url)?.presentation()
+}
+
+/// An MPD that can be brought up to date.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mpd {
+    root: Element,
+    url: String,
+    remotes: remote::Remotes,
+    warnings: Vec<Warning>,
+}
+
+impl Mpd {
+    /// Reads an MPD that was fetched from `url`.
+    ///
+    /// # Errors
+    /// If it is no MPD, no well-formed XML, or beyond a limit.
+    pub fn parse(text: &str, url: &str) -> Result<Self, ManifestError> {
+        let mut mpd = Self {
+            root: read(text)?,
+            url: url.to_owned(),
+            remotes: remote::Remotes::default(),
+            warnings: Vec::new(),
+        };
+        mpd.tidy();
+        Ok(mpd)
+    }
+
+    /// Takes a whole new text, fetched from `url`, in the place of the old one. Remote elements that both have are not to be fetched
+    /// again.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; nothing has changed then.
+    pub fn refresh(&mut self, text: &str, url: &str) -> Result<(), ManifestError> {
+        self.root = read(text)?;
+        url.clone_into(&mut self.url);
+        self.warnings.clear();
+        self.insert_known();
+        Ok(())
+    }
+
+    /// What it describes.
+    ///
+    /// # Errors
+    /// If nothing in it can be played.
+    pub fn presentation(&self) -> Result<Presentation, ManifestError> {
+        resolve::presentation(self)
+    }
+
+    /// The `MPD` element.
+    pub fn root(&self) -> &Element {
+        &self.root
+    }
+
+    /// Where it was fetched from.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// It may change (`@type` is `dynamic`).
+    pub fn is_dynamic(&self) -> bool {
+        self.root.is("type", "dynamic")
+    }
+
+    /// Its service descriptions, those of its periods last.
+    pub fn service_descriptions(&self) -> Vec<ServiceDescription> {
+        service::descriptions(&self.root)
+    }
+}
+
+fn read(text: &str) -> Result<Element, ManifestError> {
+    let root = tree::document(text)?;
+    if root.name() == "MPD" {
+        return Ok(root);
+    }
+    let name: String = root.name().chars().take(40).collect();
+    Err(ManifestError::NotAManifest(format!("<{name}>")))
 }
 
 #[cfg(test)]

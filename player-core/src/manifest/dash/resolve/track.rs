@@ -1,0 +1,350 @@
+//! Adaptation sets and representations become tracks and renditions.
+
+use std::borrow::Cow;
+
+use super::super::Mpd;
+use super::super::tree::Element;
+use super::super::values;
+use super::base::Bases;
+use super::periods::Times;
+use super::segments::{self, Of, Segments};
+use super::{Notes, descriptors, events, protection};
+use crate::input::TrackKind;
+use crate::manifest::datetime;
+use crate::presentation::{
+    ImageTrack, Period, Preselection, Protection, ReferenceTime, Rendition, Resync, Track, kind_of_codec,
+};
+use crate::time::{Bitrate, MediaTime};
+
+/// What a set holds.
+#[derive(Clone, Copy, PartialEq)]
+enum Content {
+    Image,
+    Media(TrackKind),
+}
+
+/// A set that is being read.
+struct Set<'a> {
+    mpd: &'a Mpd,
+    period: &'a Element,
+    element: &'a Element,
+    bases: Bases,
+    times: Times,
+    track: Track,
+    images: Vec<ImageTrack>,
+    protection: Vec<Protection>,
+}
+
+/// Reads the sets of a period into it.
+pub(super) fn all(
+    mpd: &Mpd,
+    element: &Element,
+    bases: &Bases,
+    times: Times,
+    period: &mut Period,
+    notes: &mut Notes,
+) {
+    for (i, set) in element.named("AdaptationSet").enumerate() {
+        let mut reader = Set {
+            mpd,
+            period: element,
+            element: set,
+            bases: bases.under(set),
+            times,
+            track: Track {
+                id: id_of(set, "set-", i),
+                ..Track::default()
+            },
+            images: Vec::new(),
+            protection: protection::read(mpd, element, set, &[]),
+        };
+        if let Err(reason) = reader.read(notes) {
+            notes.skip(set.line(), "an AdaptationSet", &reason);
+            continue;
+        }
+        period.thumbnails.append(&mut reader.images);
+        let track = reader.track;
+        if track.renditions.is_empty() {
+            continue;
+        }
+        if descriptors::is_trick_mode(set) {
+            period.trick_play.push(track);
+            continue;
+        }
+        if track.kind == TrackKind::Video {
+            descriptors::captions(set, &mut period.captions);
+        }
+        period.tracks.push(track);
+    }
+    // The first of each kind is the default one.
+    period
+        .tracks
+        .sort_by_key(|t| (core::cmp::Reverse(t.priority), !t.default));
+    period.thumbnails.sort_by_key(|t| (t.width, t.bandwidth));
+    let ids: Vec<&str> = period.tracks.iter().map(|t| &*t.id).collect();
+    period.preselections = preselections(element, &ids);
+}
+
+/// An id that stays the same as long as the order does.
+fn id_of(element: &Element, prefix: &str, i: usize) -> String {
+    let id = element.string("id");
+    if id.is_empty() { format!("{prefix}{i}") } else { id }
+}
+
+impl Set<'_> {
+    fn read(&mut self, notes: &mut Notes) -> Result<(), String> {
+        let set = self.element;
+        if let Some(scheme) = descriptors::unknown_essential(set).next() {
+            return Err(format!("its EssentialProperty \"{scheme}\" is not known"));
+        }
+        let mut reason = "it has no Representation".to_owned();
+        let mut kind = None;
+        for (i, representation) in set.named("Representation").enumerate() {
+            match self.representation(representation, i, &mut kind) {
+                Ok(None) => {}
+                Ok(Some(odd)) => notes.warn(representation.line(), odd.to_owned()),
+                Err(why) => {
+                    notes.warn(
+                        representation.line(),
+                        format!(
+                            "Representation \"{}\" is skipped: {why}",
+                            representation.string("id")
+                        ),
+                    );
+                    reason = why;
+                }
+            }
+        }
+        let Some(kind) = kind else {
+            return if self.images.is_empty() {
+                Err(reason)
+            } else {
+                Ok(())
+            };
+        };
+        self.describe(kind);
+        Ok(())
+    }
+
+    /// What the whole set says of itself.
+    fn describe(&mut self, kind: TrackKind) {
+        let (set, track) = (self.element, &mut self.track);
+        track.kind = kind;
+        let component = set.child("ContentComponent");
+        track.language = set
+            .attribute("lang")
+            .or_else(|| component?.attribute("lang"))
+            .map_or_else(String::new, Cow::into_owned);
+        track.labels = labels(set).collect();
+        track.label = track.labels.first().map_or_else(String::new, |(_, l)| l.clone());
+        // Only what has a language is a label in another one.
+        track.labels.retain(|(language, _)| !language.is_empty());
+        descriptors::roles(set, &mut track.roles);
+        if let Some(component) = component {
+            descriptors::roles(component, &mut track.roles);
+        }
+        let has = |role: &str| track.roles.iter().any(|r| r == role);
+        (track.default, track.forced) = (has("main"), has("forced-subtitle") || has("forced_subtitle"));
+        track.autoselect = true;
+        track.accessibility = set
+            .named("Accessibility")
+            .map(descriptors::scheme_and_value)
+            .collect();
+        track.switches_with = descriptors::property(set, descriptors::SWITCHING)
+            .flat_map(|ids| {
+                let ids: Vec<String> = ids.split([',', ' ']).map(|id| id.trim().to_owned()).collect();
+                ids
+            })
+            .filter(|id| !id.is_empty())
+            .collect();
+        track.priority = set.u32("selectionPriority").unwrap_or(1);
+        track.protection = core::mem::take(&mut self.protection);
+        events::inband(set, &mut track.inband_events);
+        track.renditions.sort_by_key(|r| r.bandwidth);
+    }
+
+    /// Reads a representation; says what is odd about it.
+    fn representation(
+        &mut self,
+        element: &Element,
+        i: usize,
+        kind: &mut Option<TrackKind>,
+    ) -> Result<Option<&'static str>, String> {
+        let set = self.element;
+        // What the set says holds for what the representation does not say (5.3.7).
+        let common = |name: &'static str| element.attribute(name).or_else(|| set.attribute(name));
+        let string = |name| common(name).map_or_else(String::new, Cow::into_owned);
+        let number = |name| common(name).and_then(|v| v.parse().ok()).unwrap_or(0_u32);
+        let (container, codecs) = (string("mimeType"), string("codecs"));
+        let content =
+            content(set, &container, &codecs).ok_or("it is neither video nor audio nor text nor image")?;
+        if let Some(scheme) = descriptors::unknown_essential(element).next() {
+            return Err(format!("its EssentialProperty \"{scheme}\" is not known"));
+        }
+        if element.attribute("dependencyId").is_some() {
+            return Err("it only adds to another Representation (dependencyId)".into());
+        }
+        let bandwidth = element.u64("bandwidth").unwrap_or(0);
+        if bandwidth == 0 && content != Content::Image {
+            return Err("it has no bandwidth".into());
+        }
+        let id = id_of(element, "representation-", i);
+        let bases = self.bases.under(element);
+        let segments = segments::segments(&Of {
+            levels: [element, set, self.period],
+            bases: &bases,
+            id: &element.attribute("id").unwrap_or_default(),
+            bandwidth,
+            times: self.times,
+            is_text: content == Content::Media(TrackKind::Text),
+        })?;
+        let bandwidth = Bitrate::from_bps(bandwidth);
+        let this = match content {
+            Content::Media(kind) => kind,
+            Content::Image => {
+                self.images.push(ImageTrack {
+                    id,
+                    container,
+                    bandwidth,
+                    width: number("width"),
+                    height: number("height"),
+                    tiles: descriptors::tiles(element)
+                        .or_else(|| descriptors::tiles(set))
+                        .unwrap_or((1, 1)),
+                    source: segments.source,
+                });
+                return Ok(segments.odd);
+            }
+        };
+        if *kind.get_or_insert(this) != this {
+            return Err("it is of another kind than the first of its set".into());
+        }
+        if self.track.channels.is_empty() {
+            self.track.channels = descriptors::channels(element)
+                .or_else(|| descriptors::channels(set))
+                .unwrap_or_default();
+        }
+        events::inband(element, &mut self.track.inband_events);
+        self.reference_times(element, &segments);
+        let range = descriptors::video_range(element).or_else(|| descriptors::video_range(set));
+        let rank = element.u32("qualityRanking");
+        let resyncs = |of: &Element| -> Vec<Resync> {
+            let all = of.named("Resync");
+            all.map(|resync| read_resync(resync, segments.timescale, bandwidth))
+                .collect()
+        };
+        let mut points = resyncs(element);
+        if points.is_empty() {
+            points = resyncs(set);
+        }
+        self.track.renditions.push(Rendition {
+            id,
+            bandwidth,
+            // Lower ranks are better (5.3.5.2).
+            score: rank.map(|rank| -f64::from(rank)),
+            container: if container.is_empty() {
+                format!("{}/mp4", this.name())
+            } else {
+                container
+            },
+            codecs,
+            supplemental_codecs: string("scte214:supplementalCodecs"),
+            width: number("width"),
+            height: number("height"),
+            frame_rate: common("frameRate")
+                .and_then(|rate| values::frame_rate(&rate))
+                .unwrap_or(0.0),
+            video_range: range.unwrap_or_default().to_owned(),
+            locations: bases.alternatives(),
+            protection: protection::read(self.mpd, self.period, element, &self.protection),
+            resyncs: points,
+            availability_time_offset: segments.time_offset,
+            availability_incomplete: !segments.complete,
+            source: segments.source,
+            ..Rendition::default()
+        });
+        Ok(segments.odd)
+    }
+
+    /// `ProducerReferenceTime` of the representation, or of its set (5.12).
+    fn reference_times(&mut self, representation: &Element, segments: &Segments) {
+        let name = "ProducerReferenceTime";
+        for time in representation.named(name).chain(self.element.named(name)) {
+            let id = time.string("id");
+            let known = self.track.reference_times.iter().any(|t| t.id == id);
+            let wall = time.attribute("wallClockTime").and_then(|w| datetime::parse(&w));
+            let ticks = time.u64("presentationTime").and_then(|t| i64::try_from(t).ok());
+            // An application's clock (`@type="application"`) is none that a player can compare with.
+            if let (Some(wall), Some(ticks), false) = (wall, ticks, known || time.is("type", "application")) {
+                let ticks = ticks.saturating_sub(segments.offset);
+                self.track.reference_times.push(ReferenceTime {
+                    id,
+                    captured: time.is("type", "captured"),
+                    inband: time.flag("inband").unwrap_or(false),
+                    media: self.times.start + MediaTime::from_ticks(ticks, segments.timescale),
+                    wall,
+                });
+            }
+        }
+    }
+}
+
+fn read_resync(element: &Element, timescale: u32, bandwidth: Bitrate) -> Resync {
+    // Byte distances are given as seconds at the declared bitrate (5.3.13).
+    let bytes = |name| {
+        let seconds = element.f64(name).filter(|s| *s >= 0.0)?;
+        Some((seconds * bandwidth.as_f64() / 8.0) as u64)
+    };
+    Resync {
+        sap_type: element
+            .u32("type")
+            .and_then(|t| u8::try_from(t).ok())
+            .unwrap_or(0),
+        interval: MediaTime::from_ticks(i64::from(element.u32("dT").unwrap_or(0)), timescale),
+        bytes: bytes("dImax").map(|max| (bytes("dImin").unwrap_or(0), max)),
+        marker: element.flag("marker").unwrap_or(false),
+    }
+}
+
+fn labels(element: &Element) -> impl Iterator<Item = (String, String)> + '_ {
+    element
+        .named("Label")
+        .map(|label| (label.string("lang"), label.text().to_owned()))
+}
+
+fn content(set: &Element, mime: &str, codecs: &str) -> Option<Content> {
+    let declared = set
+        .attribute("contentType")
+        .or_else(|| set.child("ContentComponent")?.attribute("contentType"));
+    let of_mime = mime.split('/').next().unwrap_or_default();
+    Some(match declared.as_deref().unwrap_or(of_mime) {
+        "video" => Content::Media(TrackKind::Video),
+        "audio" => Content::Media(TrackKind::Audio),
+        "text" => Content::Media(TrackKind::Text),
+        "image" => Content::Image,
+        "application" if mime == "application/ttml+xml" => Content::Media(TrackKind::Text),
+        _ => Content::Media(codecs.split(',').find_map(kind_of_codec)?),
+    })
+}
+
+/// `Preselection` elements: the sets that they name must be there.
+fn preselections(period: &Element, tracks: &[&str]) -> Vec<Preselection> {
+    period
+        .named("Preselection")
+        .filter(|element| descriptors::unknown_essential(element).next().is_none())
+        .filter_map(|element| {
+            let components = element.string("preselectionComponents");
+            let ids: Vec<String> = components.split_ascii_whitespace().map(str::to_owned).collect();
+            let known = !ids.is_empty() && ids.iter().all(|id| tracks.contains(&&**id));
+            known.then(|| Preselection {
+                id: element
+                    .attribute("id")
+                    .map_or_else(|| "1".to_owned(), Cow::into_owned),
+                tracks: ids,
+                language: element.string("lang"),
+                label: labels(element).next().map(|(_, label)| label).unwrap_or_default(),
+                codecs: element.string("codecs"),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,183 @@
+//! Values of attributes.
+
+use crate::time::{ByteRange, MediaTime};
+
+/// An `xs:duration`; `None` if it is malformed, negative, or beyond about a century. A year counts 365 days and a month 30.
+pub(super) fn duration(text: &str) -> Option<MediaTime> {
+    let rest = text.trim().strip_prefix('P')?;
+    let (date, time) = rest.split_once('T').unwrap_or((rest, ""));
+    let mut us: u64 = 0;
+    let date_units: &[(u8, u64)] = &[
+        (b'Y', 31_536_000),
+        (b'M', 2_592_000),
+        (b'W', 604_800),
+        (b'D', 86_400),
+    ];
+    let time_units: &[(u8, u64)] = &[(b'H', 3600), (b'M', 60), (b'S', 1)];
+    for (mut rest, units) in [(date, date_units), (time, time_units)] {
+        while !rest.is_empty() {
+            let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+            let (number, tail) = rest.split_at(end);
+            let unit = tail.bytes().next()?;
+            let (_, seconds) = units.iter().find(|(u, _)| *u == unit)?;
+            us = us.checked_add(micros(number)?.checked_mul(*seconds)?)?;
+            rest = tail.get(1..)?;
+        }
+    }
+    let us = i64::try_from(us).ok().filter(|us| *us < 3_200_000_000_000_000)?;
+    Some(MediaTime::from_micros(us))
+}
+
+/// A decimal number, in millionths, rounded to the nearest.
+fn micros(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let mut digits = fraction.bytes().map(|b| u64::from(b - b'0'));
+    let millionths = (0..6).fold(0, |sum, _| sum * 10 + digits.next().unwrap_or(0));
+    let round = u64::from(digits.next().is_some_and(|d| d >= 5));
+    whole.checked_mul(1_000_000)?.checked_add(millionths + round)
+}
+
+/// `first-last`, both inclusive.
+pub(super) fn byte_range(text: &str) -> Option<ByteRange> {
+    let (first, last) = text.split_once('-')?;
+    let (first, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    let length = last.checked_sub(first)?.checked_add(1)?;
+    Some(ByteRange {
+        offset: first,
+        length,
+    })
+}
+
+/// `30`, `30000/1001`.
+pub(super) fn frame_rate(text: &str) -> Option<f64> {
+    let value = match text.split_once('/') {
+        Some((n, d)) => n.trim().parse::<f64>().ok()? / d.trim().parse::<f64>().ok()?,
+        None => text.parse().ok()?,
+    };
+    (value.is_finite() && value > 0.0).then_some(value)
+}
+
+/// Seconds, as `@availabilityTimeOffset` writes them: `INF` is later than everything.
+pub(super) fn seconds(text: &str) -> Option<MediaTime> {
+    if matches!(text, "INF" | "+INF") {
+        return Some(MediaTime::MAX);
+    }
+    let seconds: f64 = text.parse().ok()?;
+    seconds.is_finite().then(|| MediaTime::from_secs_f64(seconds))
+}
+
+/// A UUID, hyphens or not.
+pub(super) fn key_id(text: &str) -> Option<[u8; 16]> {
+    let mut out = [0; 16];
+    let mut digits = text.chars().filter(|c| *c != '-').map(|c| c.to_digit(16));
+    for byte in &mut out {
+        *byte = (digits.next()?? * 16 + digits.next()??) as u8;
+    }
+    digits.next().is_none().then_some(out)
+}
+
+/// Base64 (RFC 4648) of up to `most` bytes; spaces and missing padding do not matter.
+pub(super) fn base64(text: &str, most: usize) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for b in text.bytes() {
+        let digit = match b {
+            b'A'..=b'Z' => b - b'A',
+            b'a'..=b'z' => b - b'a' + 26,
+            b'0'..=b'9' => b - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            b'=' | b' ' | b'\n' | b'\r' | b'\t' => continue,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(digit)) & 0xff_ffff;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+        if out.len() > most {
+            return None;
+        }
+    }
+    (!out.is_empty()).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let us = |text| duration(text).map(MediaTime::as_micros);
+        assert_eq!(us("PT1H2M3.5S"), Some(3_723_500_000));
+        assert_eq!(us("P1DT0.001S"), Some(86_400_001_000));
+        assert_eq!(
+            us("P1Y1M1W"),
+            Some((31_536_000 + 2_592_000 + 604_800) * 1_000_000)
+        );
+        assert_eq!(us("PT0.0333333333S"), Some(33_333));
+        assert_eq!(us("PT.5S"), Some(500_000));
+        assert_eq!(us("PT1.9999999S"), Some(2_000_000));
+        for bad in [
+            "",
+            "PT1E30S",
+            "-PT1S",
+            "PT99999999999999S",
+            "P1H",
+            "PTS",
+            "1S",
+            "PT1",
+            "PT1.1.1S",
+            "PT-1S",
+            "PT99999999999999999999999S",
+            "P999999Y",
+        ] {
+            assert_eq!(duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn ranges_and_rates() {
+        assert_eq!(
+            byte_range("0-99"),
+            Some(ByteRange {
+                offset: 0,
+                length: 100
+            })
+        );
+        assert_eq!(byte_range("5-4"), None);
+        assert_eq!(byte_range("0-18446744073709551615"), None);
+        assert_eq!(
+            frame_rate("30000/1001").map(|f| (f * 1000.0) as u32),
+            Some(29_970)
+        );
+        assert_eq!(frame_rate("1/0"), None);
+        assert_eq!(seconds("INF"), Some(MediaTime::MAX));
+        assert_eq!(seconds("-0.5"), Some(MediaTime::from_millis(-500)));
+        assert_eq!(seconds("nan"), None);
+    }
+
+    #[test]
+    fn keys_and_boxes() {
+        let kid = key_id("00112233-4455-6677-8899-AABBccddeeff");
+        assert_eq!(kid.map(|k| (k[0], k[1], k[15])), Some((0, 0x11, 0xff)));
+        assert_eq!(kid, key_id("00112233445566778899aabbccddeeff"));
+        for bad in [
+            "",
+            "0011",
+            "00112233445566778899aabbccddeeff00",
+            "zz112233445566778899aabbccddeeff",
+        ] {
+            assert_eq!(key_id(bad), None, "{bad}");
+        }
+        assert_eq!(base64("aGVsbG8=", 64).as_deref(), Some(&b"hello"[..]));
+        assert_eq!(base64(" aGVs\n bG8h ", 64).as_deref(), Some(&b"hello!"[..]));
+        assert_eq!(base64("aGVsbG8=", 4), None);
+        assert_eq!(base64("a*", 64), None);
+    }
+}
