@@ -9,6 +9,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use player_core::manifest;
+use player_core::manifest::hls::MediaPlaylist;
 
 const URL: &str = "https://cdn.example.com/live/channel/manifest";
 
@@ -24,9 +25,8 @@ fn first_read(criterion: &mut Criterion) {
     ] {
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function(name, |bencher| {
-            bencher.iter_with_large_drop(|| {
-                manifest::parse_media_playlist(black_box(text.as_bytes()), URL).unwrap()
-            });
+            bencher
+                .iter_with_large_drop(|| MediaPlaylist::read(black_box(text.as_bytes()), URL, None).unwrap());
         });
     }
     let text = inputs::mpd_with_timelines(0);

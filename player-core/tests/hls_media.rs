@@ -14,7 +14,7 @@ use proptest::prelude::*;
 const URL: &str = "https://h/v/720p.m3u8";
 
 fn read(text: &str) -> Result<MediaPlaylist, ManifestError> {
-    MediaPlaylist::read(text.as_bytes(), URL)
+    MediaPlaylist::read(text.as_bytes(), URL, None)
 }
 
 fn segments(playlist: &MediaPlaylist) -> Vec<Segment> {

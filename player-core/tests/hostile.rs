@@ -209,7 +209,7 @@ proptest! {
         let _ = manifest::parse(text.as_bytes(), "https://h/m");
         let (before, after) = TABLE.split_at(line * TABLE.len() / 6);
         let _ = manifest::table::parse(format!("{before}{text}{after}").as_bytes(), "https://h/m");
-        let _ = manifest::parse_media_playlist(text.as_bytes(), "https://h/m");
+        let _ = manifest::hls::MediaPlaylist::read(text.as_bytes(), "https://h/m", None);
     }
 
     #[test]

@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use player_core::manifest::parse_media_playlist;
+use player_core::manifest::hls::MediaPlaylist;
 
 fuzz_target!(|text: &[u8]| {
-    let Ok(playlist) = parse_media_playlist(text, "https://host.example/a/media.m3u8") else { return };
+    let Ok(playlist) = MediaPlaylist::read(text, "https://host.example/a/media.m3u8", None) else { return };
     let mut end = playlist.index.start();
     for position in 0..playlist.index.len() {
         let segment = playlist.index.get(position).expect("it is within the list");

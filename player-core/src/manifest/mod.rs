@@ -76,14 +76,6 @@ pub fn parse(bytes: &[u8], url: &str) -> Result<Presentation, ManifestError> {
     }
 }
 
-/// Reads a media playlist that was fetched from `url`, for a rendition of a presentation.
-///
-/// # Errors
-/// If it is no media playlist or lists no segment.
-pub fn parse_media_playlist(bytes: &[u8], url: &str) -> Result<hls::MediaPlaylist, ManifestError> {
-    hls::MediaPlaylist::read(bytes, url)
-}
-
 fn as_text(bytes: &[u8]) -> Result<&str, ManifestError> {
     let text = core::str::from_utf8(bytes).map_err(|_| ManifestError::Encoding)?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))

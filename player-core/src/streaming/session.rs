@@ -11,6 +11,7 @@ use super::requests::{Attempt, Job, Outcome, Purpose, Requests};
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{Host, Input, Load, MediaState, TrackKind};
 use crate::manifest;
+use crate::manifest::hls::MediaPlaylist;
 use crate::output::{Limit, Output, PlayerEvent, RenditionInfo, Stats};
 use crate::presentation::{Presentation, Resource, SegmentSource, Track};
 use crate::telemetry::schema::{Event, PlaybackState, RebufferCause, Rung};
@@ -42,6 +43,8 @@ pub(crate) struct Session {
     limited_by: Vec<Limit>,
     highest: Option<usize>,
     /// The segment table, until it is asked for.
+    /// Of the multivariant playlist, for its media playlists.
+    variables: Vec<(String, String)>,
     table: Option<Resource>,
     source_open: bool,
     /// Where the playhead should start, until the element has been told.
@@ -87,6 +90,7 @@ impl Session {
             limited_by: Vec::new(),
             highest: None,
             table: None,
+            variables: Vec::new(),
             source_open: false,
             start,
             duration: None,
@@ -472,6 +476,7 @@ impl Session {
             mut duration,
             periods,
             segment_table,
+            variables,
             warnings,
             ..
         } = *presentation;
@@ -534,6 +539,7 @@ impl Session {
             );
             return self.fail(cx, error(ErrorKind::Unsupported, message));
         }
+        self.variables = variables;
         self.table = segment_table.map(|url| Resource { url, range: None });
         self.duration = duration;
         let position = self.playhead.position(cx.now);
@@ -588,7 +594,7 @@ impl Session {
         attempt: &Attempt,
         body: &[u8],
     ) {
-        let playlist = match manifest::parse_media_playlist(body, &attempt.url) {
+        let playlist = match MediaPlaylist::read(body, &attempt.url, Some(&self.variables)) {
             Ok(playlist) => {
                 let lacking = if !playlist.ended() {
                     "a live playlist"

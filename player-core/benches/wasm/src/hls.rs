@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "raw exports")]
 
 use player_core::manifest;
+use player_core::manifest::hls::MediaPlaylist;
 
 use crate::{KEPT, Kept, URL, keep, text};
 
@@ -13,7 +14,7 @@ use crate::{KEPT, Kept, URL, keep, text};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn read_hls(start: *mut u8, length: usize) -> u32 {
     let text = unsafe { text(start, length) };
-    keep(manifest::parse_media_playlist(&text, URL).map(Kept::Playlist))
+    keep(MediaPlaylist::read(&text, URL, None).map(Kept::Playlist))
 }
 
 /// Reads a newer text of the media playlist that is kept.
@@ -24,7 +25,11 @@ pub unsafe extern "C" fn read_hls(start: *mut u8, length: usize) -> u32 {
 pub unsafe extern "C" fn refresh_hls(start: *mut u8, length: usize) -> u32 {
     let text = unsafe { text(start, length) };
     KEPT.with_borrow_mut(|kept| match kept {
-        Kept::Playlist(playlist) => u32::from(playlist.refresh(&text, URL).is_ok_and(|refreshed| !refreshed.discontinued)),
+        Kept::Playlist(playlist) => u32::from(
+            playlist
+                .refresh(&text, URL)
+                .is_ok_and(|refreshed| !refreshed.discontinued),
+        ),
         _ => 0,
     })
 }

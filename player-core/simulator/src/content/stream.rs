@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use player_core::MediaTime;
 use player_core::input::TrackKind;
+use player_core::manifest::hls::MediaPlaylist;
 use player_core::manifest::table::{self, SegmentTable};
 use player_core::manifest::{self, MAX_BYTES, MAX_ENTRIES, ManifestError};
 use player_core::presentation::{Rendition, SegmentIndex, SegmentSource};
@@ -119,7 +120,8 @@ impl Reader<'_> {
             .map(|url| self.table(&url))
             .transpose()?;
         let columns = video.renditions.iter();
-        let columns = columns.map(|rendition| self.column(rendition, table.as_ref()));
+        let columns =
+            columns.map(|rendition| self.column(rendition, table.as_ref(), &presentation.variables));
         let mut columns = columns.collect::<Result<Vec<_>, _>>()?;
         columns.sort_by(|a, b| a.kbps.total_cmp(&b.kbps));
         self.check_aligned(&columns)?;
@@ -153,12 +155,17 @@ impl Reader<'_> {
         table::parse(&bytes, url).map_err(|source| no_manifest(&path, source))
     }
 
-    fn column(&self, rendition: &Rendition, table: Option<&SegmentTable>) -> Result<Column, ContentError> {
+    fn column(
+        &self,
+        rendition: &Rendition,
+        table: Option<&SegmentTable>,
+        variables: &[(String, String)],
+    ) -> Result<Column, ContentError> {
         let playlist;
         let index = match &rendition.source {
             SegmentSource::Index(index) => index,
             SegmentSource::Playlist(url) => {
-                playlist = self.playlist(url)?;
+                playlist = self.playlist(url, variables)?;
                 &playlist
             }
             SegmentSource::Sidx(source) => {
@@ -204,11 +211,11 @@ impl Reader<'_> {
         Ok(column)
     }
 
-    fn playlist(&self, url: &str) -> Result<SegmentIndex, ContentError> {
+    fn playlist(&self, url: &str, variables: &[(String, String)]) -> Result<SegmentIndex, ContentError> {
         let path = self.path_of(url)?;
         let bytes = read_manifest(&path).map_err(|source| self.missing(&path, source))?;
         let playlist =
-            manifest::parse_media_playlist(&bytes, url).map_err(|source| no_manifest(&path, source))?;
+            MediaPlaylist::read(&bytes, url, Some(variables)).map_err(|source| no_manifest(&path, source))?;
         if playlist.ended() {
             Ok(playlist.index)
         } else {

@@ -41,7 +41,7 @@ pub enum Origin {
 }
 
 /// The variables of a playlist, in the order of their definition.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Variables {
     list: Vec<Definition>,
     bytes: usize,

@@ -24,6 +24,8 @@ pub struct MediaPlaylist {
     pub warnings: Vec<Warning>,
     /// Where it was fetched from.
     url: String,
+    /// Variables of the multivariant playlist that led to it.
+    imported: Option<Vec<(String, String)>>,
     marks: Marks,
 }
 
@@ -79,11 +81,15 @@ const CHANGING: i64 = 4;
 const USUAL_TARGET: MediaTime = MediaTime::from_millis(10_000);
 
 impl MediaPlaylist {
-    /// Reads a playlist that was fetched from `url`.
+    /// Reads a playlist that was fetched from `url`. `imported` are the variables of the multivariant playlist that led to it.
     ///
     /// # Errors
     /// If it is no media playlist, lists no segment, or is a delta update.
-    pub fn read(bytes: &[u8], url: &str) -> Result<Self, ManifestError> {
+    pub fn read(
+        bytes: &[u8],
+        url: &str,
+        imported: Option<&[(String, String)]>,
+    ) -> Result<Self, ManifestError> {
         let text = playlist(bytes)?;
         let mut playlist = Self {
             index: SegmentIndex::of_list(url, MediaTime::ZERO),
@@ -92,9 +98,10 @@ impl MediaPlaylist {
             parts: Vec::new(),
             warnings: Vec::new(),
             url: url.to_owned(),
+            imported: imported.map(<[_]>::to_vec),
             marks: Marks::default(),
         };
-        let mut reader = Reader::new(text, url, false);
+        let mut reader = Reader::new(text, url, imported, false);
         let first = reader.next_segment()?;
         playlist.index.set_first_number(reader.tags.media_sequence);
         playlist.marks.number = reader.tags.media_sequence;
@@ -112,7 +119,7 @@ impl MediaPlaylist {
             *self = playlist;
             return Ok(refreshed);
         }
-        let mut playlist = Self::read(bytes, url)?;
+        let mut playlist = Self::read(bytes, url, self.imported.as_deref())?;
         let start = self.start_of(&playlist);
         playlist.index.shift(start);
         for part in &mut playlist.parts {
@@ -145,7 +152,7 @@ impl MediaPlaylist {
 
     /// This playlist with what a text adds to it; nothing if it is not continued by it.
     fn continued(&self, text: &[u8], url: &str) -> Result<Option<(Self, Refreshed)>, ManifestError> {
-        let mut reader = Reader::new(text, url, false);
+        let mut reader = Reader::new(text, url, self.imported.as_deref(), false);
         reader.continues(&self.index);
         let Some(mut first) = reader.next_segment()? else {
             return Ok(None);
@@ -296,7 +303,7 @@ impl MediaPlaylist {
             if self.container.is_empty() {
                 self.container = match segment.init {
                     Some(_) => "video/mp4",
-                    None => container_of(segment.uri),
+                    None => container_of(&segment.uri),
                 };
             }
             let context = context(&segment);
@@ -308,7 +315,7 @@ impl MediaPlaylist {
                 wall,
                 ..
             } = segment;
-            self.index.push(duration, uri, range, gap, wall, context);
+            self.index.push(duration, &uri, range, gap, wall, context);
             let number = segment.number + 1;
             if (number - self.marks.number).is_multiple_of(BLOCK) {
                 let block = text.get(block_at..reader.offset()).unwrap_or_default();
@@ -340,9 +347,7 @@ impl MediaPlaylist {
             .retain(|part| skipped.contains(&part.number) && part.start >= changing);
         if reader.saw_parts() && !reader.tags.ended {
             let (at, place) = settled.copied().unwrap_or(begin);
-            let mut again = Reader::new(text, reader.base(), true);
-            again.jump(at, place);
-            again.tags.part_target = reader.tags.part_target;
+            let mut again = reader.again(at, place);
             while let Some(item) = again.next()? {
                 if let Item::Part(part) = item {
                     self.add_part(&part, again.base(), changing);
@@ -364,7 +369,7 @@ impl MediaPlaylist {
         if part.start < since {
             return;
         }
-        if let Ok(url) = url::resolve(base, part.uri) {
+        if let Ok(url) = url::resolve(base, &part.uri) {
             self.parts.push(Part {
                 number: part.number,
                 index: part.index,

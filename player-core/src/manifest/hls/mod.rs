@@ -26,17 +26,9 @@ pub fn parse(text: &str, url: &str) -> Result<Presentation, ManifestError> {
     if lexer::lines(text)
         .any(|line| line.text.starts_with("#EXTINF") || line.text.starts_with("#EXT-X-TARGETDURATION"))
     {
-        return Ok(alone(parse_media(text, url)?));
+        return Ok(alone(MediaPlaylist::read(text.as_bytes(), url, None)?));
     }
     multivariant::parse(text, url)
-}
-
-/// Reads a media playlist that was fetched from `url`.
-///
-/// # Errors
-/// If it is no media playlist or lists no segment.
-pub fn parse_media(text: &str, url: &str) -> Result<MediaPlaylist, ManifestError> {
-    MediaPlaylist::read(text.as_bytes(), url)
 }
 
 /// The presentation of a media playlist without a multivariant one: nothing is declared of its codecs.

@@ -3,16 +3,19 @@
 //! A [`Reader`] borrows the text and copies nothing of it; what concerns the whole playlist gathers in [`Reader::tags`]. The engine
 //! makes its index of it, and reports say everything that it read.
 
+use std::borrow::Cow;
+
 use memchr::{memchr_iter, memchr2};
 
+use super::define::Variables;
+use super::key::{self, Key};
 use super::lexer::{attributes, byte_range, seconds};
+use super::warnings::{MAX_WARNINGS, Warnings};
 use crate::manifest::{MAX_ENTRIES, MAX_LINE, ManifestError, datetime};
 use crate::presentation::{DateRange, Protection, Resource, SegmentIndex, Warning};
 use crate::time::{ByteRange, MediaTime, WallTime};
 use crate::url;
 
-/// The most warnings that are kept.
-const MAX_WARNINGS: usize = 100;
 /// The most date ranges, rendition reports and definitions, each.
 const MAX_TAGS: usize = 10_000;
 
@@ -42,8 +45,8 @@ pub enum Item<'a> {
 pub struct MediaSegment<'a> {
     /// Media sequence number.
     pub number: u64,
-    /// As written; empty if it cannot be resolved.
-    pub uri: &'a str,
+    /// With its variables replaced; empty if it cannot be resolved.
+    pub uri: Cow<'a, str>,
     /// Where it starts, from the start of the first one.
     pub start: MediaTime,
     /// Its duration.
@@ -79,8 +82,8 @@ pub struct Part<'a> {
     pub number: u64,
     /// Its place in the segment, from 0.
     pub index: usize,
-    /// As written.
-    pub uri: &'a str,
+    /// With its variables replaced.
+    pub uri: Cow<'a, str>,
     /// Where it starts, from the start of the first segment.
     pub start: MediaTime,
     /// Its duration.
@@ -205,6 +208,8 @@ pub struct Reader<'a> {
     bytes: &'a [u8],
     base: &'a str,
     at: usize,
+    imported: Option<&'a [(String, String)]>,
+    variables: Variables,
     wants_parts: bool,
     /// The version before, for what a delta update skips.
     before: Option<&'a SegmentIndex>,
@@ -232,7 +237,7 @@ struct Next<'a> {
     tiles: &'a str,
     parts: usize,
     parts_s: MediaTime,
-    part_range: Option<(&'a str, u64)>,
+    part_range: Option<(String, u64)>,
     /// Resource of the last byte range; nothing if it was read before.
     ranged: Option<&'a str>,
 }
@@ -252,7 +257,13 @@ impl Place {
 
 impl<'a> Reader<'a> {
     /// Reads a media playlist that was fetched from `base`. Parts are passed over unless they are wanted.
-    pub fn new(bytes: &'a [u8], base: &'a str, wants_parts: bool) -> Self {
+    /// `imported` are the variables of the multivariant playlist that led to it.
+    pub fn new(
+        bytes: &'a [u8],
+        base: &'a str,
+        imported: Option<&'a [(String, String)]>,
+        wants_parts: bool,
+    ) -> Self {
         Self {
             tags: Tags {
                 version: 1,
@@ -263,6 +274,8 @@ impl<'a> Reader<'a> {
             bytes,
             base,
             at: 0,
+            imported,
+            variables: Variables::default(),
             wants_parts,
             before: None,
             again: false,
@@ -315,6 +328,15 @@ impl<'a> Reader<'a> {
 
     pub(super) const fn place(&self) -> Place {
         self.place
+    }
+
+    /// Another one of the same text, from a place on, with parts.
+    pub(super) fn again(&self, offset: usize, place: Place) -> Self {
+        let mut again = Self::new(self.bytes, self.base, self.imported, true);
+        again.variables.clone_from(&self.variables);
+        again.tags.part_target = self.tags.part_target;
+        again.jump(offset, place);
+        again
     }
 
     /// What URIs are resolved against.
@@ -457,10 +479,10 @@ impl<'a> Reader<'a> {
                 gap = true;
             }
         }
-        let mut usable = uri;
-        if let Err(error) = check(self.base, uri) {
+        let mut usable = self.expand(at, uri);
+        if let Err(error) = check(self.base, &usable) {
             self.warn(at, format!("{error}: the segment is not there"));
-            (gap, usable) = (true, "");
+            (gap, usable) = (true, Cow::Borrowed(""));
         }
         self.place.range_end = range.map(|range| range.offset + range.length);
         self.next.ranged = range.map(|_| uri);
@@ -488,6 +510,7 @@ impl<'a> Reader<'a> {
     }
 
     fn part(&mut self, at: usize, list: &'a str) -> Option<Part<'a>> {
+        let expanded = self.expand(at, list);
         let mut part = Part {
             number: self.place.number,
             index: self.next.parts,
@@ -495,10 +518,10 @@ impl<'a> Reader<'a> {
             at,
             ..Part::default()
         };
-        let (mut duration, mut range) = (None, None);
-        for (name, value) in attributes(list) {
+        let (mut uri, mut duration, mut range) = ("", None, None);
+        for (name, value) in attributes(&expanded) {
             match name {
-                "URI" => part.uri = value,
+                "URI" => uri = value,
                 "DURATION" => duration = seconds(value),
                 "BYTERANGE" => range = Some(value),
                 "INDEPENDENT" => part.independent = value == "YES",
@@ -518,34 +541,59 @@ impl<'a> Reader<'a> {
             // Once is enough.
             self.tags.part_target = Some(duration);
         }
-        if let Some(text) = range {
-            let follows = self
-                .next
-                .part_range
-                .filter(|(uri, _)| *uri == part.uri)
-                .map(|(_, end)| end);
-            part.range = byte_range(text, follows);
-            match part.range {
-                Some(range) => self.next.part_range = Some((part.uri, range.offset + range.length)),
-                None => {
-                    self.warn(
-                        at,
-                        format!("the byte range \"{text}\" is not valid: the part is skipped"),
-                    );
-                    return None;
-                }
-            }
-        }
-        if let Err(error) = check(self.base, part.uri) {
+        if let Err(error) = check(self.base, uri) {
             self.warn(at, format!("{error}: the part is skipped"));
             return None;
         }
+        if let Some(text) = range {
+            let follows = self.next.part_range.as_ref().filter(|(before, _)| before == uri);
+            part.range = byte_range(text, follows.map(|(_, end)| *end));
+            let Some(range) = part.range else {
+                self.warn(
+                    at,
+                    format!("the byte range \"{text}\" is not valid: the part is skipped"),
+                );
+                return None;
+            };
+            self.next.part_range = Some((uri.to_owned(), range.offset + range.length));
+        }
+        part.uri = match &expanded {
+            // The text lives as long as the part.
+            Cow::Borrowed(_) => attributes(list)
+                .find(|(name, _)| *name == "URI")
+                .map_or(Cow::Borrowed(""), |(_, uri)| Cow::Borrowed(uri)),
+            Cow::Owned(_) => Cow::Owned(uri.to_owned()),
+        };
         Some(part)
+    }
+
+    /// A text with its variables replaced; one that cannot be stays as it is.
+    #[inline]
+    fn expand(&mut self, at: usize, text: &'a str) -> Cow<'a, str> {
+        match self.variables.expand(text) {
+            Ok(text) => text,
+            Err(why) => {
+                let (what, about) = why.message();
+                self.warn(at, format!("{what}: \"{about}\""));
+                Cow::Borrowed(text)
+            }
+        }
+    }
+
+    /// Takes over warnings of others, about a line.
+    fn warn_all(&mut self, at: usize, warnings: Warnings) {
+        for warning in warnings.into_list() {
+            self.warn(at, warning.message);
+        }
     }
 
     /// Tags of the segments that follow; says whether it was one.
     fn segment_tag(&mut self, at: usize, name: &str, value: &'a str) -> bool {
         match name {
+            "EXT-X-MAP" => {
+                let list = self.expand(at, value);
+                self.map(at, &list);
+            }
             "EXT-X-BYTERANGE" => self.next.range = Some(value),
             "EXT-X-GAP" => self.next.gap = true,
             "EXT-X-TILES" => self.next.tiles = value,
@@ -560,7 +608,6 @@ impl<'a> Reader<'a> {
                 self.place.discontinuity = self.place.discontinuity.saturating_add(1);
             }
             "EXT-X-BITRATE" => self.place.kbps = value.trim_ascii().parse().unwrap_or(0),
-            "EXT-X-MAP" => self.map(at, value),
             "EXT-X-KEY" => self.key(at, value),
             _ => return false,
         }
@@ -589,23 +636,29 @@ impl<'a> Reader<'a> {
     }
 
     fn key(&mut self, at: usize, list: &str) {
-        let key = match protection(list, self.base) {
-            Ok(key) => key,
-            Err(error) => return self.warn(at, error),
-        };
-        let Some(key) = key else {
-            self.place.keys = 0;
-            return;
-        };
+        let mut warnings = Warnings::default();
+        // What is not known of a key is the key system's.
+        let key = key::read(0, list, self.base, &self.variables, &mut warnings, &mut |_, _| {});
+        self.warn_all(at, warnings);
         let mut set = Vec::new();
-        if let Some(before) = (self.place.keys as usize)
-            .checked_sub(1)
-            .and_then(|i| self.keys.get(i))
-        {
-            // Each key format has its own key: the others go on.
-            set.extend(before.iter().filter(|other| other.scheme != key.scheme).cloned());
+        match key {
+            Key::Clear => {
+                self.place.keys = 0;
+                return;
+            }
+            Key::Unusable => {}
+            Key::Protected(key) => {
+                if let Some(before) = (self.place.keys as usize)
+                    .checked_sub(1)
+                    .and_then(|i| self.keys.get(i))
+                {
+                    // Each key format has its own key: the others go on.
+                    set.extend(before.iter().filter(|other| other.scheme != key.scheme).cloned());
+                }
+                set.push(*key);
+            }
         }
-        set.push(key);
+        // Without a way to get at the key it is encrypted all the same.
         self.place.keys = 1 + place_of(&mut self.keys, set);
     }
 
@@ -652,15 +705,25 @@ impl<'a> Reader<'a> {
             "EXT-X-START" => self.tags.start = start(value),
             "EXT-X-SERVER-CONTROL" => self.tags.server_control = server_control(value),
             "EXT-X-SKIP" => self.skip(at, value),
-            "EXT-X-DATERANGE" => match date_range(value) {
+            "EXT-X-DATERANGE" => match date_range(&self.expand(at, value)) {
                 Some(range) if self.tags.date_ranges.len() < MAX_TAGS => self.tags.date_ranges.push(range),
                 Some(_) => self.warn(at, "too many date ranges".into()),
                 None => self.warn(at, "EXT-X-DATERANGE without an ID is ignored".into()),
             },
-            "EXT-X-PRELOAD-HINT" => self.preload_hint(at, value),
-            "EXT-X-RENDITION-REPORT" => self.rendition_report(at, value),
-            // Its variables were put in before this reader began.
-            "EXT-X-DEFINE" => {}
+            "EXT-X-PRELOAD-HINT" => {
+                let list = self.expand(at, value);
+                self.preload_hint(at, &list);
+            }
+            "EXT-X-RENDITION-REPORT" => {
+                let list = self.expand(at, value);
+                self.rendition_report(at, &list);
+            }
+            "EXT-X-DEFINE" => {
+                let mut warnings = Warnings::default();
+                self.variables
+                    .define(0, value, self.base, self.imported, &mut warnings);
+                self.warn_all(at, warnings);
+            }
             "EXT-X-ALLOW-CACHE" => {}
             _ => return false,
         }
@@ -852,29 +915,4 @@ fn date_range(list: &str) -> Option<DateRange> {
         }
     }
     (!range.id.is_empty()).then_some(range)
-}
-
-/// The key of a list of attributes; nothing for the method `NONE`.
-fn protection(list: &str, base: &str) -> Result<Option<Protection>, String> {
-    let mut key = Protection {
-        scheme: "identity".into(),
-        ..Protection::default()
-    };
-    let mut uri = None;
-    for (name, value) in attributes(list) {
-        match name {
-            "METHOD" => value.clone_into(&mut key.method),
-            "URI" => uri = Some(value),
-            "KEYFORMAT" => value.clone_into(&mut key.scheme),
-            "KEYFORMATVERSIONS" => value.clone_into(&mut key.versions),
-            _ => {}
-        }
-    }
-    if key.method == "NONE" {
-        return Ok(None);
-    }
-    if let Some(uri) = uri {
-        key.url = url::resolve(base, uri).unwrap_or_else(|_| uri.to_owned());
-    }
-    Ok(Some(key))
 }

@@ -96,7 +96,7 @@ pub struct SegmentIndex {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Body {
     List {
-        list: List,
+        list: Box<List>,
         /// URLs are resolved against it; empty if they are absolute.
         base: String,
         /// Number of the first segment.
@@ -138,7 +138,7 @@ impl SegmentIndex {
             keys: Vec::new(),
             timestamp_offset: MediaTime::ZERO,
             body: Body::List {
-                list: List::new(start),
+                list: Box::new(List::new(start)),
                 base: base.to_owned(),
                 number: 0,
             },
@@ -461,7 +461,7 @@ impl SegmentIndexBuilder {
             keys: Vec::new(),
             timestamp_offset,
             body: Body::List {
-                list: self.list,
+                list: Box::new(self.list),
                 base: String::new(),
                 number: 0,
             },
