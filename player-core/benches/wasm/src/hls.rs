@@ -32,6 +32,15 @@ pub unsafe extern "C" fn refresh_hls(start: *mut u8, length: usize) -> u32 {
     })
 }
 
+/// How many parts are listed of the media playlist that is kept: those that may still be asked for.
+#[unsafe(no_mangle)]
+pub extern "C" fn parts() -> usize {
+    KEPT.with_borrow(|kept| match kept {
+        Kept::Playlist(playlist) => playlist.parts.len(),
+        _ => 0,
+    })
+}
+
 /// Reads a multivariant playlist.
 ///
 /// # Safety
