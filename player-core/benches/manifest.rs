@@ -1,4 +1,4 @@
-//! What reading a manifest costs: the first time, natively. Wasm beside our peers is `scripts/bench-manifest`.
+//! What reading a manifest costs natively: the first time, and again with one more segment. Wasm beside our peers is `scripts/bench-manifest`.
 
 #![allow(missing_docs, reason = "a benchmark")]
 #![allow(clippy::unwrap_used, reason = "what it reads is its own")]
@@ -7,13 +7,12 @@ mod inputs;
 
 use std::hint::black_box;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use player_core::manifest;
-use player_core::manifest::hls::MediaPlaylist;
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use player_core::manifest::{self, hls};
 
 const URL: &str = "https://cdn.example.com/live/channel/manifest";
 
-criterion_group!(benches, first_read);
+criterion_group!(benches, first_read, refresh);
 criterion_main!(benches);
 
 fn first_read(criterion: &mut Criterion) {
@@ -25,8 +24,9 @@ fn first_read(criterion: &mut Criterion) {
     ] {
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function(name, |bencher| {
-            bencher
-                .iter_with_large_drop(|| MediaPlaylist::read(black_box(text.as_bytes()), URL, None).unwrap());
+            bencher.iter_with_large_drop(|| {
+                hls::MediaPlaylist::read(black_box(text.as_bytes()), URL, None).unwrap()
+            });
         });
     }
     let text = inputs::mpd_with_timelines(0);
@@ -34,5 +34,30 @@ fn first_read(criterion: &mut Criterion) {
     group.bench_function("MPD with timelines", |bencher| {
         bencher.iter_with_large_drop(|| manifest::parse(black_box(text.as_bytes()), URL).unwrap());
     });
+    group.finish();
+}
+
+fn refresh(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("refresh");
+    group.sample_size(40);
+    for (name, text) in [
+        (
+            "playlist with parts",
+            inputs::playlist_with_parts as fn(u32) -> String,
+        ),
+        ("playlist with dates", inputs::playlist_with_dates),
+    ] {
+        let before = hls::MediaPlaylist::read(text(0).as_bytes(), URL, None).unwrap();
+        let newer = text(1);
+        group.throughput(Throughput::Bytes(newer.len() as u64));
+        group.bench_function(name, |bencher| {
+            let read_again = |mut playlist: hls::MediaPlaylist| {
+                let refreshed = playlist.refresh(black_box(newer.as_bytes()), URL).unwrap();
+                assert!(!refreshed.discontinued);
+                playlist
+            };
+            bencher.iter_batched(|| before.clone(), read_again, BatchSize::LargeInput);
+        });
+    }
     group.finish();
 }

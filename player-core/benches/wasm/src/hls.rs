@@ -14,10 +14,10 @@ use crate::{KEPT, Kept, URL, keep, text};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn read_hls(start: *mut u8, length: usize) -> u32 {
     let text = unsafe { text(start, length) };
-    keep(MediaPlaylist::read(&text, URL, None).map(Kept::Playlist))
+    keep(MediaPlaylist::read(&text, URL, None).map(|read| Kept::Playlist(read.into())))
 }
 
-/// Reads a newer text of the media playlist that is kept.
+/// Takes a newer text over into the media playlist that is kept, in place.
 ///
 /// # Safety
 /// See [`crate::discard`].
@@ -25,11 +25,19 @@ pub unsafe extern "C" fn read_hls(start: *mut u8, length: usize) -> u32 {
 pub unsafe extern "C" fn refresh_hls(start: *mut u8, length: usize) -> u32 {
     let text = unsafe { text(start, length) };
     KEPT.with_borrow_mut(|kept| match kept {
-        Kept::Playlist(playlist) => u32::from(
-            playlist
-                .refresh(&text, URL)
-                .is_ok_and(|refreshed| !refreshed.discontinued),
-        ),
+        Kept::Playlist(playlist) => {
+            let refreshed = playlist.refresh(&text, URL);
+            u32::from(refreshed.is_ok_and(|refreshed| !refreshed.discontinued))
+        }
+        _ => 0,
+    })
+}
+
+/// How many parts are listed of the media playlist that is kept: those that may still be asked for.
+#[unsafe(no_mangle)]
+pub extern "C" fn parts() -> usize {
+    KEPT.with_borrow(|kept| match kept {
+        Kept::Playlist(playlist) => playlist.parts.len(),
         _ => 0,
     })
 }

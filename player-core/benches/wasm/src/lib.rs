@@ -14,20 +14,24 @@ pub mod dash;
 pub mod heap;
 #[cfg(feature = "hls")]
 pub mod hls;
+#[cfg(feature = "lists")]
+pub mod lists;
+#[cfg(feature = "vtt")]
+pub mod vtt;
 
 use std::cell::RefCell;
 
 use player_core::presentation::SegmentIndex;
 
 /// Where everything was fetched from.
-#[cfg(any(feature = "dash", feature = "hls"))]
+#[cfg(any(feature = "dash", feature = "hls", feature = "lists", feature = "vtt"))]
 const URL: &str = "https://cdn.example.com/live/channel/manifest";
 
 /// What was read last.
 enum Kept {
     Nothing,
     #[cfg(feature = "hls")]
-    Playlist(player_core::manifest::hls::MediaPlaylist),
+    Playlist(Box<player_core::manifest::hls::MediaPlaylist>),
     #[cfg(any(feature = "dash", feature = "hls"))]
     Presentation(Box<player_core::presentation::Presentation>),
 }
