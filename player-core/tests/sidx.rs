@@ -95,7 +95,7 @@ fn fetch(file: &[u8], source: SidxSource) -> (Result<SegmentIndex, SidxError>, u
                 assert_eq!(reader.request(), next);
                 range = next;
             }
-            Ok(Progress::Ready(index)) => return (Ok(index), requests, bytes),
+            Ok(Progress::Ready(index)) => return (Ok(*index), requests, bytes),
             Err(error) => return (Err(error), requests, bytes),
         }
     }
@@ -279,6 +279,19 @@ fn a_chain_of_indexes_is_not_deep() {
     }
     let index = read(&file, None).unwrap();
     assert_eq!((index.len(), index.end().as_millis()), (400, 400_000));
+}
+
+#[test]
+fn a_url_that_cannot_be_used() {
+    let file = write(&sidx(vec![media(5, 1000)]), 0);
+    let mut reader = SidxReader::new(SidxSource {
+        index: Resource {
+            url: "file:///etc/passwd".into(),
+            range: None,
+        },
+        ..source(None)
+    });
+    assert!(matches!(reader.push(0, &file), Err(SidxError::Url(_))));
 }
 
 #[test]

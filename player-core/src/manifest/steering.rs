@@ -275,7 +275,7 @@ impl Reader {
         if self.clones.len() == MAX_PATHWAYS || self.clones.iter().any(|other| other.id == clone.id) {
             return Some("there are two pathway clones of one id, or too many");
         }
-        let strange = |c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']'));
+        let strange = |c: char| c.is_ascii() && !(c.is_ascii_alphanumeric() || ".-_:[]".contains(c));
         clone
             .host
             .contains(strange)
@@ -336,7 +336,9 @@ impl Reader {
 
 /// The URL on another host. The port stays unless the host brings one; a user's name goes, it was for the other host.
 fn with_host(url: &str, host: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("//") else {
+    let split = url.split_once(':');
+    let Some((scheme, rest)) = split.and_then(|(scheme, rest)| Some((scheme, rest.strip_prefix("//")?)))
+    else {
         return url.to_owned();
     };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
@@ -346,7 +348,7 @@ fn with_host(url: &str, host: &str) -> String {
         _ => "",
     };
     let mut out = String::with_capacity(url.len() + host.len());
-    for part in [scheme, "//", host, port, path] {
+    for part in [scheme, "://", host, port, path] {
         out.push_str(part);
     }
     out

@@ -27,8 +27,9 @@
 //! ```
 
 use crate::manifest::MAX_ENTRIES;
-use crate::presentation::{Resource, SegmentIndex, SegmentIndexBuilder, SidxSource};
+use crate::presentation::{Context, Resource, SegmentIndex, SidxSource};
 use crate::time::{ByteRange, MediaTime};
+use crate::url::{self, UrlError};
 
 /// How many bytes are asked for where it is not known how many there are to read.
 pub const PROBE_BYTES: u64 = 4096;
@@ -72,6 +73,9 @@ pub enum SidxError {
         /// From here on they lack.
         offset: u64,
     },
+    /// The URL of the file is none.
+    #[error(transparent)]
+    Url(#[from] UrlError),
 }
 
 /// What a reader says of bytes that it was given.
@@ -80,7 +84,7 @@ pub enum Progress {
     /// These bytes of the same URL are needed next; fewer if the file ends in them.
     Need(ByteRange),
     /// The index is complete.
-    Ready(SegmentIndex),
+    Ready(Box<SegmentIndex>),
 }
 
 /// A segment index box.
@@ -126,7 +130,8 @@ pub struct SidxReader {
     references: usize,
     /// From the outermost to the innermost.
     open: Vec<Frame>,
-    builder: Option<SegmentIndexBuilder>,
+    /// What was read so far.
+    index: Option<SegmentIndex>,
     /// Where the last segment ends.
     end: MediaTime,
 }
@@ -217,7 +222,7 @@ impl SidxReader {
             requests: 0,
             references: 0,
             open: Vec::new(),
-            builder: None,
+            index: None,
             end: MediaTime::ZERO,
         }
     }
@@ -317,25 +322,24 @@ impl SidxReader {
             ticks: 0,
             timescale: sidx.timescale,
         };
-        if self.builder.is_none() {
+        if self.index.is_none() {
             frame.base = self.source.timestamp_offset;
             frame.ticks = sidx.earliest_presentation_time;
             self.end = frame.time();
-            let mut builder = SegmentIndexBuilder::new(self.end);
-            let init = self.source.init.take().or_else(|| {
-                let range = ByteRange {
-                    offset: 0,
-                    length: self.at,
-                };
-                (self.at > 0).then(|| Resource {
-                    url: self.source.index.url.clone(),
-                    range: Some(range),
-                })
-            });
-            if let Some(init) = init {
-                builder.init(init);
-            }
-            self.builder = Some(builder);
+            // The URL once, not with each segment.
+            let url = url::resolve(&self.source.index.url, "")?;
+            let mut index = SegmentIndex::of_list(&url, self.end);
+            index.timestamp_offset = self.source.timestamp_offset;
+            let before = ByteRange {
+                offset: 0,
+                length: self.at,
+            };
+            let init = self.source.init.take().or((self.at > 0).then_some(Resource {
+                url,
+                range: Some(before),
+            }));
+            index.inits.extend(init);
+            self.index = Some(index);
         }
         self.open.push(frame);
         Ok(())
@@ -384,28 +388,28 @@ impl SidxReader {
         if reference.size == 0 || reference.duration == 0 || end <= self.end {
             return Ok(());
         }
-        let Some(builder) = &mut self.builder else {
+        let Some(index) = &mut self.index else {
             return Ok(());
         };
-        if builder.len() >= MAX_ENTRIES {
+        if index.len() >= MAX_ENTRIES {
             return Err(SidxError::Limit("too many segments"));
         }
-        let resource = Resource {
-            url: self.source.index.url.clone(),
-            range: Some(ByteRange {
-                offset,
-                length: reference.size.into(),
-            }),
+        let range = ByteRange {
+            offset,
+            length: reference.size.into(),
         };
-        builder.push(end - self.end, resource, None, false);
+        let context = Context {
+            init: index.inits.len() as u32,
+            ..Context::default()
+        };
+        index.push(end - self.end, "", Some(range), false, None, context);
         self.end = end;
         Ok(())
     }
 
     fn finish(&mut self) -> Result<Progress, SidxError> {
-        let builder = self.builder.take().filter(|builder| !builder.is_empty());
-        let builder = builder.ok_or(SidxError::Empty)?;
-        Ok(Progress::Ready(builder.build(self.source.timestamp_offset)))
+        let index = self.index.take().filter(|index| !index.is_empty());
+        Ok(Progress::Ready(Box::new(index.ok_or(SidxError::Empty)?)))
     }
 
     fn overflow(&self) -> SidxError {

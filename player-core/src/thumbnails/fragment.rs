@@ -1,6 +1,7 @@
 //! The spatial dimension of media fragments (W3C, *Media Fragments URI 1.0*, 4.2.2): `#xywh=160,90,160,90`.
 
 use super::Area;
+use crate::text::webvtt::decimal;
 
 /// The part of an image that a URL's fragment names: the last `xywh` counts. `Err` if that is malformed.
 pub(super) fn area(fragment: &str) -> Result<Area, ()> {
@@ -16,26 +17,25 @@ pub(super) fn area(fragment: &str) -> Result<Area, ()> {
 
 fn parse(value: &str) -> Option<Area> {
     if let Some(value) = value.strip_prefix("percent:") {
-        let [x, y, width, height] = four(value, &|n| {
-            n.parse::<f64>().ok().filter(|n| (0.0..=100.0).contains(n))
-        })?;
+        let [x, y, width, height] = four(value, 100.0)?;
         return (width > 0.0 && height > 0.0).then_some(Area::Percent { x, y, width, height });
     }
     let value = value.strip_prefix("pixel:").unwrap_or(value);
-    let [x, y, width, height] = four(value, &|n| n.parse::<u32>().ok())?;
-    x.checked_add(width).zip(y.checked_add(height))?;
-    (width > 0 && height > 0).then_some(Area::Pixels { x, y, width, height })
+    let numbers = four(value, f64::from(i32::MAX))?;
+    let [x, y, width, height] = numbers.map(|n| n as u32);
+    let are_whole = numbers == [x, y, width, height].map(f64::from);
+    (are_whole && width > 0 && height > 0).then_some(Area::Pixels { x, y, width, height })
 }
 
-fn four<T>(text: &str, parse: &dyn Fn(&str) -> Option<T>) -> Option<[T; 4]> {
-    let mut numbers = text.split(',').map(|n| parse(n.trim()));
-    let four = [
-        numbers.next()??,
-        numbers.next()??,
-        numbers.next()??,
-        numbers.next()??,
-    ];
-    numbers.next().is_none().then_some(four)
+/// Four numbers from 0 to `max`.
+fn four(text: &str, max: f64) -> Option<[f64; 4]> {
+    let mut four = [0.0; 4];
+    let mut count = 0;
+    for number in text.split(',') {
+        *four.get_mut(count)? = decimal(number.trim_ascii()).filter(|n| *n <= max)?;
+        count += 1;
+    }
+    (count == 4).then_some(four)
 }
 
 #[cfg(test)]

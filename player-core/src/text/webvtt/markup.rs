@@ -215,30 +215,41 @@ fn unescape(text: &str) -> Cow<'_, str> {
 
 /// The character that a reference means, and what follows it. As in HTML, the semicolon may lack.
 fn reference(text: &str) -> Option<(char, &str)> {
-    let (c, rest) = if let Some(number) = text.strip_prefix('#') {
-        let (radix, digits) = match number.strip_prefix(['x', 'X']) {
-            Some(digits) => (16, digits),
-            None => (10, number),
-        };
-        let rest = digits.trim_start_matches(|c: char| c.is_digit(radix));
-        let digits = digits.strip_suffix(rest).filter(|d| !d.is_empty())?;
-        let code = u32::from_str_radix(digits, radix).ok().filter(|code| *code > 0);
-        let c = code
-            .and_then(char::from_u32)
-            .unwrap_or(char::REPLACEMENT_CHARACTER);
-        (c, rest)
-    } else {
-        NAMED
+    let (c, rest) = match text.strip_prefix('#') {
+        Some(number) => numeric(number)?,
+        None => NAMED
             .iter()
-            .find_map(|(name, c)| Some((*c, text.strip_prefix(name)?)))?
+            .find_map(|(name, c)| Some((*c, text.strip_prefix(name)?)))?,
     };
     Some((c, rest.strip_prefix(';').unwrap_or(rest)))
 }
 
+fn numeric(number: &str) -> Option<(char, &str)> {
+    let (radix, digits) = match number.strip_prefix(['x', 'X']) {
+        Some(digits) => (16, digits),
+        None => (10, number),
+    };
+    let (mut code, mut length) = (0u32, 0);
+    while let Some(digit) = digits
+        .as_bytes()
+        .get(length)
+        .and_then(|b| char::from(*b).to_digit(radix))
+    {
+        code = code.saturating_mul(radix).saturating_add(digit);
+        length += 1;
+    }
+    (length > 0).then_some(())?;
+    let c = char::from_u32(code).filter(|c| *c != '\0');
+    Some((c.unwrap_or(char::REPLACEMENT_CHARACTER), digits.get(length..)?))
+}
+
 /// Without white space at its ends, and with one space between its words.
 fn collapse(text: Cow<'_, str>) -> Cow<'_, str> {
-    let is_plain = text.split(' ').all(|word| !word.is_empty()) && !text.contains(['\t', '\n', '\u{c}']);
-    if is_plain {
+    let is_blank = |b: &u8| b.is_ascii_whitespace();
+    let bytes = text.as_bytes();
+    let twice = bytes.windows(2).any(|two| two.iter().all(is_blank));
+    let at_ends = bytes.first().is_some_and(is_blank) || bytes.last().is_some_and(is_blank);
+    if !twice && !at_ends && !bytes.iter().any(|b| is_blank(b) && *b != b' ') {
         return text;
     }
     let mut out = String::with_capacity(text.len());

@@ -21,6 +21,7 @@ mod settings;
 mod timestamp;
 
 pub use markup::{Element, Markup, Piece, Tag};
+pub(crate) use settings::decimal;
 pub use settings::{Align, Edge, LinePosition, Region, Settings, Side, Vertical};
 pub use timestamp::TimestampMap;
 

@@ -62,16 +62,29 @@ pub(super) fn read(bytes: &[u8]) -> Result<WebVtt, WebVttError> {
 /// The text with LF as the only line end and without NUL and byte order mark; as much of it as is read, up to a blank line.
 fn decode(bytes: &[u8]) -> String {
     let head = bytes.get(..MAX_BYTES).unwrap_or(bytes);
-    let decoded = String::from_utf8_lossy(head);
-    let mut text = decoded.strip_prefix('\u{feff}').unwrap_or(&decoded).to_owned();
-    if text.contains('\0') {
-        text = text.replace('\0', "\u{fffd}");
-    }
-    if text.contains('\r') {
-        text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let mut text = String::with_capacity(head.len());
+    for chunk in head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).utf8_chunks() {
+        let mut rest = chunk.valid();
+        while let Some(at) = rest.find(['\r', '\0']) {
+            let (before, after) = rest.split_at_checked(at).unwrap_or_default();
+            text.push_str(before);
+            let is_nul = after.starts_with('\0');
+            text.push(if is_nul { char::REPLACEMENT_CHARACTER } else { '\n' });
+            let after = after.get(1..).unwrap_or_default();
+            rest = if is_nul {
+                after
+            } else {
+                after.strip_prefix('\n').unwrap_or(after)
+            };
+        }
+        text.push_str(rest);
+        if !chunk.invalid().is_empty() {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
     }
     if head.len() < bytes.len() {
-        text.truncate(text.rfind("\n\n").unwrap_or(text.len()));
+        let blank = text.as_bytes().windows(2).rposition(|two| two == b"\n\n");
+        text.truncate(blank.unwrap_or(text.len()));
     }
     text
 }
@@ -260,17 +273,15 @@ impl<'a> Reader<'a> {
     }
 
     fn not_webvtt(&self) -> WebVttError {
-        let start = self.lines.text.trim_start();
-        let head: String = start.chars().take(40).collect();
-        let lower = head.to_ascii_lowercase();
-        if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
+        let start = self.lines.text.trim_ascii_start();
+        let is_html = ["<html", "<!doctype html"].iter().any(|html| {
+            let head = start.get(..html.len());
+            head.is_some_and(|head| head.eq_ignore_ascii_case(html))
+        });
+        if is_html {
             return WebVttError::Html;
         }
-        WebVttError::NotWebVtt(
-            head.chars()
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .collect(),
-        )
+        WebVttError::NotWebVtt(shown(start))
     }
 
     fn warn(&mut self, line: u32, message: &str) {
@@ -344,7 +355,15 @@ fn joined(slice: Option<Slice>, line: Slice) -> Slice {
 
 fn note(odd: &mut Vec<String>, what: &str, setting: &str) {
     if odd.len() < MAX_WARNINGS {
-        let shown: String = setting.chars().take(40).collect();
-        odd.push(format!("the {what} \"{shown}\" is not understood"));
+        odd.push(format!("the {what} \"{}\" is not understood", shown(setting)));
     }
+}
+
+/// The beginning of a text, for people.
+fn shown(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars().take(40) {
+        out.push(if c.is_control() { ' ' } else { c });
+    }
+    out
 }

@@ -259,7 +259,7 @@ fn line_number(text: &str) -> Option<f64> {
 }
 
 /// Digits, and perhaps a dot between them.
-fn decimal(text: &str) -> Option<f64> {
+pub(crate) fn decimal(text: &str) -> Option<f64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     (digits(whole) && digits(fraction)).then_some(())?;
