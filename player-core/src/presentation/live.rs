@@ -29,6 +29,19 @@ pub struct Live {
     pub clocks: Vec<Clock>,
 }
 
+impl Live {
+    /// What the wall clock says when `media` is to be available at the earliest, by the author's clock: the presentation timeline is
+    /// anchored at [`Self::availability_start`].
+    pub fn wall_of(&self, media: MediaTime) -> Option<WallTime> {
+        Some(self.availability_start? + media)
+    }
+
+    /// The point of the presentation timeline that `wall` belongs to.
+    pub fn media_of(&self, wall: WallTime) -> Option<MediaTime> {
+        Some(wall.since(self.availability_start?))
+    }
+}
+
 /// A service description's latency and playback rates.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Latency {

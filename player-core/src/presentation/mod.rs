@@ -13,7 +13,7 @@ pub use events::{DateRange, Event, EventStream, InbandEvents};
 pub use live::{Clock, Latency, Live, Location, ReferenceTime, Resync, Steering};
 pub use protection::Protection;
 pub(crate) use segments::{BLOCK, Context};
-pub use segments::{Resource, Run, Segment, SegmentIndex, SegmentIndexBuilder, Template, TemplatePart};
+pub use segments::{Jump, Resource, Run, Segment, SegmentIndex, SegmentIndexBuilder, Template, TemplatePart};
 
 use crate::input::TrackKind;
 use crate::time::{Bitrate, MediaTime};

@@ -14,7 +14,7 @@ const MAX_CHAIN: usize = 5;
 /// How many remote documents an MPD may be made of.
 const MAX_DOCUMENTS: usize = 256;
 /// The most elements, `S` among them, of an MPD with all that was put into it.
-const MAX_WEIGHT: usize = 1_000_000;
+const MAX_WEIGHT: usize = 500_000;
 const MAX_WARNINGS: usize = 100;
 
 /// An element that has still to be fetched.
@@ -74,7 +74,7 @@ impl Mpd {
         let elements = match text.map(|text| tree::read(text, usize::MAX, 0)) {
             Some(Ok(elements)) => elements,
             Some(Err(error)) => {
-                self.warn(1, &format!("the remote element {url} is not used: {error}"));
+                self.warn(1, &|| format!("the remote element {url} is not used: {error}"));
                 Vec::new()
             }
             None => Vec::new(),
@@ -123,31 +123,46 @@ impl Mpd {
         weight: usize,
         room: &mut usize,
     ) {
-        let mut i = 0;
-        while let Some(child) = parent.children_mut().get_mut(i) {
-            if self.target(child).is_none_or(|target| target != url) {
-                self.replace(child, url, elements, weight, room);
-                i += 1;
+        let before = core::mem::take(parent.children_mut());
+        let mut after = Vec::with_capacity(before.len());
+        for mut child in before {
+            if self.target(&child).is_none_or(|target| target != url) {
+                self.replace(&mut child, url, elements, weight, room);
+                after.push(child);
                 continue;
             }
             let same = |e: &&Element| e.name() == child.name();
-            let mut new: Vec<Element> = elements.iter().filter(same).cloned().collect();
-            if new.is_empty() || weight > *room || self.remotes.origins.len() >= MAX_DOCUMENTS {
-                let message = format!("the remote <{}> {url} is not there or too large", child.name());
-                self.warn(child.line(), &message);
-                detach(child);
+            let fits = weight <= *room && elements.iter().any(|e| same(&e));
+            let Some(origin) = self.origin_of(url, child.origin).filter(|_| fits) else {
+                self.warn(child.line(), &|| {
+                    format!("the remote <{}> {url} is not there or too large", child.name())
+                });
+                detach(&mut child);
+                after.push(child);
                 continue;
-            }
+            };
             *room -= weight;
-            self.remotes.origins.push((url.to_owned(), child.origin));
-            let origin = self.remotes.origins.len() as u16;
-            for element in &mut new {
+            let new = after.len();
+            after.extend(elements.iter().filter(same).cloned());
+            for element in after.iter_mut().skip(new) {
                 set_origin(element, origin);
             }
-            let count = new.len();
-            parent.children_mut().splice(i..=i, new);
-            i += count;
         }
+        *parent.children_mut() = after;
+    }
+
+    /// The number of a document that an element of another one refers to, unless there are too many.
+    fn origin_of(&mut self, url: &str, parent: u16) -> Option<u16> {
+        let origins = &mut self.remotes.origins;
+        let known = origins.iter().position(|(u, p)| u == url && *p == parent);
+        if known.is_none() && origins.len() >= MAX_DOCUMENTS {
+            return None;
+        }
+        let i = known.unwrap_or_else(|| {
+            origins.push((url.to_owned(), parent));
+            origins.len() - 1
+        });
+        Some(i as u16 + 1)
     }
 
     /// Takes out what resolves to nothing, and the references that cannot be followed.
@@ -174,8 +189,9 @@ impl Mpd {
                     Some(_) => None,
                 };
                 if let Some(why) = why {
-                    let message = format!("a remote <{}> is not used: {why}", child.name());
-                    self.warn(child.line(), &message);
+                    self.warn(child.line(), &|| {
+                        format!("a remote <{}> is not used: {why}", child.name())
+                    });
                     detach(child);
                 }
             }
@@ -196,11 +212,11 @@ impl Mpd {
         url::resolve(base, &href).ok()
     }
 
-    fn warn(&mut self, line: u32, message: &str) {
+    fn warn(&mut self, line: u32, message: &dyn Fn() -> String) {
         if self.warnings.len() < MAX_WARNINGS {
             self.warnings.push(Warning {
                 line,
-                message: message.to_owned(),
+                message: message(),
             });
         }
     }

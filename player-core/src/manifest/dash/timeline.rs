@@ -1,8 +1,8 @@
 //! `SegmentTimeline` (ISO/IEC 23009-1, 5.3.9.6): read fast, kept as written, and turned into runs.
 
-use super::xml::{Attributes, Node, Reader, Tag};
+use super::xml::{self, Attributes, Node, Reader, Tag};
 use crate::manifest::{MAX_ENTRIES, ManifestError};
-use crate::presentation::Run;
+use crate::presentation::{Jump, Run};
 
 /// Runs without an end: those of a live presentation go on until it says otherwise.
 pub(super) const ENDLESS: u64 = 1 << 48;
@@ -135,7 +135,8 @@ impl S {
             ..Self::default()
         };
         for (name, value) in attributes {
-            let value = value.trim_ascii();
+            let value = xml::unescape(value);
+            let value = value.trim();
             match name {
                 "t" => s.t = value.parse().ok(),
                 "d" => s.d = value.parse().unwrap_or(0),
@@ -182,16 +183,11 @@ pub(super) struct Span {
     pub(super) live: bool,
 }
 
-/// Runs, and what they cannot say.
+/// Runs, and how their segments are numbered.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Runs {
     pub(super) runs: Vec<Run>,
-    /// Number of the first segment, if it is declared.
-    pub(super) first_number: Option<u64>,
-    /// The numbers do not simply go on (`@n`).
-    pub(super) numbers_jump: bool,
-    /// Segments a sequence, if all have the same number (`@k`).
-    pub(super) sequence: u64,
+    pub(super) jumps: Vec<Jump>,
 }
 
 impl Timeline {
@@ -257,17 +253,16 @@ impl Timeline {
         self.insert(position, s);
     }
 
-    /// The segments as runs of the media timeline.
-    pub(super) fn runs(&self, span: &Span) -> Runs {
-        let mut out = Runs {
+    /// The segments as runs of the media timeline; the first one's number is `start_number` unless it says another.
+    pub(super) fn runs(&self, span: &Span, start_number: u64) -> Runs {
+        let mut out = Out {
             runs: Vec::with_capacity(self.entries.len()),
-            sequence: self.sequences.first().map_or(1, |(_, k)| (*k).max(1)),
-            first_number: self.sequences.first().and_then(|(n, _)| *n),
-            ..Runs::default()
+            first: 0,
         };
-        let runs = &mut out.runs;
+        let mut jumps = Vec::new();
+        // The number that comes next, and how many segments have each.
+        let (mut number, mut sequence) = (start_number, 1);
         let mut time: i64 = 0;
-        let mut first: u64 = 0;
         for (i, entry) in self.entries.iter().enumerate() {
             if let Ok(t) = i64::try_from(entry.time) {
                 // Backwards would overlap what is there: keep the order.
@@ -302,34 +297,75 @@ impl Timeline {
             if let Some(end) = span.end {
                 count = count.min(until(end));
             }
-            if let Some((Some(n), _)) = self.sequences.get(i) {
-                let expected = out.first_number.map(|f| f.saturating_add(first));
-                out.numbers_jump |= i > 0 && expected != Some(*n);
-            }
             if count == 0 {
                 continue;
             }
-            // Merge with the run before if it goes on.
-            match runs.last_mut() {
-                Some(last) if last.duration == entry.duration && time_after(last) == Some(time) => {
-                    last.count = last.count.saturating_add(count);
+            if let Some((n, k)) = self.sequences.get(i) {
+                // More segments than ticks there cannot be.
+                let k = (*k).clamp(1, entry.duration);
+                if n.is_some_and(|n| n != number) || k != sequence {
+                    number = n.unwrap_or(number);
+                    sequence = k;
+                    jumps.push(Jump {
+                        position: out.first,
+                        number,
+                        sequence,
+                    });
                 }
-                _ => runs.push(Run {
-                    start: time,
-                    duration: entry.duration,
-                    count,
-                    first,
-                }),
             }
-            first = first.saturating_add(count);
+            out.push(time, entry.duration, count, sequence);
+            number = number.saturating_add(count);
             let span = i64::try_from(count).ok().and_then(|n| duration.checked_mul(n));
             match span.and_then(|span| time.checked_add(span)) {
                 Some(end) => time = end,
                 None => break,
             }
         }
-        runs.shrink_to_fit();
-        out
+        out.runs.shrink_to_fit();
+        Runs {
+            runs: out.runs,
+            jumps,
+        }
+    }
+}
+
+/// Runs that are being made.
+struct Out {
+    runs: Vec<Run>,
+    /// How many segments there are.
+    first: u64,
+}
+
+impl Out {
+    /// Adds `count` sequences of `sequence` segments each.
+    fn push(&mut self, start: i64, duration: u64, count: u64, sequence: u64) {
+        if duration.is_multiple_of(sequence) {
+            return self.run(start, duration / sequence, count.saturating_mul(sequence));
+        }
+        // The last segment of each sequence is some ticks longer: they begin where they must one by one.
+        let room = (2 * MAX_ENTRIES).saturating_sub(self.runs.len());
+        for i in 0..count.min(room as u64) {
+            let Some(start) = start.checked_add_unsigned(duration.saturating_mul(i)) else {
+                break;
+            };
+            self.run(start, duration / sequence, sequence);
+        }
+    }
+
+    fn run(&mut self, start: i64, duration: u64, count: u64) {
+        match self.runs.last_mut() {
+            // It goes on with the run before.
+            Some(last) if last.duration == duration && time_after(last) == Some(start) => {
+                last.count = last.count.saturating_add(count);
+            }
+            _ => self.runs.push(Run {
+                start,
+                duration,
+                count,
+                first: self.first,
+            }),
+        }
+        self.first = self.first.saturating_add(count);
     }
 }
 

@@ -5,6 +5,9 @@ use crate::time::{ByteRange, MediaTime};
 /// An `xs:duration`; `None` if it is malformed, negative, or beyond about a century. A year counts 365 days and a month 30.
 pub(super) fn duration(text: &str) -> Option<MediaTime> {
     let rest = text.trim().strip_prefix('P')?;
+    if !rest.bytes().any(|b| b.is_ascii_digit()) {
+        return None;
+    }
     let (date, time) = rest.split_once('T').unwrap_or((rest, ""));
     let mut us: u64 = 0;
     let date_units: &[(u8, u64)] = &[
@@ -125,6 +128,8 @@ mod tests {
         assert_eq!(us("PT1.9999999S"), Some(2_000_000));
         for bad in [
             "",
+            "P",
+            "PT",
             "PT1E30S",
             "-PT1S",
             "PT99999999999999S",

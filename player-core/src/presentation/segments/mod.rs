@@ -62,12 +62,25 @@ pub struct Run {
 }
 
 /// How the URL of a segment is made (ISO/IEC 23009-1, 5.3.9.4.4).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
     /// The parts of the text.
     pub parts: Vec<TemplatePart>,
     /// Number of the first segment (`@startNumber`).
     pub start_number: u64,
+    /// Where numbers do not simply go on by one a segment, in order.
+    pub jumps: Vec<Jump>,
+}
+
+/// How segments are numbered from one of them on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jump {
+    /// Position of the segment.
+    pub position: u64,
+    /// Its number (`S@n`).
+    pub number: u64,
+    /// How many segments in a row have the same number (`S@k`): they differ in `$SubNumber$`. At least one.
+    pub sequence: u64,
 }
 
 /// A part of a template.
@@ -77,7 +90,9 @@ pub enum TemplatePart {
     Text(String),
     /// `$Number$`, with leading zeros up to a width.
     Number(usize),
-    /// `$Time$`, with leading zeros up to a width.
+    /// `$SubNumber$`, which counts the segments of one number from 0, with leading zeros up to a width.
+    SubNumber(usize),
+    /// `$Time$`, with leading zeros up to a width: of segments of one number, that of the first.
     Time(usize),
 }
 
@@ -229,14 +244,15 @@ impl SegmentIndex {
             Body::Runs { template, .. } => {
                 let (start, end) = self.times(position)?;
                 let (run, within) = self.run_of(position)?;
-                let time = i128::from(run.start) + i128::from(run.duration) * i128::from(within);
-                let number = template.start_number.saturating_add(position as u64);
+                let (number, sub) = template.numbers(position as u64);
+                let time =
+                    i128::from(run.start) + i128::from(run.duration) * (i128::from(within) - i128::from(sub));
                 Segment {
                     number,
                     start,
                     end,
                     resource: Resource {
-                        url: template.expand(number, time),
+                        url: template.expand(number, sub, time),
                         range: None,
                     },
                     bytes: None,
@@ -387,7 +403,17 @@ impl SegmentIndex {
 }
 
 impl Template {
-    fn expand(&self, number: u64, time: i128) -> String {
+    /// Number of a segment, and its place among those of the same number.
+    fn numbers(&self, position: u64) -> (u64, u64) {
+        let jump = self.jumps.partition_point(|jump| jump.position <= position);
+        let jump = jump.checked_sub(1).and_then(|last| self.jumps.get(last));
+        jump.map_or((self.start_number.saturating_add(position), 0), |jump| {
+            let (within, sequence) = (position - jump.position, jump.sequence.max(1));
+            (jump.number.saturating_add(within / sequence), within % sequence)
+        })
+    }
+
+    fn expand(&self, number: u64, sub: u64, time: i128) -> String {
         use core::fmt::Write as _;
         let mut url = String::new();
         for part in &self.parts {
@@ -397,6 +423,7 @@ impl Template {
                     Ok(())
                 }
                 TemplatePart::Number(width) => write!(url, "{number:0width$}"),
+                TemplatePart::SubNumber(width) => write!(url, "{sub:0width$}"),
                 TemplatePart::Time(width) => write!(url, "{time:0width$}"),
             };
         }
@@ -500,6 +527,7 @@ mod tests {
             Template {
                 parts,
                 start_number: 1,
+                ..Template::default()
             },
             None,
             MediaTime::ZERO,
@@ -515,6 +543,50 @@ mod tests {
             .map(|s| (s.start.as_micros(), s.end.as_micros(), s.resource.url));
         assert_eq!(segment, Some((7_000_000, 8_000_000, "s005-630000".into())));
         assert_eq!(index.get(usize::MAX), None);
+    }
+
+    #[test]
+    fn numbers_jump_and_are_shared_by_sequences() {
+        let jump = |position, number, sequence| Jump {
+            position,
+            number,
+            sequence,
+        };
+        let template = Template {
+            parts: vec![
+                TemplatePart::Number(0),
+                TemplatePart::Text("-".into()),
+                TemplatePart::SubNumber(2),
+                TemplatePart::Text("-".into()),
+                TemplatePart::Time(0),
+            ],
+            start_number: 5,
+            jumps: vec![jump(2, 10, 2), jump(6, 50, 1)],
+        };
+        let run = Run {
+            start: 100,
+            duration: 10,
+            count: 8,
+            first: 0,
+        };
+        let index = SegmentIndex::from_runs(vec![run], 10, template, None, MediaTime::ZERO);
+        let urls: Vec<_> = (0..8)
+            .filter_map(|i| index.get(i))
+            .map(|s| s.resource.url)
+            .collect();
+        assert_eq!(
+            urls,
+            [
+                "5-00-100",
+                "6-00-110",
+                "10-00-120",
+                "10-01-120",
+                "11-00-140",
+                "11-01-140",
+                "50-00-160",
+                "51-00-170"
+            ]
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `SegmentTemplate`, `SegmentList` and `SegmentBase` (ISO/IEC 23009-1, 5.3.9), and how they are inherited.
 
-use super::super::timeline::{ENDLESS, Span};
+use super::super::timeline::{ENDLESS, Runs, Span};
 use super::super::tree::Element;
 use super::super::values;
 use super::base::Bases;
@@ -53,8 +53,6 @@ pub(super) struct Segments {
     /// See [`Rendition::availability_time_offset`](crate::presentation::Rendition).
     pub(super) time_offset: Option<MediaTime>,
     pub(super) complete: bool,
-    /// What is odd about them.
-    pub(super) odd: Option<&'static str>,
 }
 
 /// What a representation is, for its segments.
@@ -86,7 +84,7 @@ pub(super) fn segments(of: &Of<'_>) -> Result<Segments, String> {
         .get(|level| level.flag("availabilityTimeComplete"))
         .or(of.bases.complete)
         .unwrap_or(true);
-    let mut reader = Source {
+    let reader = Source {
         of,
         levels,
         naming: Naming {
@@ -96,7 +94,6 @@ pub(super) fn segments(of: &Of<'_>) -> Result<Segments, String> {
         },
         timescale,
         offset,
-        odd: None,
     };
     let source = match levels.name {
         "SegmentTemplate" => SegmentSource::Index(reader.template()?),
@@ -112,7 +109,6 @@ pub(super) fn segments(of: &Of<'_>) -> Result<Segments, String> {
         offset,
         time_offset,
         complete,
-        odd: reader.odd,
     })
 }
 
@@ -145,7 +141,6 @@ fn without(of: &Of<'_>) -> Result<Segments, String> {
         offset: 0,
         time_offset: of.bases.time_offset,
         complete: of.bases.complete.unwrap_or(true),
-        odd: None,
     })
 }
 
@@ -157,7 +152,6 @@ struct Source<'a> {
     naming: Naming<'a>,
     timescale: u32,
     offset: i64,
-    odd: Option<&'static str>,
 }
 
 impl Source<'_> {
@@ -201,41 +195,38 @@ impl Source<'_> {
     }
 
     /// `None` if there is no timeline.
-    fn timeline(&mut self) -> Option<(Vec<Run>, Option<u64>)> {
+    fn timeline(&self, start_number: u64) -> Option<Runs> {
         let timeline = self.levels.child("SegmentTimeline")?.timeline()?;
-        let runs = timeline.runs(&self.span());
-        if runs.numbers_jump {
-            self.odd = Some("S@n jumps, which this version does not follow");
-        }
-        Some((runs.runs, runs.first_number))
+        Some(timeline.runs(&self.span(), start_number))
     }
 
     fn duration(&self) -> Option<u64> {
         self.levels.get(|level| level.u64("duration").filter(|d| *d > 0))
     }
 
-    fn template(&mut self) -> Result<SegmentIndex, String> {
+    fn template(&self) -> Result<SegmentIndex, String> {
         let media = self.levels.get(|level| level.attribute("media"));
         let media = media.ok_or("SegmentTemplate has no media attribute")?;
-        let mut start_number = self.levels.u64("startNumber").unwrap_or(1);
+        let start_number = self.levels.u64("startNumber").unwrap_or(1);
         let most = self
             .levels
             .u64("endNumber")
             .map(|end| end.saturating_add(1).saturating_sub(start_number));
-        let mut runs = match (self.timeline(), self.duration()) {
-            (Some((runs, first)), _) => {
-                start_number = first.unwrap_or(start_number);
-                runs
-            }
-            (None, duration) => vec![self.formula(duration, most)?],
+        let Runs { mut runs, jumps } = match self.timeline(start_number) {
+            Some(runs) => runs,
+            None => Runs {
+                runs: vec![self.formula(self.duration(), most)?],
+                jumps: Vec::new(),
+            },
         };
-        if let Some(most) = most {
+        if let Some(most) = most.filter(|_| jumps.is_empty()) {
             for run in &mut runs {
                 run.count = run.count.min(most.saturating_sub(run.first));
             }
         }
         runs.retain(|run| run.count > 0);
-        let template = self.naming.template(&media, start_number)?;
+        let mut template = self.naming.template(&media, start_number)?;
+        template.jumps = jumps;
         let init = self.init()?;
         Ok(SegmentIndex::from_runs(
             runs,
@@ -273,7 +264,7 @@ impl Source<'_> {
         })
     }
 
-    fn list(&mut self) -> Result<SegmentIndex, String> {
+    fn list(&self) -> Result<SegmentIndex, String> {
         // Those of the nearest level that has any.
         let list = self
             .levels
@@ -303,9 +294,9 @@ impl Source<'_> {
         Ok(builder.build(self.timestamp_offset()))
     }
 
-    fn list_durations(&mut self, len: usize) -> Result<Vec<MediaTime>, String> {
+    fn list_durations(&self, len: usize) -> Result<Vec<MediaTime>, String> {
         let period = self.of.times.duration;
-        if let Some((runs, _)) = self.timeline() {
+        if let Some(Runs { runs, .. }) = self.timeline(1) {
             let mut durations = Vec::with_capacity(len);
             for run in runs {
                 let left = (len - durations.len()) as u64;

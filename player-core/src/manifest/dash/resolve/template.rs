@@ -51,7 +51,11 @@ impl Naming<'_> {
                 parts.push(TemplatePart::Text(text.to_owned()));
             }
         }
-        Ok(Template { parts, start_number })
+        Ok(Template {
+            parts,
+            start_number,
+            ..Template::default()
+        })
     }
 
     fn parts(&self, text: &str) -> Result<Vec<TemplatePart>, String> {
@@ -93,6 +97,7 @@ impl Naming<'_> {
                     continue;
                 }
                 "Number" => TemplatePart::Number(width),
+                "SubNumber" => TemplatePart::SubNumber(width),
                 "Time" => TemplatePart::Time(width),
                 _ => return Err(format!("\"${piece}$\" is not known")),
             };

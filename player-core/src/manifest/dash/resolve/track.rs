@@ -101,8 +101,7 @@ impl Set<'_> {
         let mut kind = None;
         for (i, representation) in set.named("Representation").enumerate() {
             match self.representation(representation, i, &mut kind) {
-                Ok(None) => {}
-                Ok(Some(odd)) => notes.warn(representation.line(), odd.to_owned()),
+                Ok(()) => {}
                 Err(why) => {
                     notes.warn(
                         representation.line(),
@@ -163,13 +162,12 @@ impl Set<'_> {
         track.renditions.sort_by_key(|r| r.bandwidth);
     }
 
-    /// Reads a representation; says what is odd about it.
     fn representation(
         &mut self,
         element: &Element,
         i: usize,
         kind: &mut Option<TrackKind>,
-    ) -> Result<Option<&'static str>, String> {
+    ) -> Result<(), String> {
         let set = self.element;
         // What the set says holds for what the representation does not say (5.3.7).
         let common = |name: &'static str| element.attribute(name).or_else(|| set.attribute(name));
@@ -213,7 +211,7 @@ impl Set<'_> {
                         .unwrap_or((1, 1)),
                     source: segments.source,
                 });
-                return Ok(segments.odd);
+                return Ok(());
             }
         };
         if *kind.get_or_insert(this) != this {
@@ -263,7 +261,7 @@ impl Set<'_> {
             source: segments.source,
             ..Rendition::default()
         });
-        Ok(segments.odd)
+        Ok(())
     }
 
     /// `ProducerReferenceTime` of the representation, or of its set (5.12).
