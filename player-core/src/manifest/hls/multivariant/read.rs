@@ -30,8 +30,7 @@ pub(super) fn read<const ALL: bool>(text: &str, url: &str) -> Result<Multivarian
     if !text.trim_start().starts_with("#EXTM3U") {
         reader.say("the playlist does not begin with #EXTM3U", "");
     }
-    // A variant whose URI is still to come, or `Some(None)` if it is not to be used.
-    let mut pending: Option<Option<Variant>> = None;
+    let mut pending: Pending = None;
     let mut controls = false;
     for line in lines(text) {
         let line = line.check()?;
@@ -43,9 +42,9 @@ pub(super) fn read<const ALL: bool>(text: &str, url: &str) -> Result<Multivarian
         if let Some(uri) = line.uri() {
             match pending.take() {
                 None => reader.say("a URI without EXT-X-STREAM-INF is skipped", uri),
-                Some(None) => {}
-                Some(Some(mut variant)) => {
-                    reader.line = variant.line;
+                Some((_, None)) => {}
+                Some((line, Some(mut variant))) => {
+                    reader.line = line;
                     if let Some(resolved) = reader.uri(uri) {
                         variant.uri = resolved;
                         reader.limit(playlist.variants.len(), "too many variants")?;
@@ -65,9 +64,7 @@ pub(super) fn read<const ALL: bool>(text: &str, url: &str) -> Result<Multivarian
             });
         }
     }
-    if pending.is_some() {
-        reader.say("EXT-X-STREAM-INF without a URI", "");
-    }
+    reader.no_uri(&pending);
     if playlist.variants.is_empty() {
         return Err(ManifestError::NothingToPlay(
             ": there is no usable EXT-X-STREAM-INF in it".into(),
@@ -78,6 +75,9 @@ pub(super) fn read<const ALL: bool>(text: &str, url: &str) -> Result<Multivarian
     playlist.other = reader.other;
     Ok(playlist)
 }
+
+/// Line and attributes of a variant whose URI is still to come; no attributes if it is not to be used.
+type Pending = Option<(u32, Option<Variant>)>;
 
 struct Reader<'a, const ALL: bool> {
     url: &'a str,
@@ -95,7 +95,7 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
     fn tag(
         &mut self,
         playlist: &mut Multivariant,
-        pending: &mut Option<Option<Variant>>,
+        pending: &mut Pending,
         value: &'a str,
     ) -> Result<(), ManifestError> {
         match self.tag {
@@ -117,10 +117,9 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
                 variables.define(self.line, value, self.url, None, warnings);
             }
             "EXT-X-STREAM-INF" => {
-                if pending.is_some() {
-                    self.say("EXT-X-STREAM-INF without a URI", "");
-                }
-                *pending = Some(self.variant(value).map(|(variant, _)| variant));
+                self.no_uri(pending);
+                let variant = self.variant(value);
+                *pending = Some((self.line, variant.map(|(variant, _)| variant)));
             }
             "EXT-X-I-FRAME-STREAM-INF" | "EXT-X-IMAGE-STREAM-INF" => {
                 let list = if self.tag == "EXT-X-I-FRAME-STREAM-INF" {
@@ -435,6 +434,12 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
             self.say("a tag is there again: the first one counts", self.tag);
         } else {
             *place = value;
+        }
+    }
+
+    fn no_uri(&mut self, pending: &Pending) {
+        if let Some((line, _)) = pending {
+            self.warnings.say(*line, "EXT-X-STREAM-INF without a URI", "");
         }
     }
 

@@ -167,10 +167,8 @@ impl Builder<'_> {
     /// The same from other cameras: a track each, with a rendition for each rung that has it.
     fn angles(&self, rungs: &[Rung], tracks: &mut Vec<Track>) {
         let groups = groups(rungs, |v| &v.video, false);
-        for member in members(self.media, MediaType::Video) {
-            let Some(group) = groups.iter().find(|group| group.id == member.group_id) else {
-                continue;
-            };
+        for (member, group) in placed(self.media, MediaType::Video, &groups) {
+            let Some(group) = group else { continue };
             if member.uri.is_empty() || rungs.iter().any(|rung| rung.is_at(&member.uri)) {
                 // This is what the variants themselves show.
                 if let Some(main) = tracks.first_mut().filter(|main| main.label.is_empty()) {
@@ -190,8 +188,8 @@ impl Builder<'_> {
     fn audio(&mut self, rungs: &[Rung], audio_only: bool, tracks: &mut Vec<Track>) {
         let groups = groups(rungs, |v| &v.audio, true);
         let first = tracks.len();
-        for member in members(self.media, MediaType::Audio) {
-            let Some(group) = groups.iter().find(|group| group.id == member.group_id) else {
+        for (member, group) in placed(self.media, MediaType::Audio, &groups) {
+            let Some(group) = group else {
                 let what = "no variant plays with this AUDIO group";
                 self.warnings.say(member.line, what, &member.group_id);
                 continue;
@@ -223,8 +221,7 @@ impl Builder<'_> {
     fn subtitles(&mut self, rungs: &[Rung], tracks: &mut Vec<Track>) {
         let groups = groups(rungs, |v| &v.subtitles, false);
         let first = tracks.len();
-        for member in members(self.media, MediaType::Subtitles) {
-            let known = groups.iter().find(|group| group.id == member.group_id);
+        for (member, known) in placed(self.media, MediaType::Subtitles, &groups) {
             let alone;
             let group = match known {
                 Some(group) => group,
@@ -318,6 +315,20 @@ fn groups(rungs: &[Rung], of: fn(&Variant) -> &str, is_audio: bool) -> Vec<Group
         }
     }
     found
+}
+
+/// The members of a kind with their groups, those behind that stand beside others.
+fn placed<'a>(
+    media: &'a [Media],
+    kind: MediaType,
+    groups: &'a [Group],
+) -> Vec<(&'a Media, Option<&'a Group>)> {
+    let group = |member: &Media| groups.iter().find(|group| group.id == member.group_id);
+    let mut placed: Vec<_> = members(media, kind)
+        .map(|member| (member, group(member)))
+        .collect();
+    placed.sort_by_key(|(_, group)| group.is_some_and(|group| group.id != group.main));
+    placed
 }
 
 /// What an `EXT-X-MEDIA` says of its track.
