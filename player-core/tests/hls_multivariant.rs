@@ -308,9 +308,9 @@ fn groups_that_are_not_as_they_should_be() {
             "3: two members of a group have the same NAME: \"x\"",
             "4: two members of a group have the same NAME: \"x\"",
             "4: two members of a group are its DEFAULT: \"a\"",
-            "8: VIDEO of a variant names a group that is not there: \"none\"",
-            "5: no variant plays with this AUDIO group: \"nobody\"",
-            "6: no variant names this SUBTITLES group: \"free\"",
+            "8: a variant names a group that is not there: \"none\"",
+            "5: no variant plays with this group of sound: \"nobody\"",
+            "6: no variant names this group of subtitles: \"free\"",
         ]
     );
     let p = period(text);

@@ -183,8 +183,6 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
                     v.average_bandwidth = self.number(name, value).filter(|bps| *bps > 0);
                 }
                 "SCORE" => v.score = self.decimal(name, value),
-                "CODECS" => v.codecs = self.string(value),
-                "SUPPLEMENTAL-CODECS" => v.supplemental_codecs = self.string(value),
                 "RESOLUTION" => {
                     v.resolution = value
                         .split_once(['x', 'X'])
@@ -194,18 +192,28 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
                     }
                 }
                 "FRAME-RATE" => v.frame_rate = self.decimal(name, value).filter(|rate| *rate > 0.0),
-                "HDCP-LEVEL" => v.hdcp_level = value.into(),
-                "ALLOWED-CPC" => v.allowed_cpc = self.string(value),
-                "VIDEO-RANGE" => v.video_range = value.into(),
-                "REQ-VIDEO-LAYOUT" => v.req_video_layout = self.string(value),
-                "STABLE-VARIANT-ID" => v.stable_variant_id = self.string(value),
-                "AUDIO" => v.audio = self.string(value),
-                "VIDEO" => v.video = self.string(value),
-                "SUBTITLES" => v.subtitles = self.string(value),
-                "CLOSED-CAPTIONS" => v.closed_captions = self.string(value),
-                "PATHWAY-ID" => v.pathway_id = self.string(value),
-                "NAME" => v.name = self.string(value),
-                _ => self.unknown(name, value),
+                "HDCP-LEVEL" => value.clone_into(&mut v.hdcp_level),
+                "VIDEO-RANGE" => value.clone_into(&mut v.video_range),
+                _ => {
+                    let text = match name {
+                        "CODECS" => &mut v.codecs,
+                        "SUPPLEMENTAL-CODECS" => &mut v.supplemental_codecs,
+                        "ALLOWED-CPC" => &mut v.allowed_cpc,
+                        "REQ-VIDEO-LAYOUT" => &mut v.req_video_layout,
+                        "STABLE-VARIANT-ID" => &mut v.stable_variant_id,
+                        "AUDIO" => &mut v.audio,
+                        "VIDEO" => &mut v.video,
+                        "SUBTITLES" => &mut v.subtitles,
+                        "CLOSED-CAPTIONS" => &mut v.closed_captions,
+                        "PATHWAY-ID" => &mut v.pathway_id,
+                        "NAME" => &mut v.name,
+                        _ => {
+                            self.unknown(name, value);
+                            continue;
+                        }
+                    };
+                    *text = self.string(value);
+                }
             }
         }
         if v.bandwidth == 0 {
@@ -226,29 +234,31 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
             match name {
                 "TYPE" => kind = value,
                 "URI" => uri = Some(value),
-                "GROUP-ID" => m.group_id = self.string(value),
-                "LANGUAGE" => m.language = self.string(value),
-                "ASSOC-LANGUAGE" => m.assoc_language = self.string(value),
-                "NAME" => m.name = self.string(value),
-                "STABLE-RENDITION-ID" => m.stable_rendition_id = self.string(value),
                 "DEFAULT" => m.default = self.yes(name, value),
                 "AUTOSELECT" => m.autoselect = self.yes(name, value),
                 "FORCED" => m.forced = self.yes(name, value),
-                "INSTREAM-ID" => m.instream_id = self.string(value),
                 "BIT-DEPTH" => m.bit_depth = self.number(name, value).and_then(|n| n.try_into().ok()),
                 "SAMPLE-RATE" => m.sample_rate = self.number(name, value).and_then(|n| n.try_into().ok()),
-                "CHARACTERISTICS" => m.characteristics = self.string(value),
-                "CHANNELS" => m.channels = self.string(value),
-                _ => self.unknown(name, value),
+                _ => {
+                    let text = match name {
+                        "GROUP-ID" => &mut m.group_id,
+                        "LANGUAGE" => &mut m.language,
+                        "ASSOC-LANGUAGE" => &mut m.assoc_language,
+                        "NAME" => &mut m.name,
+                        "STABLE-RENDITION-ID" => &mut m.stable_rendition_id,
+                        "INSTREAM-ID" => &mut m.instream_id,
+                        "CHARACTERISTICS" => &mut m.characteristics,
+                        "CHANNELS" => &mut m.channels,
+                        _ => {
+                            self.unknown(name, value);
+                            continue;
+                        }
+                    };
+                    *text = self.string(value);
+                }
             }
         }
-        let kinds = [
-            MediaType::Audio,
-            MediaType::ClosedCaptions,
-            MediaType::Subtitles,
-            MediaType::Video,
-        ];
-        let Some(known) = kinds.into_iter().find(|known| known.name() == kind) else {
+        let Some(known) = MediaType::ALL.into_iter().find(|known| known.name() == kind) else {
             self.say("EXT-X-MEDIA of an unknown TYPE is skipped", kind);
             return None;
         };
@@ -279,7 +289,7 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
                 "DATA-ID" => data.data_id = self.string(value),
                 "VALUE" => data.value = Some(self.string(value)),
                 "URI" => uri = Some(value),
-                "FORMAT" => data.format = value.into(),
+                "FORMAT" => value.clone_into(&mut data.format),
                 "LANGUAGE" => data.language = self.string(value),
                 _ => self.unknown(name, value),
             }
