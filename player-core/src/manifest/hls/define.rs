@@ -175,10 +175,12 @@ impl Variables {
         // Up to here it is in `out`, or nothing is.
         let mut done = 0;
         let mut at = first;
-        while let Some(open) = text.get(at..).and_then(|rest| rest.find("{$")) {
+        while let Some(open) = text.get(at..).and_then(|rest| rest.find('{')) {
             let start = at + open;
-            at = start + 2;
-            let rest = text.get(at..).unwrap_or_default();
+            at = start + 1;
+            let Some(rest) = text.get(at..).and_then(|rest| rest.strip_prefix('$')) else {
+                continue;
+            };
             let length = rest.bytes().take_while(|byte| is_name(*byte)).count();
             // Only what has exactly the form of a reference is one.
             if length == 0 || rest.as_bytes().get(length) != Some(&b'}') {
@@ -188,7 +190,7 @@ impl Variables {
             let value = self.get(name).ok_or(Unexpanded::Undefined(name))?;
             out.push_str(text.get(done..start).unwrap_or_default());
             out.push_str(value);
-            at += length + 1;
+            at += length + 2;
             done = at;
             if out.len() > MAX_LINE {
                 return Err(Unexpanded::TooLong);

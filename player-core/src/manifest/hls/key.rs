@@ -108,14 +108,21 @@ pub(super) fn has_scheme(uri: &str, scheme: &str) -> bool {
 
 /// A hexadecimal sequence (`0x…`) as a number of 128 bits, and whether all of these were written.
 fn hexadecimal(text: &str) -> (Option<[u8; 16]>, bool) {
-    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
-    let number = digits
-        .filter(|digits| digits.len() <= 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
-        .and_then(|digits| u128::from_str_radix(digits, 16).ok());
-    (
-        number.map(u128::to_be_bytes),
-        number.is_some() && text.len() == 34,
-    )
+    let mut number = [0; 16];
+    let digits = match text.as_bytes() {
+        [b'0', b'x' | b'X', digits @ ..] if !digits.is_empty() => digits,
+        _ => return (None, false),
+    };
+    for (i, digit) in digits.iter().rev().enumerate() {
+        let Some((byte, digit)) = number
+            .get_mut(15_usize.wrapping_sub(i / 2))
+            .zip((*digit as char).to_digit(16))
+        else {
+            return (None, false);
+        };
+        *byte |= (digit as u8) << (i % 2 * 4);
+    }
+    (Some(number), digits.len() == 32)
 }
 
 #[cfg(test)]

@@ -6,17 +6,17 @@ use crate::presentation::split_codecs;
 use crate::url;
 
 /// A playlist, and others with the same content.
-pub(super) struct Rung {
+pub(super) struct Rung<'a> {
     /// Unique in its ladder.
     pub(super) id: String,
-    pub(super) variant: Variant,
+    pub(super) variant: &'a Variant,
     /// The same content elsewhere, in order of preference.
-    pub(super) copies: Vec<Variant>,
+    pub(super) copies: Vec<&'a Variant>,
     /// More groups of sound that the same playlist is listed with.
-    pub(super) more_audio: Vec<String>,
+    pub(super) more_audio: Vec<&'a str>,
 }
 
-impl Rung {
+impl Rung<'_> {
     /// Whether this is where it, or a copy of it, is.
     pub(super) fn is_at(&self, uri: &str) -> bool {
         self.variant.uri == uri || self.copies.iter().any(|copy| copy.uri == uri)
@@ -31,49 +31,70 @@ pub(super) fn pathway(variant: &Variant) -> &str {
     }
 }
 
+/// Inserts behind all that are not larger. There are few, and the library's sorts are large.
+pub(super) fn insert<'a>(list: &mut Vec<(u64, &'a Variant)>, key: u64, variant: &'a Variant) {
+    let at = list.partition_point(|(other, _)| *other <= key);
+    list.insert(at, (key, variant));
+}
+
 /// The variants of a pathway, lowest bitrate first, each with its copies. What only other pathways have is among them.
-pub(super) fn ladder(mut variants: Vec<Variant>, primary: &str) -> Vec<Rung> {
-    // A stable sort: of redundant variants the first one listed is used.
-    variants.sort_by_key(|v| (pathway(v) != primary, v.bandwidth));
-    let mut rungs: Vec<Rung> = Vec::new();
+pub(super) fn ladder<'a>(variants: &[&'a Variant], primary: &str) -> Vec<Rung<'a>> {
+    // Of redundant variants the first one listed is used.
+    let mut ordered = Vec::new();
     for variant in variants {
-        if let Some(rung) = rungs.iter_mut().find(|rung| rung.is_at(&variant.uri)) {
-            // The same pictures with other sound.
-            let (own, audio) = (&rung.variant, variant.audio);
-            let is_new =
-                rung.variant.uri == variant.uri && audio != own.audio && !rung.more_audio.contains(&audio);
-            if is_new && !audio.is_empty() {
-                rung.more_audio.push(audio);
+        insert(&mut ordered, variant.bandwidth, variant);
+    }
+    let mut rungs: Vec<Rung<'a>> = Vec::new();
+    for elsewhere in [false, true] {
+        for (_, variant) in &ordered {
+            if (pathway(variant) != primary) == elsewhere {
+                place(&mut rungs, variant);
             }
-        } else if let Some(rung) = rungs.iter_mut().find(|rung| is_copy(&variant, &rung.variant)) {
-            rung.copies.push(variant);
-        } else {
-            rungs.push(Rung {
-                id: String::new(),
-                variant,
-                copies: Vec::new(),
-                more_audio: Vec::new(),
-            });
         }
     }
-    rungs.sort_by_key(|rung| rung.variant.bandwidth);
     for i in 0..rungs.len() {
-        let (before, rest) = rungs.split_at_mut(i);
-        if let Some(rung) = rest.first_mut() {
-            rung.id = id_of(&rung.variant, i);
-            if is_taken(before, &rung.id) {
-                append(&mut rung.id, &rung.variant.bandwidth.to_string());
-            }
-            while is_taken(before, &rung.id) {
-                append(&mut rung.id, &i.to_string());
-            }
+        let Some(rung) = rungs.get(i) else { break };
+        let mut id = id_of(rung.variant, i);
+        let mut part = rung.variant.bandwidth;
+        while rungs.iter().any(|other| other.id == id) {
+            append(&mut id, &part.to_string());
+            part = i as u64;
+        }
+        if let Some(rung) = rungs.get_mut(i) {
+            rung.id = id;
         }
     }
     rungs
 }
 
-fn is_taken(rungs: &[Rung], id: &str) -> bool {
-    rungs.iter().any(|rung| rung.id == id)
+fn place<'a>(rungs: &mut Vec<Rung<'a>>, variant: &'a Variant) {
+    for rung in rungs.iter_mut() {
+        if rung.variant.uri == variant.uri {
+            // The same pictures with other sound.
+            let audio = variant.audio.as_str();
+            if audio != rung.variant.audio && !audio.is_empty() && !rung.more_audio.contains(&audio) {
+                rung.more_audio.push(audio);
+            }
+            return;
+        }
+        if rung.copies.iter().any(|copy| copy.uri == variant.uri) {
+            return;
+        }
+    }
+    for rung in rungs.iter_mut() {
+        if is_copy(variant, rung.variant) {
+            rung.copies.push(variant);
+            return;
+        }
+    }
+    let at = rungs.partition_point(|rung| rung.variant.bandwidth <= variant.bandwidth);
+    let rung = Rung {
+        id: String::new(),
+        variant,
+        copies: Vec::new(),
+        more_audio: Vec::new(),
+    };
+    rungs.insert(at, rung);
 }
 
 /// Appends a part to an id.
@@ -97,12 +118,25 @@ fn is_copy(a: &Variant, b: &Variant) -> bool {
         && a.average_bandwidth == b.average_bandwidth
         && a.resolution == b.resolution
         && a.frame_rate == b.frame_rate
-        && a.codecs == b.codecs
-        && a.video_range == b.video_range
-        && a.req_video_layout == b.req_video_layout
-        && a.name == b.name
-        // Pathways may have groups of their own.
-        && (elsewhere || a.audio == b.audio && a.video == b.video && a.subtitles == b.subtitles)
+        && texts(a, elsewhere) == texts(b, elsewhere)
+}
+
+fn texts(v: &Variant, elsewhere: bool) -> [&str; 7] {
+    // Pathways may have groups of their own.
+    let [audio, video, subtitles] = if elsewhere {
+        [""; 3]
+    } else {
+        [v.audio.as_str(), &v.video, &v.subtitles]
+    };
+    [
+        &v.codecs,
+        &v.video_range,
+        &v.req_video_layout,
+        &v.name,
+        audio,
+        video,
+        subtitles,
+    ]
 }
 
 /// An id that stays the same when the playlist is read again: the author's, else the height, else the name of the file.
@@ -110,15 +144,16 @@ fn id_of(variant: &Variant, i: usize) -> String {
     let (_, height) = variant.resolution.unwrap_or_default();
     let name = url::file_name(&variant.uri);
     let stem = name.split('.').next().unwrap_or_default();
-    for text in [&variant.stable_variant_id, &variant.name] {
-        if !text.is_empty() {
-            return text.clone();
-        }
-    }
-    match (height, stem) {
-        (0, "") => i.to_string(),
-        (0, stem) => stem.to_owned(),
-        (height, _) => height.to_string() + "p",
+    if !variant.stable_variant_id.is_empty() {
+        variant.stable_variant_id.clone()
+    } else if !variant.name.is_empty() {
+        variant.name.clone()
+    } else if height > 0 {
+        height.to_string() + "p"
+    } else if stem.is_empty() {
+        i.to_string()
+    } else {
+        stem.to_owned()
     }
 }
 

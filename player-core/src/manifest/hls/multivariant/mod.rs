@@ -117,6 +117,8 @@ pub enum MediaType {
 }
 
 impl MediaType {
+    pub(crate) const ALL: [Self; 4] = [Self::Audio, Self::ClosedCaptions, Self::Subtitles, Self::Video];
+
     /// As in playlists: `AUDIO`, `CLOSED-CAPTIONS`, `SUBTITLES` or `VIDEO`.
     pub const fn name(self) -> &'static str {
         match self {

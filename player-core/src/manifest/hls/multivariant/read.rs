@@ -30,8 +30,7 @@ pub(super) fn read<const ALL: bool>(text: &str, url: &str) -> Result<Multivarian
     if !text.trim_start().starts_with("#EXTM3U") {
         reader.say("the playlist does not begin with #EXTM3U", "");
     }
-    // A variant whose URI is still to come, or `Some(None)` if it is not to be used.
-    let mut pending: Option<Option<Variant>> = None;
+    let mut pending: Pending = None;
     let mut controls = false;
     for line in lines(text) {
         let line = line.check()?;
@@ -43,9 +42,9 @@ pub(super) fn read<const ALL: bool>(text: &str, url: &str) -> Result<Multivarian
         if let Some(uri) = line.uri() {
             match pending.take() {
                 None => reader.say("a URI without EXT-X-STREAM-INF is skipped", uri),
-                Some(None) => {}
-                Some(Some(mut variant)) => {
-                    reader.line = variant.line;
+                Some((_, None)) => {}
+                Some((line, Some(mut variant))) => {
+                    reader.line = line;
                     if let Some(resolved) = reader.uri(uri) {
                         variant.uri = resolved;
                         reader.limit(playlist.variants.len(), "too many variants")?;
@@ -65,9 +64,7 @@ pub(super) fn read<const ALL: bool>(text: &str, url: &str) -> Result<Multivarian
             });
         }
     }
-    if pending.is_some() {
-        reader.say("EXT-X-STREAM-INF without a URI", "");
-    }
+    reader.no_uri(&pending);
     if playlist.variants.is_empty() {
         return Err(ManifestError::NothingToPlay(
             ": there is no usable EXT-X-STREAM-INF in it".into(),
@@ -78,6 +75,9 @@ pub(super) fn read<const ALL: bool>(text: &str, url: &str) -> Result<Multivarian
     playlist.other = reader.other;
     Ok(playlist)
 }
+
+/// Line and attributes of a variant whose URI is still to come; no attributes if it is not to be used.
+type Pending = Option<(u32, Option<Variant>)>;
 
 struct Reader<'a, const ALL: bool> {
     url: &'a str,
@@ -95,7 +95,7 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
     fn tag(
         &mut self,
         playlist: &mut Multivariant,
-        pending: &mut Option<Option<Variant>>,
+        pending: &mut Pending,
         value: &'a str,
     ) -> Result<(), ManifestError> {
         match self.tag {
@@ -117,10 +117,9 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
                 variables.define(self.line, value, self.url, None, warnings);
             }
             "EXT-X-STREAM-INF" => {
-                if pending.is_some() {
-                    self.say("EXT-X-STREAM-INF without a URI", "");
-                }
-                *pending = Some(self.variant(value).map(|(variant, _)| variant));
+                self.no_uri(pending);
+                let variant = self.variant(value);
+                *pending = Some((self.line, variant.map(|(variant, _)| variant)));
             }
             "EXT-X-I-FRAME-STREAM-INF" | "EXT-X-IMAGE-STREAM-INF" => {
                 let list = if self.tag == "EXT-X-I-FRAME-STREAM-INF" {
@@ -184,8 +183,6 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
                     v.average_bandwidth = self.number(name, value).filter(|bps| *bps > 0);
                 }
                 "SCORE" => v.score = self.decimal(name, value),
-                "CODECS" => v.codecs = self.string(value),
-                "SUPPLEMENTAL-CODECS" => v.supplemental_codecs = self.string(value),
                 "RESOLUTION" => {
                     v.resolution = value
                         .split_once(['x', 'X'])
@@ -195,18 +192,28 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
                     }
                 }
                 "FRAME-RATE" => v.frame_rate = self.decimal(name, value).filter(|rate| *rate > 0.0),
-                "HDCP-LEVEL" => v.hdcp_level = value.into(),
-                "ALLOWED-CPC" => v.allowed_cpc = self.string(value),
-                "VIDEO-RANGE" => v.video_range = value.into(),
-                "REQ-VIDEO-LAYOUT" => v.req_video_layout = self.string(value),
-                "STABLE-VARIANT-ID" => v.stable_variant_id = self.string(value),
-                "AUDIO" => v.audio = self.string(value),
-                "VIDEO" => v.video = self.string(value),
-                "SUBTITLES" => v.subtitles = self.string(value),
-                "CLOSED-CAPTIONS" => v.closed_captions = self.string(value),
-                "PATHWAY-ID" => v.pathway_id = self.string(value),
-                "NAME" => v.name = self.string(value),
-                _ => self.unknown(name, value),
+                "HDCP-LEVEL" => value.clone_into(&mut v.hdcp_level),
+                "VIDEO-RANGE" => value.clone_into(&mut v.video_range),
+                _ => {
+                    let text = match name {
+                        "CODECS" => &mut v.codecs,
+                        "SUPPLEMENTAL-CODECS" => &mut v.supplemental_codecs,
+                        "ALLOWED-CPC" => &mut v.allowed_cpc,
+                        "REQ-VIDEO-LAYOUT" => &mut v.req_video_layout,
+                        "STABLE-VARIANT-ID" => &mut v.stable_variant_id,
+                        "AUDIO" => &mut v.audio,
+                        "VIDEO" => &mut v.video,
+                        "SUBTITLES" => &mut v.subtitles,
+                        "CLOSED-CAPTIONS" => &mut v.closed_captions,
+                        "PATHWAY-ID" => &mut v.pathway_id,
+                        "NAME" => &mut v.name,
+                        _ => {
+                            self.unknown(name, value);
+                            continue;
+                        }
+                    };
+                    *text = self.string(value);
+                }
             }
         }
         if v.bandwidth == 0 {
@@ -227,29 +234,31 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
             match name {
                 "TYPE" => kind = value,
                 "URI" => uri = Some(value),
-                "GROUP-ID" => m.group_id = self.string(value),
-                "LANGUAGE" => m.language = self.string(value),
-                "ASSOC-LANGUAGE" => m.assoc_language = self.string(value),
-                "NAME" => m.name = self.string(value),
-                "STABLE-RENDITION-ID" => m.stable_rendition_id = self.string(value),
                 "DEFAULT" => m.default = self.yes(name, value),
                 "AUTOSELECT" => m.autoselect = self.yes(name, value),
                 "FORCED" => m.forced = self.yes(name, value),
-                "INSTREAM-ID" => m.instream_id = self.string(value),
                 "BIT-DEPTH" => m.bit_depth = self.number(name, value).and_then(|n| n.try_into().ok()),
                 "SAMPLE-RATE" => m.sample_rate = self.number(name, value).and_then(|n| n.try_into().ok()),
-                "CHARACTERISTICS" => m.characteristics = self.string(value),
-                "CHANNELS" => m.channels = self.string(value),
-                _ => self.unknown(name, value),
+                _ => {
+                    let text = match name {
+                        "GROUP-ID" => &mut m.group_id,
+                        "LANGUAGE" => &mut m.language,
+                        "ASSOC-LANGUAGE" => &mut m.assoc_language,
+                        "NAME" => &mut m.name,
+                        "STABLE-RENDITION-ID" => &mut m.stable_rendition_id,
+                        "INSTREAM-ID" => &mut m.instream_id,
+                        "CHARACTERISTICS" => &mut m.characteristics,
+                        "CHANNELS" => &mut m.channels,
+                        _ => {
+                            self.unknown(name, value);
+                            continue;
+                        }
+                    };
+                    *text = self.string(value);
+                }
             }
         }
-        let kinds = [
-            MediaType::Audio,
-            MediaType::ClosedCaptions,
-            MediaType::Subtitles,
-            MediaType::Video,
-        ];
-        let Some(known) = kinds.into_iter().find(|known| known.name() == kind) else {
+        let Some(known) = MediaType::ALL.into_iter().find(|known| known.name() == kind) else {
             self.say("EXT-X-MEDIA of an unknown TYPE is skipped", kind);
             return None;
         };
@@ -280,7 +289,7 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
                 "DATA-ID" => data.data_id = self.string(value),
                 "VALUE" => data.value = Some(self.string(value)),
                 "URI" => uri = Some(value),
-                "FORMAT" => data.format = value.into(),
+                "FORMAT" => value.clone_into(&mut data.format),
                 "LANGUAGE" => data.language = self.string(value),
                 _ => self.unknown(name, value),
             }
@@ -435,6 +444,12 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
             self.say("a tag is there again: the first one counts", self.tag);
         } else {
             *place = value;
+        }
+    }
+
+    fn no_uri(&mut self, pending: &Pending) {
+        if let Some((line, _)) = pending {
+            self.warnings.say(*line, "EXT-X-STREAM-INF without a URI", "");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Rungs and the members of their groups into tracks.
 
-use super::ladder::{Rung, append, is_audio_only};
+use super::ladder::{Rung, append, insert, is_audio_only};
 use super::{Media, MediaType, Variant};
 use crate::input::TrackKind;
 use crate::manifest::hls::warnings::Warnings;
@@ -10,76 +10,47 @@ use crate::time::Bitrate;
 /// Makes tracks of rungs.
 pub(super) struct Builder<'a> {
     pub(super) media: &'a [Media],
-    /// Codecs of groups, which only the variants declare.
-    pub(super) audio_codecs: Vec<(String, String)>,
-    pub(super) subtitle_codecs: Vec<(String, String)>,
+    /// All that can be played: groups have codecs only through them.
+    pub(super) variants: &'a [&'a Variant],
     pub(super) warnings: &'a mut Warnings,
-}
-
-/// The first codecs of a kind that variants declare for each group, those of low bitrate first.
-pub(super) fn codecs_of_groups(
-    variants: &[Variant],
-    group: fn(&Variant) -> &str,
-    kind: TrackKind,
-) -> Vec<(String, String)> {
-    let mut ordered: Vec<&Variant> = variants.iter().collect();
-    ordered.sort_by_key(|variant| variant.bandwidth);
-    let mut found: Vec<(String, String)> = Vec::new();
-    for variant in ordered {
-        let group = group(variant);
-        if !group.is_empty() && found.iter().all(|(known, _)| known != group) {
-            let codecs = split_codecs(&variant.codecs, kind);
-            if !codecs.is_empty() {
-                found.push((group.to_owned(), codecs));
-            }
-        }
-    }
-    found
-}
-
-fn codecs_of(groups: &[(String, String)], group: &str) -> String {
-    let found = groups.iter().find(|(known, _)| known == group);
-    found.map(|(_, codecs)| codecs.clone()).unwrap_or_default()
-}
-
-fn members(media: &[Media], kind: MediaType) -> impl Iterator<Item = &Media> {
-    media.iter().filter(move |member| member.kind == kind)
 }
 
 impl Builder<'_> {
     /// What the playlist is for: pictures (or sound, if there are none), sound and subtitles.
-    pub(super) fn tracks(&mut self, rungs: &[Rung]) -> Vec<Track> {
-        let audio_only = rungs.iter().all(|rung| is_audio_only(&rung.variant));
+    pub(super) fn tracks(&mut self, rungs: &[Rung<'_>]) -> Vec<Track> {
+        self.check(rungs);
+        let audio_only = rungs.iter().all(|rung| is_audio_only(rung.variant));
         let kind = if audio_only {
             TrackKind::Audio
         } else {
             TrackKind::Video
         };
         let mut tracks = vec![self.main(kind, "main", rungs)];
-        self.angles(rungs, &mut tracks);
-        self.audio(rungs, audio_only, &mut tracks);
-        self.subtitles(rungs, &mut tracks);
+        for kind in [MediaType::Video, MediaType::Audio, MediaType::Subtitles] {
+            self.add_members(kind, rungs, &mut tracks);
+        }
         tracks
     }
 
     /// Pictures for fast-forward and rewind.
-    pub(super) fn trick_play(&self, rungs: &[Rung]) -> Vec<Track> {
-        if rungs.is_empty() {
-            return Vec::new();
+    pub(super) fn trick_play(&mut self, rungs: &[Rung<'_>]) -> Vec<Track> {
+        let mut tracks = Vec::new();
+        if !rungs.is_empty() {
+            tracks.push(self.main(TrackKind::Video, "trick-play", rungs));
+            self.add_members(MediaType::Video, rungs, &mut tracks);
         }
-        let mut tracks = vec![self.main(TrackKind::Video, "trick-play", rungs)];
-        self.angles(rungs, &mut tracks);
         tracks
     }
 
     /// Says what groups must not be (rfc8216bis, 4.4.6.1.1), and which there are not.
-    pub(super) fn check(&mut self, rungs: &[Rung]) {
+    fn check(&mut self, rungs: &[Rung<'_>]) {
         for (i, member) in self.media.iter().enumerate() {
-            let before = self.media.iter().take(i);
             let (mut name, mut default) = (false, false);
-            for other in before.filter(|m| m.kind == member.kind && m.group_id == member.group_id) {
-                name |= other.name == member.name;
-                default |= other.default && member.default;
+            for other in self.media.iter().take(i) {
+                if other.kind == member.kind && other.group_id == member.group_id {
+                    name |= other.name == member.name;
+                    default |= other.default && member.default;
+                }
             }
             if name {
                 let what = "two members of a group have the same NAME";
@@ -90,42 +61,46 @@ impl Builder<'_> {
                 self.warnings.say(member.line, what, &member.group_id);
             }
         }
-        for variant in rungs.iter().map(|rung| &rung.variant) {
-            for (kind, group) in [
-                (MediaType::Audio, &variant.audio),
-                (MediaType::ClosedCaptions, &variant.closed_captions),
-                (MediaType::Subtitles, &variant.subtitles),
-                (MediaType::Video, &variant.video),
-            ] {
+        for rung in rungs {
+            for kind in MediaType::ALL {
+                let group = group_of(rung.variant, kind);
                 let is_none = group.is_empty() || kind == MediaType::ClosedCaptions && group == "NONE";
-                if !is_none && members(self.media, kind).all(|m| m.group_id != *group) {
-                    let mut what = kind.name().to_owned();
-                    what.push_str(" of a variant names a group that is not there");
-                    self.warnings.say(variant.line, &what, group);
+                if !is_none && !self.media.iter().any(|m| m.kind == kind && m.group_id == group) {
+                    let what = "a variant names a group that is not there";
+                    self.warnings.say(rung.variant.line, what, group);
                 }
             }
         }
     }
 
-    fn main(&self, kind: TrackKind, id: &str, rungs: &[Rung]) -> Track {
-        Track {
+    fn main(&self, kind: TrackKind, id: &str, rungs: &[Rung<'_>]) -> Track {
+        let mut track = Track {
             kind,
             id: id.to_owned(),
-            renditions: rungs.iter().map(|rung| self.rendition(rung)).collect(),
             ..Track::default()
+        };
+        for rung in rungs {
+            track.renditions.push(self.rendition(rung));
         }
+        track
     }
 
     /// Whether the sound of a group is not in the variants' own segments.
     fn is_demuxed(&self, group: &str) -> bool {
-        let mut found = members(self.media, MediaType::Audio)
-            .filter(|member| member.group_id == group)
-            .peekable();
-        !group.is_empty() && found.peek().is_some() && found.all(|member| !member.uri.is_empty())
+        let mut any = false;
+        for member in self.media {
+            if member.kind == MediaType::Audio && member.group_id == group {
+                if member.uri.is_empty() {
+                    return false;
+                }
+                any = true;
+            }
+        }
+        any && !group.is_empty()
     }
 
-    fn rendition(&self, rung: &Rung) -> Rendition {
-        let v = &rung.variant;
+    fn rendition(&self, rung: &Rung<'_>) -> Rendition {
+        let v = rung.variant;
         let audio_only = is_audio_only(v);
         let demuxed = self.is_demuxed(&v.audio);
         let (width, height) = v.resolution.unwrap_or_default();
@@ -134,7 +109,7 @@ impl Builder<'_> {
             bandwidth: Bitrate::from_bps(v.bandwidth),
             average_bandwidth: v.average_bandwidth.map(Bitrate::from_bps),
             score: v.score,
-            container: if audio_only { "audio/mp4" } else { "video/mp4" }.into(),
+            container: if audio_only { "audio/mp4" } else { "video/mp4" }.to_owned(),
             codecs: if demuxed && !audio_only {
                 split_codecs(&v.codecs, TrackKind::Video)
             } else {
@@ -149,172 +124,209 @@ impl Builder<'_> {
             subtitle_group: v.subtitles.clone(),
             caption_group: v.closed_captions.clone(),
             pathway: v.pathway_id.clone(),
-            alternatives: rung.copies.iter().map(copy).collect(),
             source: SegmentSource::Playlist(v.uri.clone()),
             ..Rendition::default()
         };
         if v.hdcp_level != "NONE" {
-            rendition.hdcp_level.clone_from(&v.hdcp_level);
+            rendition.hdcp_level.push_str(&v.hdcp_level);
+        }
+        for copy in &rung.copies {
+            rendition
+                .alternatives
+                .push(alternative(&copy.pathway_id, &copy.uri));
         }
         if demuxed {
-            rendition.audio_group.clone_from(&v.audio);
-            let more = rung.more_audio.iter().filter(|group| self.is_demuxed(group));
-            rendition.more_audio_groups = more.cloned().collect();
+            rendition.audio_group.push_str(&v.audio);
+            for more in &rung.more_audio {
+                if self.is_demuxed(more) {
+                    rendition.more_audio_groups.push((*more).to_owned());
+                }
+            }
         }
         rendition
     }
 
-    /// The same from other cameras: a track each, with a rendition for each rung that has it.
-    fn angles(&self, rungs: &[Rung], tracks: &mut Vec<Track>) {
-        let groups = groups(rungs, |v| &v.video, false);
-        for member in members(self.media, MediaType::Video) {
-            let Some(group) = groups.iter().find(|group| group.id == member.group_id) else {
-                continue;
-            };
-            if member.uri.is_empty() || rungs.iter().any(|rung| rung.is_at(&member.uri)) {
-                // This is what the variants themselves show.
-                if let Some(main) = tracks.first_mut().filter(|main| main.label.is_empty()) {
-                    describe(main, member);
-                }
-                continue;
+    /// Codecs of a kind in a group: of the variant with the lowest bitrate that names both.
+    fn codecs(&self, kind: MediaType, group: &str) -> String {
+        let codec = match kind {
+            MediaType::Audio => TrackKind::Audio,
+            _ => TrackKind::Text,
+        };
+        let mut ordered = Vec::new();
+        for variant in self.variants {
+            if group_of(variant, kind) == group {
+                insert(&mut ordered, variant.bandwidth, variant);
             }
-            let rung = rungs.get(group.rung).map(|rung| self.rendition(rung));
-            let rendition = Rendition {
-                alternatives: Vec::new(),
-                ..rung.unwrap_or_default()
-            };
-            add(tracks, TrackKind::Video, member, group, rendition);
+        }
+        let mut codecs = String::new();
+        for (_, variant) in ordered {
+            if codecs.is_empty() {
+                codecs = split_codecs(&variant.codecs, codec);
+            }
+        }
+        codecs
+    }
+
+    /// Adds the members of groups of a kind: other cameras, sound or subtitles. The first track is the variants' own.
+    fn add_members(&mut self, kind: MediaType, rungs: &[Rung<'_>], tracks: &mut Vec<Track>) {
+        let groups = groups(rungs, kind);
+        let first = tracks.len();
+        let sound = tracks.first().is_some_and(|main| main.kind == TrackKind::Audio);
+        // Those that stand beside others come behind these.
+        for beside in [false, true] {
+            for member in self.media.iter().filter(|member| member.kind == kind) {
+                let group = groups.iter().find(|group| group.id == member.group_id);
+                if group.is_some_and(|group| group.id != group.main) != beside {
+                    continue;
+                }
+                self.add_member(member, group, rungs, sound, tracks);
+            }
+        }
+        // The default of a kind is its first track.
+        let new = tracks.get(first..).unwrap_or_default();
+        if let Some(at) = new.iter().position(|track| track.default) {
+            let track = tracks.remove(first + at);
+            tracks.insert(first, track);
         }
     }
 
-    fn audio(&mut self, rungs: &[Rung], audio_only: bool, tracks: &mut Vec<Track>) {
-        let groups = groups(rungs, |v| &v.audio, true);
-        let first = tracks.len();
-        for member in members(self.media, MediaType::Audio) {
-            let Some(group) = groups.iter().find(|group| group.id == member.group_id) else {
-                let what = "no variant plays with this AUDIO group";
-                self.warnings.say(member.line, what, &member.group_id);
-                continue;
-            };
-            // Without pictures the variants themselves are one of the members.
-            if member.uri.is_empty() || audio_only && rungs.iter().any(|rung| rung.is_at(&member.uri)) {
-                let main = tracks.first_mut().filter(|main| main.label.is_empty());
-                if let Some(main) = main.filter(|_| audio_only) {
-                    describe(main, member);
-                }
-                continue;
-            }
-            if !self.is_demuxed(&group.main) {
-                let what = "other sound is not offered where a group's main one is in the variants' segments";
-                self.warnings.say(member.line, what, &member.name);
-                continue;
-            }
-            let rendition = Rendition {
-                container: "audio/mp4".into(),
-                codecs: codecs_of(&self.audio_codecs, &member.group_id),
-                audio_group: group.main.clone(),
-                ..Rendition::default()
-            };
-            add(tracks, TrackKind::Audio, member, group, rendition);
-        }
-        default_first(tracks, first);
+    fn say(&mut self, member: &Media, what: &str) {
+        self.warnings.say(member.line, what, &member.group_id);
     }
 
-    fn subtitles(&mut self, rungs: &[Rung], tracks: &mut Vec<Track>) {
-        let groups = groups(rungs, |v| &v.subtitles, false);
-        let first = tracks.len();
-        for member in members(self.media, MediaType::Subtitles) {
-            let known = groups.iter().find(|group| group.id == member.group_id);
-            let alone;
-            let group = match known {
-                Some(group) => group,
-                None => {
-                    // Text can be shown with any pictures, and a group that nobody names is not rare.
-                    let what = "no variant names this SUBTITLES group";
-                    self.warnings.say(member.line, what, &member.group_id);
-                    alone = Group::new(0, &member.group_id, &member.group_id, "");
-                    &alone
+    fn add_member(
+        &mut self,
+        member: &Media,
+        group: Option<&Group<'_>>,
+        rungs: &[Rung<'_>],
+        sound: bool,
+        tracks: &mut Vec<Track>,
+    ) {
+        let id = member.group_id.as_str();
+        let alone = Group {
+            id,
+            main: id,
+            pathway: "",
+            rung: 0,
+        };
+        let group = match (group, member.kind) {
+            (Some(group), _) => group,
+            (None, MediaType::Subtitles) => {
+                // Text can be shown with any pictures, and a group that nobody names is not rare.
+                self.say(member, "no variant names this group of subtitles");
+                &alone
+            }
+            (None, MediaType::Audio) => return self.say(member, "no variant plays with this group of sound"),
+            (None, _) => return,
+        };
+        // What the variants themselves have.
+        let own = member.uri.is_empty()
+            || (member.kind == MediaType::Video || sound) && rungs.iter().any(|rung| rung.is_at(&member.uri));
+        if own {
+            if let Some(main) = tracks.first_mut() {
+                if main.label.is_empty() && (member.kind == MediaType::Audio) == sound {
+                    describe(main, member);
                 }
-            };
-            let codecs = codecs_of(&self.subtitle_codecs, &member.group_id);
-            let rendition = Rendition {
+            }
+            return;
+        }
+        let mut rendition = Rendition::default();
+        match member.kind {
+            MediaType::Video => {
+                if let Some(rung) = rungs.get(group.rung) {
+                    rendition = self.rendition(rung);
+                    rendition.alternatives.clear();
+                }
+            }
+            MediaType::Audio => {
+                if !self.is_demuxed(group.main) {
+                    return self.say(member, "a group has its main sound in the variants' segments: its other sound is not offered");
+                }
+                rendition.codecs = self.codecs(member.kind, id);
+                rendition.container.push_str("audio/mp4");
+                rendition.audio_group.push_str(group.main);
+            }
+            _ => {
+                rendition.codecs = self.codecs(member.kind, id);
                 // Text in fragmented MP4 has a codec; WebVTT in files of its own has none.
-                container: if codecs.is_empty() {
-                    "text/vtt"
-                } else {
-                    "application/mp4"
-                }
-                .into(),
-                codecs,
-                subtitle_group: group.main.clone(),
-                ..Rendition::default()
-            };
-            add(tracks, TrackKind::Text, member, group, rendition);
+                let is_mp4 = !rendition.codecs.is_empty();
+                let container = if is_mp4 { "application/mp4" } else { "text/vtt" };
+                rendition.container.push_str(container);
+                rendition.subtitle_group.push_str(group.main);
+            }
         }
-        default_first(tracks, first);
+        add(tracks, member, group, rendition);
     }
 }
 
-fn copy(variant: &Variant) -> Alternative {
+fn alternative(pathway: &str, url: &str) -> Alternative {
     Alternative {
-        pathway: variant.pathway_id.clone(),
-        url: variant.uri.clone(),
+        pathway: pathway.to_owned(),
+        url: url.to_owned(),
     }
 }
 
 /// Codecs but for those of text, which has playlists of its own.
 fn without_text(codecs: &str) -> String {
-    if split_codecs(codecs, TrackKind::Text).is_empty() {
-        return codecs.to_owned();
+    let mut kept = String::new();
+    for codec in codecs.split(',') {
+        if kind_of_codec(codec) != Some(TrackKind::Text) {
+            if !kept.is_empty() {
+                kept.push(',');
+            }
+            kept.push_str(codec);
+        }
     }
-    let kept = codecs.split(',');
-    let kept: Vec<&str> = kept
-        .filter(|codec| kind_of_codec(codec) != Some(TrackKind::Text))
-        .collect();
-    kept.join(",")
+    kept
+}
+
+fn group_of(variant: &Variant, kind: MediaType) -> &str {
+    match kind {
+        MediaType::Audio => &variant.audio,
+        MediaType::ClosedCaptions => &variant.closed_captions,
+        MediaType::Subtitles => &variant.subtitles,
+        MediaType::Video => &variant.video,
+    }
 }
 
 /// A group that rungs name.
-struct Group {
-    id: String,
+struct Group<'a> {
+    id: &'a str,
     /// The group that stands for it where the rungs are: itself, if they name it.
-    main: String,
+    main: &'a str,
     /// The pathway of the variants that name it.
-    pathway: String,
+    pathway: &'a str,
     /// The first rung that names it.
     rung: usize,
 }
 
-impl Group {
-    fn new(rung: usize, id: &str, main: &str, pathway: &str) -> Self {
-        Self {
-            id: id.to_owned(),
-            main: main.to_owned(),
-            pathway: pathway.to_owned(),
-            rung,
-        }
-    }
-}
-
 /// The groups of a kind that rungs and their copies name. A copy's group stands beside the rung's: same members, other URLs.
-fn groups(rungs: &[Rung], of: fn(&Variant) -> &str, is_audio: bool) -> Vec<Group> {
-    let mut found: Vec<Group> = Vec::new();
-    let mut push = |rung: usize, id: &str, main: &str, pathway: &str| {
+fn groups<'a>(rungs: &[Rung<'a>], kind: MediaType) -> Vec<Group<'a>> {
+    let mut found: Vec<Group<'a>> = Vec::new();
+    let mut push = |rung: usize, id: &'a str, main: &'a str, variant: &'a Variant| {
         if !id.is_empty() && found.iter().all(|group| group.id != id) {
-            found.push(Group::new(rung, id, main, pathway));
+            found.push(Group {
+                id,
+                main,
+                pathway: &variant.pathway_id,
+                rung,
+            });
         }
     };
     for (i, rung) in rungs.iter().enumerate() {
-        let v = &rung.variant;
-        push(i, of(v), of(v), &v.pathway_id);
+        let group = group_of(rung.variant, kind);
+        push(i, group, group, rung.variant);
     }
     for (i, rung) in rungs.iter().enumerate() {
-        let v = &rung.variant;
-        for copy in &rung.copies {
-            push(i, of(copy), of(v), &copy.pathway_id);
+        if kind == MediaType::Audio {
+            for more in &rung.more_audio {
+                push(i, more, more, rung.variant);
+            }
         }
-        for more in rung.more_audio.iter().filter(|_| is_audio) {
-            push(i, more, more, &v.pathway_id);
+    }
+    for (i, rung) in rungs.iter().enumerate() {
+        for copy in &rung.copies {
+            push(i, group_of(copy, kind), group_of(rung.variant, kind), copy);
         }
     }
     found
@@ -329,33 +341,40 @@ fn describe(track: &mut Track, member: &Media) {
     track.autoselect = member.autoselect || member.default;
     track.forced = member.forced;
     track.channels.clone_from(&member.channels);
-    track.roles = roles(member);
+    for role in roles(member) {
+        track.roles.push(role.to_owned());
+    }
 }
 
-fn roles(member: &Media) -> Vec<String> {
+fn roles(member: &Media) -> impl Iterator<Item = &str> {
     let roles = member.characteristics.split(',').map(str::trim);
-    roles.filter(|role| !role.is_empty()).map(str::to_owned).collect()
+    roles.filter(|role| !role.is_empty())
 }
 
 /// Adds a member of a group: to the track that it is a quality or a copy of, or as a new track.
-fn add(tracks: &mut Vec<Track>, kind: TrackKind, member: &Media, group: &Group, mut rendition: Rendition) {
-    rendition.id.clone_from(&member.stable_rendition_id);
-    if rendition.id.is_empty() {
-        rendition.id.clone_from(&group.main);
+fn add(tracks: &mut Vec<Track>, member: &Media, group: &Group<'_>, mut rendition: Rendition) {
+    let kind = match member.kind {
+        MediaType::Audio => TrackKind::Audio,
+        MediaType::Video => TrackKind::Video,
+        _ => TrackKind::Text,
+    };
+    if member.stable_rendition_id.is_empty() {
+        rendition.id = group.main.to_owned();
         append(&mut rendition.id, &member.name);
+    } else {
+        rendition.id.clone_from(&member.stable_rendition_id);
     }
-    rendition.pathway.clone_from(&group.pathway);
+    rendition.pathway = group.pathway.to_owned();
     rendition.source = SegmentSource::Playlist(member.uri.clone());
-    let roles = roles(member);
     // The same in several groups is one track in several qualities. The first track is the variants' own.
-    let same = tracks.iter().skip(1).position(|t| {
+    let same = tracks.iter_mut().skip(1).find(|t| {
         t.kind == kind
             && t.label == member.name
             && t.language == member.language
             && t.forced == member.forced
-            && t.roles == roles
+            && roles(member).eq(t.roles.iter().map(String::as_str))
     });
-    let Some(track) = same.and_then(|i| tracks.get_mut(i + 1)) else {
+    let Some(track) = same else {
         let mut track = Track {
             kind,
             id: kind.name().to_owned(),
@@ -364,44 +383,35 @@ fn add(tracks: &mut Vec<Track>, kind: TrackKind, member: &Media, group: &Group, 
         };
         describe(&mut track, member);
         append(&mut track.id, &member.name);
-        let language = (!member.language.is_empty()).then_some(&member.language);
-        let mut parts = language.into_iter().chain([&member.group_id, &member.uri]);
+        let mut part = &member.language;
         while tracks.iter().any(|other| other.id == track.id) {
-            append(&mut track.id, parts.next().map_or("", |part| part));
+            append(&mut track.id, part);
+            part = &member.group_id;
         }
         tracks.push(track);
         return;
     };
     track.default |= member.default;
     track.autoselect |= member.autoselect || member.default;
-    let is_same = |r: &&mut Rendition| match kind {
-        TrackKind::Audio => r.audio_group == rendition.audio_group,
-        TrackKind::Text => r.subtitle_group == rendition.subtitle_group,
-        TrackKind::Video => r.id == rendition.id,
-    };
-    if let Some(known) = track.renditions.iter_mut().find(is_same) {
-        let is_new =
-            known.source != rendition.source && known.alternatives.iter().all(|copy| copy.url != member.uri);
-        if is_new {
-            known.alternatives.push(Alternative {
-                pathway: rendition.pathway,
-                url: member.uri.clone(),
-            });
+    for known in &mut track.renditions {
+        let is_same = match kind {
+            TrackKind::Audio => known.audio_group == rendition.audio_group,
+            TrackKind::Text => known.subtitle_group == rendition.subtitle_group,
+            TrackKind::Video => known.id == rendition.id,
+        };
+        if is_same {
+            let own = matches!(&known.source, SegmentSource::Playlist(url) if *url == member.uri);
+            if !own && known.alternatives.iter().all(|copy| copy.url != member.uri) {
+                known.alternatives.push(alternative(group.pathway, &member.uri));
+            }
+            return;
         }
-        return;
     }
     if member.channels != track.channels {
         rendition.channels.clone_from(&member.channels);
     }
     while track.renditions.iter().any(|other| other.id == rendition.id) {
-        append(&mut rendition.id, &group.main);
+        append(&mut rendition.id, group.main);
     }
     track.renditions.push(rendition);
-}
-
-/// The default of a kind is its first track.
-fn default_first(tracks: &mut [Track], first: usize) {
-    if let Some(tracks) = tracks.get_mut(first..) {
-        tracks.sort_by_key(|track| !track.default);
-    }
 }
