@@ -8,7 +8,7 @@ mod inputs;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use player_core::manifest::{self, hls};
+use player_core::manifest::{self, dash, hls};
 
 const URL: &str = "https://cdn.example.com/live/channel/manifest";
 
@@ -59,5 +59,15 @@ fn refresh(criterion: &mut Criterion) {
             bencher.iter_batched(|| before.clone(), read_again, BatchSize::LargeInput);
         });
     }
+    let before = dash::Mpd::parse(&inputs::mpd_with_timelines(0), URL).unwrap();
+    let newer = inputs::mpd_with_timelines(1);
+    group.throughput(Throughput::Bytes(newer.len() as u64));
+    group.bench_function("MPD with timelines", |bencher| {
+        let read_again = |mut mpd: dash::Mpd| {
+            mpd.refresh(black_box(&newer), URL).unwrap();
+            (mpd.presentation().unwrap(), mpd)
+        };
+        bencher.iter_batched(|| before.clone(), read_again, BatchSize::LargeInput);
+    });
     group.finish();
 }

@@ -50,5 +50,5 @@ pub extern "C" fn parts() -> usize {
 pub unsafe extern "C" fn read_multivariant(start: *mut u8, length: usize) -> u32 {
     let text = unsafe { text(start, length) };
     let Ok(text) = str::from_utf8(&text) else { return 0 };
-    keep(manifest::hls::parse(text, URL).map(|read| Kept::Presentation(read.into())))
+    keep(manifest::hls::parse(text, URL).map(|read| Kept::Multivariant(read.into())))
 }

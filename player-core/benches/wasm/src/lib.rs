@@ -22,6 +22,8 @@ pub mod vtt;
 use std::cell::RefCell;
 
 use player_core::presentation::SegmentIndex;
+#[cfg(any(feature = "dash", feature = "hls"))]
+use player_core::presentation::{Presentation, SegmentSource};
 
 /// Where everything was fetched from.
 #[cfg(any(feature = "dash", feature = "hls", feature = "lists", feature = "vtt"))]
@@ -32,8 +34,10 @@ enum Kept {
     Nothing,
     #[cfg(feature = "hls")]
     Playlist(Box<player_core::manifest::hls::MediaPlaylist>),
-    #[cfg(any(feature = "dash", feature = "hls"))]
-    Presentation(Box<player_core::presentation::Presentation>),
+    #[cfg(feature = "hls")]
+    Multivariant(Box<Presentation>),
+    #[cfg(feature = "dash")]
+    Mpd(Box<(player_core::manifest::dash::Mpd, Presentation)>),
 }
 
 thread_local! {
@@ -108,16 +112,21 @@ impl Kept {
             Self::Nothing => None,
             #[cfg(feature = "hls")]
             Self::Playlist(playlist) => (rendition == 0).then_some(&playlist.index),
-            #[cfg(any(feature = "dash", feature = "hls"))]
-            Self::Presentation(presentation) => {
-                let tracks = presentation.periods.iter().flat_map(|period| &period.tracks);
-                let mut renditions = tracks.flat_map(|track| &track.renditions);
-                match &renditions.nth(rendition)?.source {
-                    player_core::presentation::SegmentSource::Index(index) => Some(index),
-                    _ => None,
-                }
-            }
+            #[cfg(feature = "hls")]
+            Self::Multivariant(presentation) => listed(presentation, rendition),
+            #[cfg(feature = "dash")]
+            Self::Mpd(read) => listed(&read.1, rendition),
         }
+    }
+}
+
+#[cfg(any(feature = "dash", feature = "hls"))]
+fn listed(presentation: &Presentation, rendition: usize) -> Option<&SegmentIndex> {
+    let tracks = presentation.periods.iter().flat_map(|period| &period.tracks);
+    let mut renditions = tracks.flat_map(|track| &track.renditions);
+    match &renditions.nth(rendition)?.source {
+        SegmentSource::Index(index) => Some(index),
+        _ => None,
     }
 }
 
