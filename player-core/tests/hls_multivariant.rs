@@ -8,6 +8,7 @@ use player_core::manifest::hls::{Multivariant, Origin};
 use player_core::manifest::{self, MAX_LINE, MAX_RENDITIONS, ManifestError};
 use player_core::presentation::{Period, Presentation, Rendition, SegmentSource, Track};
 use player_core::time::MediaTime;
+use proptest::prelude::*;
 
 const URL: &str = "https://h/v/main.m3u8?token=a%2Fb&session=7";
 
@@ -726,6 +727,44 @@ fn limits_hold() {
         matches!(error, ManifestError::Limit { line, .. } if line < 400),
         "{error}"
     );
+}
+
+#[test]
+fn names_longer_than_any_are_none() {
+    let long = "x".repeat(1025);
+    let text = playlist(&format!(
+        "#EXT-X-SESSION-DATA:DATA-ID=\"d\",VALUE=\"{long}\"\n#EXT-X-STREAM-INF:BANDWIDTH=5,NAME=\"{long}\"\na.m3u8"
+    ));
+    let playlist = model(&text);
+    assert_eq!(playlist.variants[0].name, "");
+    assert_eq!(playlist.session_data[0].value.as_deref(), Some(long.as_str()));
+    assert_eq!(playlist.warnings.iter().map(|w| w.line).collect::<Vec<_>>(), [3]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn garbage_in_the_middle_is_survived(
+        garbage in "\\PC{0,40}|[#EXT:=,\"{}$\r\n\0-9x-]{0,40}",
+        at in any::<prop::sample::Index>(),
+        cut in 0usize..200,
+    ) {
+        let at = at.index(FULL.len());
+        let start = (0..=at).rev().find(|i| FULL.is_char_boundary(*i)).unwrap();
+        let end = (start + cut..).find(|i| *i >= FULL.len() || FULL.is_char_boundary(*i)).unwrap();
+        let rest = FULL.get(end..).unwrap_or_default();
+        let text = [FULL.get(..start).unwrap(), &garbage, rest].concat();
+        if let Ok(playlist) = Multivariant::read(&text, URL) {
+            prop_assert!(playlist.warnings.len() <= 100);
+            let lines = text.split('\n').count() as u32;
+            prop_assert!(playlist.warnings.iter().all(|w| (1..=lines).contains(&w.line)));
+            if let Ok(presentation) = playlist.into_presentation() {
+                prop_assert!(presentation.warnings.len() <= 100);
+                prop_assert!(presentation.periods[0].tracks.iter().all(|t| !t.renditions.is_empty()));
+            }
+        }
+    }
 }
 
 #[test]

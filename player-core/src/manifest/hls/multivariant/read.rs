@@ -12,6 +12,9 @@ use crate::presentation::Protection;
 use crate::time::MediaTime;
 use crate::url;
 
+/// The longest name, group, codecs or the like, bytes.
+const MAX_TEXT: usize = 1024;
+
 /// Reads a playlist; with `ALL`, what is not known is collected too.
 ///
 /// What only reports need is left out where it is not asked for at compile time: not a byte of it is in the browser's engine.
@@ -287,7 +290,7 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
         for (name, value) in attributes(list) {
             match name {
                 "DATA-ID" => data.data_id = self.string(value),
-                "VALUE" => data.value = Some(self.string(value)),
+                "VALUE" => data.value = Some(self.data(value)),
                 "URI" => uri = Some(value),
                 "FORMAT" => value.clone_into(&mut data.format),
                 "LANGUAGE" => data.language = self.string(value),
@@ -369,15 +372,25 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
         };
         // The manifest itself may stand here.
         steering.server_uri = if has_scheme(uri, "data") {
-            self.string(uri)
+            self.data(uri)
         } else {
             self.uri(uri)?
         };
         Some(steering)
     }
 
-    /// A text with its variables replaced.
+    /// A name or the like with its variables replaced. What is longer than any is, is none: names are compared with each other.
     fn string(&mut self, value: &str) -> String {
+        let mut text = self.data(value);
+        if text.len() > MAX_TEXT {
+            self.say("a text is too long, and is not used", &text);
+            text.clear();
+        }
+        text
+    }
+
+    /// Data with its variables replaced.
+    fn data(&mut self, value: &str) -> String {
         let text = self.variables.substitute(self.line, value, &mut self.warnings);
         if matches!(text, Cow::Owned(_)) {
             self.expanded += text.len();

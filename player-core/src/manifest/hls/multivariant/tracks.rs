@@ -223,10 +223,12 @@ impl Builder<'_> {
         let own = member.uri.is_empty()
             || (member.kind == MediaType::Video || sound) && rungs.iter().any(|rung| rung.is_at(&member.uri));
         if own {
-            if let Some(main) = tracks.first_mut() {
-                if main.label.is_empty() && (member.kind == MediaType::Audio) == sound {
-                    describe(main, member);
-                }
+            let is_theirs = (member.kind == MediaType::Audio) == sound;
+            if let Some(main) = tracks
+                .first_mut()
+                .filter(|main| is_theirs && main.label.is_empty())
+            {
+                describe(main, member);
             }
             return;
         }
