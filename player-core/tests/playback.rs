@@ -30,6 +30,37 @@ fn playing(dash: bool, segments: usize) -> World {
 }
 
 #[test]
+fn segments_that_a_file_lists_itself_are_played() {
+    let mut world = World::new(Config::default());
+    let url = world.serve_single_files(10);
+    world.load(url);
+    world.play();
+    world.run(60.0);
+    assert_eq!(world.errors(), Vec::<String>::new());
+    assert_eq!(world.state(), PlaybackState::Ended);
+    // A file that is no such file costs its rendition only.
+    let mut world = World::new(Config::default());
+    let url = world.serve_single_files(10);
+    for name in ["low", "mid"] {
+        if let Some(file) = world.files.get_mut(&format!("https://h/{name}.mp4")) {
+            file.body.fill(1);
+        }
+    }
+    world.load(url);
+    world.play();
+    world.run(90.0);
+    assert_eq!(world.state(), PlaybackState::Ended, "{:?}", world.errors());
+    let of_high = world.fetched.iter().filter(|url| url.contains("high.mp4"));
+    // The index, the initialization section and the segments.
+    assert_eq!(of_high.count(), 12);
+    assert!(
+        world.errors().iter().any(|error| error.contains("low.mp4")),
+        "{:?}",
+        world.errors()
+    );
+}
+
+#[test]
 fn hls_and_dash_play_to_their_end() {
     for dash in [false, true] {
         let mut world = playing(dash, 10);

@@ -11,7 +11,7 @@ use super::slots::{Index, Init, Moment, Slots, TOLERANCE};
 use crate::abr::{Download, Flight as AbrFlight, Progress};
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{AppendFailure, RequestId, TrackKind};
-use crate::manifest::hls::MediaPlaylist;
+use crate::media::sidx::{Progress as SidxProgress, SidxError};
 use crate::output::{Append, Output};
 use crate::presentation::{Resource, SegmentIndex, Track};
 use crate::time::{Instant, MediaTime, TimeRange};
@@ -215,7 +215,10 @@ impl Loader {
                 return None;
             }
             if let Some(choice) = self.choice
-                && matches!(self.slots.get(choice).map(|s| &s.index), Some(Index::Loading))
+                && matches!(
+                    self.slots.get(choice).map(|s| &s.index),
+                    Some(Index::Loading | Index::Sidx { asked: true, .. })
+                )
             {
                 return None;
             }
@@ -263,6 +266,23 @@ impl Loader {
                         },
                         resource,
                     );
+                    self.choice = Some(rendition);
+                    return None;
+                }
+                Index::Sidx { asked: true, .. } => {
+                    self.choice = Some(rendition);
+                    return None;
+                }
+                Index::Sidx { reader, .. } => {
+                    let resource = Resource {
+                        url: reader.url().to_owned(),
+                        range: Some(reader.request()),
+                    };
+                    if let Index::Sidx { asked, .. } = &mut slot.index {
+                        *asked = true;
+                    }
+                    let kind = self.kind;
+                    requests.start(cx, Purpose::Sidx { kind, rendition }, resource);
                     self.choice = Some(rendition);
                     return None;
                 }
@@ -489,11 +509,29 @@ impl Loader {
         }
     }
 
-    /// A media playlist is here; says what is wrong with the segment table, if it shows that.
-    pub(crate) fn on_playlist(&mut self, rendition: usize, playlist: MediaPlaylist) -> Option<String> {
+    /// Bytes of a segment index are here, from an offset on. It, once it is complete.
+    pub(crate) fn on_sidx(
+        &mut self,
+        rendition: usize,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<Option<Box<SegmentIndex>>, SidxError> {
+        let slot = self.slots.get_mut(rendition);
+        let Some(Index::Sidx { reader, asked }) = slot.map(|slot| &mut slot.index) else {
+            return Ok(None);
+        };
+        *asked = false;
+        match reader.push(offset, bytes)? {
+            SidxProgress::Need(_) => Ok(None),
+            SidxProgress::Ready(index) => Ok(Some(index)),
+        }
+    }
+
+    /// The segments of a rendition are known now; says what is wrong with the segment table, if it shows that.
+    pub(crate) fn on_index(&mut self, rendition: usize, index: SegmentIndex) -> Option<String> {
         let known = self.slots.any_index(None).map(SegmentIndex::end);
         if let Some(slot) = self.slots.get_mut(rendition) {
-            slot.index = Index::Ready(playlist.index);
+            slot.index = Index::Ready(index);
         }
         if known.is_none() {
             self.done = false;

@@ -31,6 +31,11 @@ pub(crate) enum Purpose {
         kind: TrackKind,
         rendition: usize,
     },
+    /// Bytes of a file that say where its segments are.
+    Sidx {
+        kind: TrackKind,
+        rendition: usize,
+    },
     Segment {
         kind: TrackKind,
         rendition: usize,
@@ -44,7 +49,7 @@ impl Purpose {
         match self {
             Self::Init { .. } => RequestKind::Init,
             Self::Manifest => RequestKind::Manifest,
-            Self::Playlist { .. } => RequestKind::Playlist,
+            Self::Playlist { .. } | Self::Sidx { .. } => RequestKind::Playlist,
             Self::Segment { .. } => RequestKind::Segment,
             Self::SegmentTable => RequestKind::SegmentTable,
         }
@@ -55,6 +60,7 @@ impl Purpose {
         match self {
             Self::Init { kind, rendition, .. }
             | Self::Playlist { kind, rendition }
+            | Self::Sidx { kind, rendition }
             | Self::Segment { kind, rendition, .. } => Some((kind, rendition)),
             Self::Manifest | Self::SegmentTable => None,
         }
@@ -75,6 +81,13 @@ pub(crate) struct Job {
 enum State {
     Active(Attempt),
     Waiting { until: Instant },
+}
+
+impl Job {
+    /// The first byte that it asks for.
+    pub(crate) fn offset(&self) -> u64 {
+        self.resource.range.map_or(0, |range| range.offset)
+    }
 }
 
 /// One request.
@@ -421,6 +434,7 @@ impl Requests {
             Purpose::Init { .. } => "initialization section",
             Purpose::Manifest => "manifest",
             Purpose::Playlist { .. } => "media playlist",
+            Purpose::Sidx { .. } => "segment index",
             Purpose::Segment { .. } => "segment",
             Purpose::SegmentTable => "segment table",
         };

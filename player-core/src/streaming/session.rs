@@ -13,7 +13,7 @@ use crate::input::{Host, Input, Load, MediaState, TrackKind};
 use crate::manifest;
 use crate::manifest::hls::MediaPlaylist;
 use crate::output::{Limit, Output, PlayerEvent, RenditionInfo, Stats};
-use crate::presentation::{Presentation, Resource, SegmentSource, Track};
+use crate::presentation::{Presentation, Resource, SegmentIndex, SegmentSource, Track};
 use crate::telemetry::schema::{Event, PlaybackState, RebufferCause, Rung};
 use crate::telemetry::{Seen, View};
 use crate::time::{Instant, MediaTime};
@@ -379,6 +379,9 @@ impl Session {
                     Purpose::Playlist { kind, rendition } => {
                         self.on_playlist(cx, kind, rendition, &job, &attempt, &body)
                     }
+                    Purpose::Sidx { kind, rendition } => {
+                        self.on_sidx(cx, kind, rendition, &job, &attempt, &body)
+                    }
                     Purpose::SegmentTable => self.on_table(cx, &attempt, &body),
                     _ => self.on_manifest(cx, &attempt, &body),
                 }
@@ -496,8 +499,7 @@ impl Session {
                 let mut mime = r.mime();
                 let readable = match &r.source {
                     SegmentSource::Index(index) => index.keys.is_empty(),
-                    SegmentSource::Playlist(_) => true,
-                    SegmentSource::Sidx(_) => false,
+                    SegmentSource::Playlist(_) | SegmentSource::Sidx(_) => true,
                 };
                 let mut fits = readable && supported.contains(&mime);
                 if encrypted || !r.protection.is_empty() {
@@ -615,10 +617,38 @@ impl Session {
                 return self.on_job_failed(cx, job, error(ErrorKind::Manifest, message));
             }
         };
-        let duration = playlist.duration();
+        self.on_index(cx, kind, rendition, playlist.index);
+    }
+
+    fn on_sidx(
+        &mut self,
+        cx: &mut Cx<'_>,
+        kind: TrackKind,
+        rendition: usize,
+        job: &Job,
+        attempt: &Attempt,
+        body: &[u8],
+    ) {
+        // A server that does not know ranges answers with the whole file.
+        let offset = if attempt.status == 206 { job.offset() } else { 0 };
+        let read = self
+            .loader(kind)
+            .map(|loader| loader.on_sidx(rendition, offset, body));
+        match read {
+            Some(Ok(Some(index))) => self.on_index(cx, kind, rendition, *index),
+            Some(Err(why)) => {
+                let message = format!("{} cannot be played: {why}", url::public(&attempt.url));
+                self.on_job_failed(cx, job, error(ErrorKind::Manifest, message));
+            }
+            _ => {}
+        }
+    }
+
+    fn on_index(&mut self, cx: &mut Cx<'_>, kind: TrackKind, rendition: usize, index: SegmentIndex) {
+        let duration = index.end() - index.start();
         let wrong = self
             .loader(kind)
-            .and_then(|loader| loader.on_playlist(rendition, playlist));
+            .and_then(|loader| loader.on_index(rendition, index));
         if let Some(wrong) = wrong {
             self.report(cx, error(ErrorKind::Manifest, wrong));
         }

@@ -8,6 +8,7 @@ use crate::abr::{Context, Rung, Upcoming};
 use crate::config::AbrConfig;
 use crate::input::RequestId;
 use crate::manifest::table::{SegmentTable, Sizes};
+use crate::media::sidx::SidxReader;
 use crate::output::Limit;
 use crate::presentation::{Rendition, SegmentIndex, SegmentSource, Track};
 use crate::time::MediaTime;
@@ -29,6 +30,11 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 pub(crate) enum Index {
     Unknown(String),
+    /// It is in the file itself, of which the next bytes are to be fetched, or on their way.
+    Sidx {
+        reader: Box<SidxReader>,
+        asked: bool,
+    },
     Loading,
     Ready(SegmentIndex),
 }
@@ -57,7 +63,10 @@ impl Slots {
             let (index, playlist) = match source {
                 SegmentSource::Index(index) => (Index::Ready(index), None),
                 SegmentSource::Playlist(url) => (Index::Unknown(url.clone()), Some(url)),
-                SegmentSource::Sidx(_) => (Index::Loading, None),
+                SegmentSource::Sidx(source) => {
+                    let reader = Box::new(SidxReader::new(source));
+                    (Index::Sidx { reader, asked: false }, None)
+                }
             };
             Slot {
                 rendition,

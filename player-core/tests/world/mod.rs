@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use player_core::abr::NetworkMemory;
 use player_core::input::{AppendFailure, Body, Input, Integrity, Load, MediaState, RequestId, TrackKind};
-use player_core::output::{Deliver, Output, PlayerEvent};
+use player_core::output::{Deliver, Fetch, Output, PlayerEvent};
 use player_core::telemetry::schema::{Beacon, PlaybackState};
+use player_core::time::ByteRange;
 use player_core::time::TimeRange;
 use player_core::{Config, Instant, MediaTime, Player};
 
@@ -53,6 +54,17 @@ pub(crate) fn media(bytes: u64) -> Reply {
         integrity,
         silent: false,
         cached: false,
+    }
+}
+
+/// The answer to a request for a range.
+fn part_of(reply: Reply, range: ByteRange) -> Reply {
+    let (start, end) = (range.offset as usize, (range.offset + range.length) as usize);
+    Reply {
+        status: 206,
+        bytes: range.length,
+        body: reply.body.get(start..end).map_or(Vec::new(), <[u8]>::to_vec),
+        ..reply
     }
 }
 
@@ -158,6 +170,55 @@ impl World {
         self.files.insert("https://h/master.m3u8".into(), text(&master));
         self.serve_segments(segments);
         "https://h/master.m3u8"
+    }
+
+    /// Serves the same stream as DASH with a file a rendition, whose segments are listed in the file.
+    pub(crate) fn serve_single_files(&mut self, segments: usize) -> &'static str {
+        let mut sets = String::new();
+        for (kind, codecs, names) in [
+            ("video", "avc1.64001f", &["low", "mid", "high"][..]),
+            ("audio", "mp4a.40.2", &["audio"]),
+        ] {
+            sets.push_str(&format!(
+                "<AdaptationSet contentType=\"{kind}\" mimeType=\"{kind}/mp4\" codecs=\"{codecs}\">"
+            ));
+            for name in names {
+                let ladder = LADDER.iter().find(|(known, ..)| known == name);
+                let (kbps, height) = ladder.map_or((128, 0), |(_, kbps, height)| (*kbps, *height));
+                let bytes = kbps as u32 * 125 * SEGMENT_S as u32;
+                let mut file = vec![0; 800];
+                file.extend((32 + 12 * segments as u32).to_be_bytes());
+                file.extend(b"sidx\0\0\0\0");
+                for word in [1, 1000, 0, 0, segments as u32] {
+                    file.extend(u32::to_be_bytes(word));
+                }
+                for _ in 0..segments {
+                    for word in [bytes, SEGMENT_S as u32 * 1000, 0x9000_0000] {
+                        file.extend(word.to_be_bytes());
+                    }
+                }
+                let head = file.len();
+                let reply = Reply {
+                    bytes: head as u64 + u64::from(bytes) * segments as u64,
+                    body: file,
+                    ..media(0)
+                };
+                self.files.insert(format!("https://h/{name}.mp4"), reply);
+                sets.push_str(&format!(
+                    "<Representation id=\"{name}\" bandwidth=\"{}\" height=\"{height}\"><BaseURL>{name}.mp4</BaseURL>\
+                     <SegmentBase indexRange=\"800-{}\"><Initialization range=\"0-799\"/></SegmentBase></Representation>",
+                    kbps * 1000,
+                    head - 1
+                ));
+            }
+            sets.push_str("</AdaptationSet>");
+        }
+        let duration = segments as i64 * SEGMENT_S;
+        let mpd = format!(
+            "<MPD type=\"static\" mediaPresentationDuration=\"PT{duration}S\"><Period>{sets}</Period></MPD>"
+        );
+        self.files.insert("https://h/single.mpd".into(), text(&mpd));
+        "https://h/single.mpd"
     }
 
     /// Serves the same stream as DASH.
@@ -432,7 +493,7 @@ impl World {
         match output {
             Output::Fetch(fetch) => {
                 self.fetched.push(fetch.url.clone());
-                self.urls.insert(fetch.request, fetch.url.clone());
+                self.urls.insert(fetch.request, self.name_of(&fetch));
                 let once = self
                     .once
                     .get_mut(&fetch.url)
@@ -441,6 +502,10 @@ impl World {
                 let reply = once
                     .or_else(|| self.files.get(&fetch.url).cloned())
                     .unwrap_or(status(404));
+                let reply = match fetch.range {
+                    Some(range) if reply.status == 200 => part_of(reply, range),
+                    _ => reply,
+                };
                 self.answer(fetch.request, fetch.deliver, reply);
             }
             Output::Cancel { request } => self.coming.retain(|(_, _, input)| about(input) != Some(request)),
@@ -508,6 +573,22 @@ impl World {
             Output::Event(event) => self.events.push(event),
             Output::Beacon(beacon) => self.beacons.push(*beacon),
             _ => {}
+        }
+    }
+
+    /// The URL, or what it would be if each segment were a file.
+    fn name_of(&self, fetch: &Fetch) -> String {
+        let parts = fetch
+            .url
+            .strip_suffix(".mp4")
+            .zip(fetch.range)
+            .zip(self.files.get(&fetch.url));
+        match parts {
+            Some(((name, range), file)) if range.offset >= file.body.len() as u64 => {
+                let n = (range.offset - file.body.len() as u64) / range.length + 1;
+                format!("{name}/{n}.m4s")
+            }
+            _ => fetch.url.clone(),
         }
     }
 
