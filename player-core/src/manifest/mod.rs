@@ -8,6 +8,7 @@ pub mod datetime;
 pub mod hls;
 pub mod interstitial;
 mod json;
+mod order;
 pub mod steering;
 pub mod table;
 

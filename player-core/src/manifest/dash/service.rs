@@ -50,16 +50,16 @@ impl Operating {
 }
 
 pub(super) fn descriptions(root: &Element) -> Vec<ServiceDescription> {
-    let in_periods = root.named("Period").flat_map(|p| p.named("ServiceDescription"));
-    root.named("ServiceDescription")
-        .chain(in_periods)
-        .map(description)
-        .collect()
+    let mut all = root.named("ServiceDescription");
+    for period in root.named("Period") {
+        all.extend(period.named("ServiceDescription"));
+    }
+    all.into_iter().map(description).collect()
 }
 
 fn description(element: &Element) -> ServiceDescription {
     let operating = |name: &'static str, default: &str| {
-        let all = element.named(name).map(|o| Operating {
+        let all = element.named(name).into_iter().map(|o| Operating {
             media_type: o
                 .attribute("mediaType")
                 .map_or_else(|| default.to_owned(), Into::into),
@@ -74,13 +74,15 @@ fn description(element: &Element) -> ServiceDescription {
     let latency = element.child("Latency");
     let ms = |name| Some(MediaTime::from_millis(i64::from(latency?.u32(name)?)));
     let rates = element.child("PlaybackRate").and_then(|rate| {
-        let (min, max) = (rate.f64("min").unwrap_or(1.0), rate.f64("max").unwrap_or(1.0));
-        (0.0 < min && min <= max && max.is_finite()).then_some((min, max))
+        let rate = |name| rate.micros(name).unwrap_or(1_000_000) as f64 / 1e6;
+        let (min, max) = (rate("min"), rate("max"));
+        (0.0 < min && min <= max).then_some((min, max))
     });
     ServiceDescription {
         id: element.string("id"),
         scopes: element
             .named("Scope")
+            .into_iter()
             .map(|s| (s.string("schemeIdUri"), s.string("value")))
             .collect(),
         latency: Latency {
@@ -109,9 +111,9 @@ pub(super) fn live(mpd: &Mpd) -> Option<Live> {
             ..Location::default()
         })
     };
-    let patch = root.named("PatchLocation").find_map(|element| {
-        let ttl = element.f64("ttl").filter(|ttl| (0.0..1e9).contains(ttl));
-        Some((absolute(element.text())?, ttl.map(Duration::from_secs_f64)))
+    let patch = root.named("PatchLocation").into_iter().find_map(|element| {
+        let ttl = element.micros("ttl").map(Duration::from_micros);
+        Some((absolute(element.text())?, ttl))
     });
     // One with a scope is for others.
     let latency = descriptions(root)
@@ -120,7 +122,7 @@ pub(super) fn live(mpd: &Mpd) -> Option<Live> {
         .map(|d| d.latency);
     Some(Live {
         refresh: root.duration("minimumUpdatePeriod").map(MediaTime::as_duration),
-        locations: root.named("Location").filter_map(location).collect(),
+        locations: root.named("Location").into_iter().filter_map(location).collect(),
         patch,
         availability_start: root.date("availabilityStartTime"),
         availability_end: root.date("availabilityEndTime"),
@@ -128,7 +130,11 @@ pub(super) fn live(mpd: &Mpd) -> Option<Live> {
         window: root.duration("timeShiftBufferDepth"),
         suggested_delay: root.duration("suggestedPresentationDelay"),
         latency,
-        clocks: root.named("UTCTiming").map(|e| clock(mpd, e)).collect(),
+        clocks: root
+            .named("UTCTiming")
+            .into_iter()
+            .map(|e| clock(mpd, e))
+            .collect(),
     })
 }
 
@@ -151,12 +157,11 @@ fn clock(mpd: &Mpd, element: &Element) -> Clock {
 
 /// The steering server, of the MPD or of a service description (ETSI TS 103 998, 5.2).
 pub(super) fn steering(mpd: &Mpd) -> Option<Steering> {
-    let in_descriptions = mpd
-        .root
-        .named("ServiceDescription")
-        .filter_map(|d| d.child("ContentSteering"));
-    let mut all = mpd.root.named("ContentSteering").chain(in_descriptions);
-    all.find_map(|element| {
+    let mut all = mpd.root.named("ContentSteering");
+    for description in mpd.root.named("ServiceDescription") {
+        all.extend(description.named("ContentSteering"));
+    }
+    all.into_iter().find_map(|element| {
         let first = element.string("defaultServiceLocation");
         Some(Steering {
             url: url::resolve(&mpd.url, element.text()).ok()?,

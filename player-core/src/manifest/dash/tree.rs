@@ -65,6 +65,7 @@ impl Element {
     }
 
     /// An attribute. A name with a prefix stands for that name with any prefix.
+    #[inline(never)]
     pub fn attribute(&self, name: &str) -> Option<Cow<'_, str>> {
         let (_, value) = self.raw_attributes().find(|(n, _)| is_name(n, name))?;
         Some(xml::unescape(value.trim()))
@@ -77,35 +78,47 @@ impl Element {
 
     // What attributes and children are asked for ------------------------------------------------------------------
 
-    pub(super) fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
-        self.children.iter().filter(move |child| child.name() == name)
+    /// Its children of a name. A list, since an iterator would be woven into each place that asks for one.
+    #[inline(never)]
+    pub(super) fn named(&self, name: &str) -> Vec<&Self> {
+        self.children
+            .iter()
+            .filter(|child| child.name() == name)
+            .collect()
     }
 
+    #[inline(never)]
     pub(super) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name() == name)
     }
 
     /// Empty if there is none.
+    #[inline(never)]
     pub(super) fn string(&self, name: &str) -> String {
         self.attribute(name).map(Cow::into_owned).unwrap_or_default()
     }
 
+    #[inline(never)]
     pub(super) fn is(&self, name: &str, value: &str) -> bool {
         self.attribute(name).is_some_and(|v| v == value)
     }
 
+    #[inline(never)]
     pub(super) fn u64(&self, name: &str) -> Option<u64> {
         self.attribute(name)?.parse().ok()
     }
 
     pub(super) fn u32(&self, name: &str) -> Option<u32> {
-        self.attribute(name)?.parse().ok()
+        self.u64(name)?.try_into().ok()
     }
 
-    pub(super) fn f64(&self, name: &str) -> Option<f64> {
-        self.attribute(name)?.parse().ok().filter(|v: &f64| !v.is_nan())
+    /// A decimal number that is not negative, in millionths.
+    #[inline(never)]
+    pub(super) fn micros(&self, name: &str) -> Option<u64> {
+        values::micros(&self.attribute(name)?)
     }
 
+    #[inline(never)]
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
         match &*self.attribute(name)? {
             "true" | "1" => Some(true),
@@ -114,10 +127,12 @@ impl Element {
         }
     }
 
+    #[inline(never)]
     pub(super) fn duration(&self, name: &str) -> Option<MediaTime> {
         values::duration(&self.attribute(name)?)
     }
 
+    #[inline(never)]
     pub(super) fn date(&self, name: &str) -> Option<WallTime> {
         crate::manifest::datetime::parse(&self.attribute(name)?)
     }

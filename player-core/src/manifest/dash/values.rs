@@ -20,7 +20,7 @@ pub(super) fn duration(text: &str) -> Option<MediaTime> {
     for (mut rest, units) in [(date, date_units), (time, time_units)] {
         while !rest.is_empty() {
             let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-            let (number, tail) = rest.split_at(end);
+            let (number, tail) = (rest.get(..end)?, rest.get(end..)?);
             let unit = tail.bytes().next()?;
             let (_, seconds) = units.iter().find(|(u, _)| *u == unit)?;
             us = us.checked_add(micros(number)?.checked_mul(*seconds)?)?;
@@ -32,12 +32,15 @@ pub(super) fn duration(text: &str) -> Option<MediaTime> {
 }
 
 /// A decimal number, in millionths, rounded to the nearest.
-fn micros(text: &str) -> Option<u64> {
+pub(super) fn micros(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
         return None;
     }
     let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    if !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
     let mut digits = fraction.bytes().map(|b| u64::from(b - b'0'));
     let millionths = (0..6).fold(0, |sum, _| sum * 10 + digits.next().unwrap_or(0));
     let round = u64::from(digits.next().is_some_and(|d| d >= 5));
@@ -57,11 +60,9 @@ pub(super) fn byte_range(text: &str) -> Option<ByteRange> {
 
 /// `30`, `30000/1001`.
 pub(super) fn frame_rate(text: &str) -> Option<f64> {
-    let value = match text.split_once('/') {
-        Some((n, d)) => n.trim().parse::<f64>().ok()? / d.trim().parse::<f64>().ok()?,
-        None => text.parse().ok()?,
-    };
-    (value.is_finite() && value > 0.0).then_some(value)
+    let (over, under) = text.split_once('/').unwrap_or((text, "1"));
+    let (over, under) = (micros(over.trim())?, micros(under.trim())?);
+    (over > 0 && under > 0).then_some(over as f64 / under as f64)
 }
 
 /// Seconds, as `@availabilityTimeOffset` writes them: `INF` is later than everything.
@@ -69,8 +70,9 @@ pub(super) fn seconds(text: &str) -> Option<MediaTime> {
     if matches!(text, "INF" | "+INF") {
         return Some(MediaTime::MAX);
     }
-    let seconds: f64 = text.parse().ok()?;
-    seconds.is_finite().then(|| MediaTime::from_secs_f64(seconds))
+    let (sign, number) = text.strip_prefix('-').map_or((1, text), |number| (-1, number));
+    let us = i64::try_from(micros(number)?).ok()?;
+    Some(MediaTime::from_micros(sign * us))
 }
 
 /// A UUID, hyphens or not.

@@ -73,9 +73,12 @@ pub(super) fn local(name: &str) -> &str {
 
 /// The name of a tag, and its attributes as written.
 pub(super) fn split_name(source: &str) -> (&str, &str) {
-    source
-        .find(|c: char| c.is_ascii_whitespace())
-        .map_or((source, ""), |at| source.split_at(at))
+    let end = source.bytes().position(|b| b.is_ascii_whitespace());
+    let end = end.unwrap_or(source.len());
+    (
+        source.get(..end).unwrap_or_default(),
+        source.get(end..).unwrap_or_default(),
+    )
 }
 
 /// The attributes of a tag: names as written, values as written between the quotes. What is no attribute is passed over.
@@ -183,26 +186,18 @@ impl<'a> Reader<'a> {
                     return Ok(Node::End);
                 }
                 (Some(b'<'), Some(b'!')) => {
-                    if let Some(inner) = rest.strip_prefix("<![CDATA[") {
-                        let end = inner
-                            .find("]]>")
-                            .ok_or_else(|| self.error("a CDATA section does not end"))?;
-                        self.at += end + 12;
-                        return Ok(Node::Literal(inner.get(..end).unwrap_or_default()));
+                    if rest.starts_with("<![CDATA[") {
+                        return self
+                            .pass(9, "]]>", "a CDATA section does not end")
+                            .map(Node::Literal);
                     }
-                    let Some(inner) = rest.strip_prefix("<!--") else {
+                    if !rest.starts_with("<!--") {
                         return Err(self.error("a document type (DOCTYPE) is not allowed"));
-                    };
-                    let end = inner
-                        .find("-->")
-                        .ok_or_else(|| self.error("a comment does not end"))?;
-                    self.at += end + 7;
+                    }
+                    self.pass(4, "-->", "a comment does not end")?;
                 }
                 (Some(b'<'), Some(b'?')) => {
-                    let end = rest
-                        .find("?>")
-                        .ok_or_else(|| self.error("a processing instruction does not end"))?;
-                    self.at += end + 2;
+                    self.pass(2, "?>", "a processing instruction does not end")?;
                 }
                 (Some(b'<'), _) => return self.start_tag().map(Node::Start),
                 _ => {
@@ -212,6 +207,18 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+    }
+
+    /// Passes over something that begins with `start` bytes and ends in `end`; says what is between.
+    fn pass(&mut self, start: usize, end: &str, missing: &str) -> Result<&'a str> {
+        let inner = self.rest().get(start..).unwrap_or_default();
+        // Not `str::find`, whose search for any text is large.
+        let mut ends = inner.as_bytes().windows(end.len());
+        let length = ends
+            .position(|window| window == end.as_bytes())
+            .ok_or_else(|| self.error(missing))?;
+        self.at += start + length + end.len();
+        Ok(inner.get(..length).unwrap_or_default())
     }
 
     fn start_tag(&mut self) -> Result<Tag<'a>> {

@@ -3,6 +3,7 @@
 use super::super::Mpd;
 use super::super::tree::Element;
 use super::super::values;
+use crate::manifest::order;
 use crate::presentation::Location;
 use crate::time::MediaTime;
 use crate::url;
@@ -61,7 +62,7 @@ impl Bases {
         }
         if !locations.is_empty() {
             // ETSI TS 103 285, 10.8.2.1: lower is better.
-            locations.sort_by_key(|location| location.priority);
+            order::by_key(&mut locations, |location| location.priority.into());
             out.locations = locations;
         }
         if let Some(base) = element.child("BaseURL") {

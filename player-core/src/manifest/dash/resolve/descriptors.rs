@@ -1,7 +1,5 @@
 //! Descriptors (ISO/IEC 23009-1, 5.8): properties, roles, channels, captions.
 
-use std::borrow::Cow;
-
 use super::super::tree::Element;
 use crate::presentation::CaptionChannel;
 
@@ -16,56 +14,56 @@ const THUMBNAILS: [&str; 2] = [
 ];
 const ROLE: &str = "urn:mpeg:dash:role:2011";
 
-/// Values of the supplemental properties of a scheme.
-pub(super) fn supplemental<'a>(element: &'a Element, scheme: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
-    values(element, "SupplementalProperty", scheme)
+/// Value of the first supplemental property of a scheme.
+pub(super) fn supplemental(element: &Element, scheme: &str) -> Option<String> {
+    values(element, "SupplementalProperty", scheme).into_iter().next()
 }
 
-/// Values of the essential or supplemental properties of a scheme.
-pub(super) fn property<'a>(element: &'a Element, scheme: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
-    values(element, "EssentialProperty", scheme).chain(supplemental(element, scheme))
+/// Values of the essential and supplemental properties of a scheme.
+pub(super) fn property(element: &Element, scheme: &str) -> Vec<String> {
+    let mut all = values(element, "EssentialProperty", scheme);
+    all.extend(values(element, "SupplementalProperty", scheme));
+    all
 }
 
-pub(super) fn values<'a>(
-    element: &'a Element,
-    name: &'a str,
-    scheme: &'a str,
-) -> impl Iterator<Item = Cow<'a, str>> {
-    element
-        .named(name)
-        .filter(move |property| property.is("schemeIdUri", scheme))
-        .map(|property| property.attribute("value").unwrap_or_default())
+/// Values of the descriptors of a name and a scheme.
+fn values(element: &Element, name: &str, scheme: &str) -> Vec<String> {
+    let mut all = element.named(name);
+    all.retain(|property| property.is("schemeIdUri", scheme));
+    all.into_iter().map(|property| property.string("value")).collect()
 }
 
-/// Schemes of essential properties that this player does not know.
-pub(super) fn unknown_essential(element: &Element) -> impl Iterator<Item = Cow<'_, str>> {
-    element
+/// Scheme of an essential property that this player does not know.
+pub(super) fn unknown_essential(element: &Element) -> Option<String> {
+    let mut schemes = element
         .named("EssentialProperty")
-        .map(|property| property.attribute("schemeIdUri").unwrap_or_default())
-        .filter(|scheme| {
-            // The last two say what is true already: nothing has to be done about them.
-            let known = scheme.starts_with("urn:mpeg:mpegB:cicp:")
-                || THUMBNAILS.contains(&&**scheme)
-                || [
-                    TRICK_MODE,
-                    SWITCHING,
-                    "http://dashif.org/guidelines/last-segment-number",
-                ]
-                .contains(&&**scheme);
-            !known
-        })
+        .into_iter()
+        .map(|p| p.string("schemeIdUri"));
+    schemes.find(|scheme| {
+        // These say how to show it, or what is true already.
+        let known = scheme.starts_with("urn:mpeg:mpegB:cicp:")
+            || [
+                THUMBNAILS[0],
+                THUMBNAILS[1],
+                TRICK_MODE,
+                SWITCHING,
+                "http://dashif.org/guidelines/last-segment-number",
+            ]
+            .contains(&&**scheme);
+        !known
+    })
 }
 
 /// It is for fast-forward and rewind.
 pub(super) fn is_trick_mode(element: &Element) -> bool {
-    values(element, "EssentialProperty", TRICK_MODE).next().is_some()
+    !values(element, "EssentialProperty", TRICK_MODE).is_empty()
 }
 
 /// Columns and rows of a thumbnail track, if it says so.
 pub(super) fn tiles(element: &Element) -> Option<(u32, u32)> {
     let value = THUMBNAILS
         .into_iter()
-        .find_map(|scheme| property(element, scheme).next().map(Cow::into_owned))?;
+        .find_map(|scheme| property(element, scheme).into_iter().next())?;
     let (columns, rows) = value.split_once(['x', 'X'])?;
     let side = |text: &str| text.trim().parse().ok().filter(|n| (1..=1000).contains(n));
     Some((side(columns)?, side(rows)?))
@@ -94,16 +92,16 @@ pub(super) fn scheme_and_value(descriptor: &Element) -> String {
 /// Channels of sound, as HLS writes them.
 pub(super) fn channels(element: &Element) -> Option<String> {
     // ETSI TS 103 420, E.5.
-    let joc = supplemental(element, "tag:dolby.com,2018:dash:EC3_ExtensionType:2018").any(|v| v == "JOC");
-    if joc {
+    let kind = supplemental(element, "tag:dolby.com,2018:dash:EC3_ExtensionType:2018");
+    if kind.is_some_and(|kind| kind == "JOC") {
         let objects = supplemental(
             element,
             "tag:dolby.com,2018:dash:EC3_ExtensionComplexityIndex:2018",
-        )
-        .next();
+        );
         return Some(format!("{}/JOC", objects.as_deref().unwrap_or("16")));
     }
-    element.named("AudioChannelConfiguration").find_map(|config| {
+    let all = element.named("AudioChannelConfiguration");
+    all.into_iter().find_map(|config| {
         let (scheme, value) = (config.string("schemeIdUri"), config.string("value"));
         let count = if scheme.contains("dolby.com") || scheme.contains("dolby:dash") {
             speakers(u16::from_str_radix(&value, 16).ok()?)
@@ -128,8 +126,9 @@ fn speakers(bits: u16) -> u32 {
 
 /// `SDR`, `PQ` or `HLG` (ISO/IEC 23091-2, 8.2).
 pub(super) fn video_range(element: &Element) -> Option<&'static str> {
-    let value = property(element, "urn:mpeg:mpegB:cicp:TransferCharacteristics").next()?;
-    Some(match &*value {
+    let values = property(element, "urn:mpeg:mpegB:cicp:TransferCharacteristics");
+    let value = values.first()?;
+    Some(match &**value {
         "1" | "6" | "13" | "14" | "15" => "SDR",
         "16" => "PQ",
         "18" => "HLG",

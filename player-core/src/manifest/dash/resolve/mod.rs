@@ -51,7 +51,7 @@ pub(super) fn presentation(mpd: &Mpd) -> Result<Presentation, ManifestError> {
     };
     let bases = Bases::of_mpd(mpd);
     // Its author asks that it be ignored as a whole (5.8.4.8): better to play what can be played.
-    for scheme in descriptors::unknown_essential(root) {
+    if let Some(scheme) = descriptors::unknown_essential(root) {
         notes.warn(
             root.line(),
             format!("the EssentialProperty \"{scheme}\" of the MPD is not known"),
@@ -97,15 +97,14 @@ fn end_of_segments(period: &Period) -> Option<MediaTime> {
 /// The segment table of the MPD, or else the first one of an adaptation set in the period that is played.
 fn segment_table(mpd: &Mpd, bases: &Bases) -> Option<String> {
     let of = |element: &super::Element, bases: &Bases| {
-        let reference = descriptors::supplemental(element, table::SCHEME).next()?;
+        let reference = descriptors::supplemental(element, table::SCHEME)?;
         url::resolve(bases.first(), &reference).ok()
     };
     let in_sets = || {
         let period = mpd.root.child("Period")?;
         let bases = bases.under(period);
-        period
-            .named("AdaptationSet")
-            .find_map(|set| of(set, &bases.under(set)))
+        let sets = period.named("AdaptationSet");
+        sets.into_iter().find_map(|set| of(set, &bases.under(set)))
     };
     of(&mpd.root, bases).or_else(in_sets)
 }

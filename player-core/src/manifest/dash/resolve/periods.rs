@@ -4,6 +4,7 @@ use super::super::Mpd;
 use super::super::tree::Element;
 use super::base::Bases;
 use super::{Notes, end_of_segments, events, track};
+use crate::manifest::order;
 use crate::presentation::Period;
 use crate::time::MediaTime;
 
@@ -21,7 +22,7 @@ pub(super) fn all(mpd: &Mpd, bases: &Bases, notes: &mut Notes) -> Vec<Period> {
     let root = &mpd.root;
     let live = mpd.is_dynamic();
     let presentation_end = root.duration("mediaPresentationDuration");
-    let elements: Vec<&Element> = root.named("Period").collect();
+    let elements: Vec<&Element> = root.named("Period");
     let mut periods: Vec<Period> = Vec::new();
     // Where the period before ends, if it says so or if its segments do.
     let mut before_ends = Some(MediaTime::ZERO);
@@ -75,7 +76,7 @@ pub(super) fn all(mpd: &Mpd, bases: &Bases, notes: &mut Notes) -> Vec<Period> {
             periods.push(period);
         }
     }
-    periods.sort_by_key(|period| period.start);
+    order::by_key(&mut periods, |period| order::signed(period.start.as_micros()));
     periods
 }
 

@@ -18,17 +18,16 @@ pub(super) fn read(
     element: &Element,
     inherited: &[Protection],
 ) -> Vec<Protection> {
-    let mut all: Vec<Protection> = element
-        .named("ContentProtection")
-        .map(|own| {
-            let id = own.attribute("ref");
-            let shared = period
-                .named("ContentProtection")
-                .chain(mpd.root.named("ContentProtection"))
-                .find(|shared| id.is_some() && shared.attribute("refId") == id);
-            protection(mpd, own, shared)
-        })
-        .collect();
+    let mut all = Vec::new();
+    for own in element.named("ContentProtection") {
+        let mut shared = None;
+        if let Some(id) = own.attribute("ref") {
+            let mut above = period.named("ContentProtection");
+            above.extend(mpd.root.named("ContentProtection"));
+            shared = above.into_iter().find(|shared| shared.is("refId", &id));
+        }
+        all.push(protection(mpd, own, shared));
+    }
     // What the general descriptor says holds for every key system.
     let common = |all: &[Protection]| all.iter().find(|p| p.scheme == COMMON).cloned();
     if let Some(common) = common(&all).or_else(|| common(inherited)) {

@@ -270,7 +270,8 @@ impl Source<'_> {
             .levels
             .get(|level| level.child("SegmentURL").and(Some(level)))
             .ok_or("SegmentList is empty")?;
-        let len = list.named("SegmentURL").count();
+        let entries = list.named("SegmentURL");
+        let len = entries.len();
         let mut builder = SegmentIndexBuilder::new(self.of.times.start);
         if let Some(init) = self.init()? {
             builder.init(init);
@@ -278,7 +279,7 @@ impl Source<'_> {
         let durations = self.list_durations(len)?;
         // Most lists are of ranges of one file: its URL is resolved once.
         let mut last: Option<(String, String)> = None;
-        for (entry, duration) in list.named("SegmentURL").zip(durations) {
+        for (entry, duration) in entries.into_iter().zip(durations) {
             let media = entry.string("media");
             let url = match &last {
                 Some((reference, url)) if *reference == media => url.clone(),

@@ -10,7 +10,7 @@ use super::periods::Times;
 use super::segments::{self, Of, Segments};
 use super::{Notes, descriptors, events, protection};
 use crate::input::TrackKind;
-use crate::manifest::datetime;
+use crate::manifest::{datetime, order};
 use crate::presentation::{
     ImageTrack, Period, Preselection, Protection, ReferenceTime, Rendition, Resync, Track, kind_of_codec,
 };
@@ -44,7 +44,7 @@ pub(super) fn all(
     period: &mut Period,
     notes: &mut Notes,
 ) {
-    for (i, set) in element.named("AdaptationSet").enumerate() {
+    for (i, set) in element.named("AdaptationSet").into_iter().enumerate() {
         let mut reader = Set {
             mpd,
             period: element,
@@ -77,12 +77,13 @@ pub(super) fn all(
         period.tracks.push(track);
     }
     // The first of each kind is the default one.
-    period
-        .tracks
-        .sort_by_key(|t| (core::cmp::Reverse(t.priority), !t.default));
-    period.thumbnails.sort_by_key(|t| (t.width, t.bandwidth));
-    let ids: Vec<&str> = period.tracks.iter().map(|t| &*t.id).collect();
-    period.preselections = preselections(element, &ids);
+    order::by_key(&mut period.tracks, |track| {
+        u64::from(u32::MAX - track.priority) << 1 | u64::from(!track.default)
+    });
+    order::by_key(&mut period.thumbnails, |track| {
+        u64::from(track.width) << 32 | track.bandwidth.as_bps().min(u64::from(u32::MAX))
+    });
+    period.preselections = preselections(element, &period.tracks);
 }
 
 /// An id that stays the same as long as the order does.
@@ -94,12 +95,12 @@ fn id_of(element: &Element, prefix: &str, i: usize) -> String {
 impl Set<'_> {
     fn read(&mut self, notes: &mut Notes) -> Result<(), String> {
         let set = self.element;
-        if let Some(scheme) = descriptors::unknown_essential(set).next() {
+        if let Some(scheme) = descriptors::unknown_essential(set) {
             return Err(format!("its EssentialProperty \"{scheme}\" is not known"));
         }
         let mut reason = "it has no Representation".to_owned();
         let mut kind = None;
-        for (i, representation) in set.named("Representation").enumerate() {
+        for (i, representation) in set.named("Representation").into_iter().enumerate() {
             match self.representation(representation, i, &mut kind) {
                 Ok(()) => {}
                 Err(why) => {
@@ -130,12 +131,14 @@ impl Set<'_> {
         let (set, track) = (self.element, &mut self.track);
         track.kind = kind;
         let component = set.child("ContentComponent");
-        track.language = set
-            .attribute("lang")
-            .or_else(|| component?.attribute("lang"))
-            .map_or_else(String::new, Cow::into_owned);
-        track.labels = labels(set).collect();
-        track.label = track.labels.first().map_or_else(String::new, |(_, l)| l.clone());
+        track.language = set.string("lang");
+        if let Some(component) = component.filter(|_| track.language.is_empty()) {
+            track.language = component.string("lang");
+        }
+        track.labels = labels(set);
+        if let Some((_, label)) = track.labels.first() {
+            track.label.clone_from(label);
+        }
         // Only what has a language is a label in another one.
         track.labels.retain(|(language, _)| !language.is_empty());
         descriptors::roles(set, &mut track.roles);
@@ -145,21 +148,20 @@ impl Set<'_> {
         let has = |role: &str| track.roles.iter().any(|r| r == role);
         (track.default, track.forced) = (has("main"), has("forced-subtitle") || has("forced_subtitle"));
         track.autoselect = true;
-        track.accessibility = set
-            .named("Accessibility")
-            .map(descriptors::scheme_and_value)
-            .collect();
-        track.switches_with = descriptors::property(set, descriptors::SWITCHING)
-            .flat_map(|ids| {
-                let ids: Vec<String> = ids.split([',', ' ']).map(|id| id.trim().to_owned()).collect();
-                ids
-            })
-            .filter(|id| !id.is_empty())
-            .collect();
+        for descriptor in set.named("Accessibility") {
+            track
+                .accessibility
+                .push(descriptors::scheme_and_value(descriptor));
+        }
+        for ids in descriptors::property(set, descriptors::SWITCHING) {
+            for id in ids.split([',', ' ']).filter(|id| !id.is_empty()) {
+                track.switches_with.push(id.to_owned());
+            }
+        }
         track.priority = set.u32("selectionPriority").unwrap_or(1);
         track.protection = core::mem::take(&mut self.protection);
         events::inband(set, &mut track.inband_events);
-        track.renditions.sort_by_key(|r| r.bandwidth);
+        order::by_key(&mut track.renditions, |r| r.bandwidth.as_bps());
     }
 
     fn representation(
@@ -170,13 +172,15 @@ impl Set<'_> {
     ) -> Result<(), String> {
         let set = self.element;
         // What the set says holds for what the representation does not say (5.3.7).
-        let common = |name: &'static str| element.attribute(name).or_else(|| set.attribute(name));
-        let string = |name| common(name).map_or_else(String::new, Cow::into_owned);
-        let number = |name| common(name).and_then(|v| v.parse().ok()).unwrap_or(0_u32);
+        let string = |name: &'static str| {
+            let own = element.string(name);
+            if own.is_empty() { set.string(name) } else { own }
+        };
+        let number = |name: &'static str| element.u32(name).or_else(|| set.u32(name)).unwrap_or(0);
         let (container, codecs) = (string("mimeType"), string("codecs"));
         let content =
             content(set, &container, &codecs).ok_or("it is neither video nor audio nor text nor image")?;
-        if let Some(scheme) = descriptors::unknown_essential(element).next() {
+        if let Some(scheme) = descriptors::unknown_essential(element) {
             return Err(format!("its EssentialProperty \"{scheme}\" is not known"));
         }
         if element.attribute("dependencyId").is_some() {
@@ -226,15 +230,13 @@ impl Set<'_> {
         self.reference_times(element, &segments);
         let range = descriptors::video_range(element).or_else(|| descriptors::video_range(set));
         let rank = element.u32("qualityRanking");
-        let resyncs = |of: &Element| -> Vec<Resync> {
-            let all = of.named("Resync");
-            all.map(|resync| read_resync(resync, segments.timescale, bandwidth))
-                .collect()
-        };
-        let mut points = resyncs(element);
+        let mut points = element.named("Resync");
         if points.is_empty() {
-            points = resyncs(set);
+            points = set.named("Resync");
         }
+        let resyncs = points
+            .into_iter()
+            .map(|resync| read_resync(resync, segments.timescale, bandwidth));
         self.track.renditions.push(Rendition {
             id,
             bandwidth,
@@ -249,13 +251,11 @@ impl Set<'_> {
             supplemental_codecs: string("scte214:supplementalCodecs"),
             width: number("width"),
             height: number("height"),
-            frame_rate: common("frameRate")
-                .and_then(|rate| values::frame_rate(&rate))
-                .unwrap_or(0.0),
+            frame_rate: values::frame_rate(&string("frameRate")).unwrap_or(0.0),
             video_range: range.unwrap_or_default().to_owned(),
             locations: bases.alternatives(),
             protection: protection::read(self.mpd, self.period, element, &self.protection),
-            resyncs: points,
+            resyncs: resyncs.collect(),
             availability_time_offset: segments.time_offset,
             availability_incomplete: !segments.complete,
             source: segments.source,
@@ -267,7 +267,9 @@ impl Set<'_> {
     /// `ProducerReferenceTime` of the representation, or of its set (5.12).
     fn reference_times(&mut self, representation: &Element, segments: &Segments) {
         let name = "ProducerReferenceTime";
-        for time in representation.named(name).chain(self.element.named(name)) {
+        let mut all = representation.named(name);
+        all.extend(self.element.named(name));
+        for time in all {
             let id = time.string("id");
             let known = self.track.reference_times.iter().any(|t| t.id == id);
             let wall = time.attribute("wallClockTime").and_then(|w| datetime::parse(&w));
@@ -290,7 +292,7 @@ impl Set<'_> {
 fn read_resync(element: &Element, timescale: u32, bandwidth: Bitrate) -> Resync {
     // Byte distances are given as seconds at the declared bitrate (5.3.13).
     let bytes = |name| {
-        let seconds = element.f64(name).filter(|s| *s >= 0.0)?;
+        let seconds = element.micros(name)? as f64 / 1e6;
         Some((seconds * bandwidth.as_f64() / 8.0) as u64)
     };
     Resync {
@@ -304,10 +306,11 @@ fn read_resync(element: &Element, timescale: u32, bandwidth: Bitrate) -> Resync 
     }
 }
 
-fn labels(element: &Element) -> impl Iterator<Item = (String, String)> + '_ {
-    element
-        .named("Label")
-        .map(|label| (label.string("lang"), label.text().to_owned()))
+/// Languages and texts.
+fn labels(element: &Element) -> Vec<(String, String)> {
+    let all = element.named("Label").into_iter();
+    all.map(|label| (label.string("lang"), label.text().to_owned()))
+        .collect()
 }
 
 fn content(set: &Element, mime: &str, codecs: &str) -> Option<Content> {
@@ -326,23 +329,24 @@ fn content(set: &Element, mime: &str, codecs: &str) -> Option<Content> {
 }
 
 /// `Preselection` elements: the sets that they name must be there.
-fn preselections(period: &Element, tracks: &[&str]) -> Vec<Preselection> {
-    period
-        .named("Preselection")
-        .filter(|element| descriptors::unknown_essential(element).next().is_none())
-        .filter_map(|element| {
-            let components = element.string("preselectionComponents");
-            let ids: Vec<String> = components.split_ascii_whitespace().map(str::to_owned).collect();
-            let known = !ids.is_empty() && ids.iter().all(|id| tracks.contains(&&**id));
-            known.then(|| Preselection {
-                id: element
-                    .attribute("id")
-                    .map_or_else(|| "1".to_owned(), Cow::into_owned),
-                tracks: ids,
-                language: element.string("lang"),
-                label: labels(element).next().map(|(_, label)| label).unwrap_or_default(),
-                codecs: element.string("codecs"),
-            })
-        })
-        .collect()
+fn preselections(period: &Element, tracks: &[Track]) -> Vec<Preselection> {
+    let mut all = Vec::new();
+    for element in period.named("Preselection") {
+        let components = element.string("preselectionComponents");
+        let ids: Vec<String> = components.split_ascii_whitespace().map(str::to_owned).collect();
+        let known = ids.iter().all(|id| tracks.iter().any(|track| track.id == *id));
+        if ids.is_empty() || !known || descriptors::unknown_essential(element).is_some() {
+            continue;
+        }
+        let id = element.attribute("id");
+        let label = labels(element).into_iter().next();
+        all.push(Preselection {
+            id: id.map_or_else(|| "1".to_owned(), Cow::into_owned),
+            tracks: ids,
+            language: element.string("lang"),
+            label: label.map(|(_, label)| label).unwrap_or_default(),
+            codecs: element.string("codecs"),
+        });
+    }
+    all
 }
