@@ -185,7 +185,7 @@ impl World {
             for name in names {
                 let ladder = LADDER.iter().find(|(known, ..)| known == name);
                 let (kbps, height) = ladder.map_or((128, 0), |(_, kbps, height)| (*kbps, *height));
-                let bytes = kbps as u32 * 125 * SEGMENT_S as u32;
+                let bytes = kbps * 125 * SEGMENT_S as u32;
                 let mut file = vec![0; 800];
                 file.extend((32 + 12 * segments as u32).to_be_bytes());
                 file.extend(b"sidx\0\0\0\0");
