@@ -12,7 +12,7 @@ struct Tree {
     name: String,
     attributes: Vec<(String, String)>,
     text: String,
-    children: Vec<Tree>,
+    children: Vec<Self>,
     timeline: Option<Vec<S>>,
 }
 
@@ -54,7 +54,8 @@ fn element(reader: &mut Reader<&[u8]>, start: &BytesStart<'_>, empty: bool) -> O
             .push((attribute.key.into_inner().to_owned(), value.into_owned()));
     }
     let mut text = String::new();
-    while !empty {
+    let mut open = !empty;
+    while open {
         match reader.read_event().ok()? {
             Event::Start(start) => tree.children.push(element(reader, &start, false)?),
             Event::Empty(start) => tree.children.push(element(reader, &start, true)?),
@@ -64,7 +65,7 @@ fn element(reader: &mut Reader<&[u8]>, start: &BytesStart<'_>, empty: bool) -> O
                 let name: &str = &reference;
                 text.push_str(&quick_xml::escape::unescape(&format!("&{name};")).ok()?);
             }
-            Event::End(_) => break,
+            Event::End(_) => open = false,
             Event::Eof | Event::DocType(_) => return None,
             _ => {}
         }
