@@ -250,12 +250,14 @@ fn position_of_s(parent: &Element, step: &Step) -> Option<usize> {
     }
     only((0..timeline.len()).collect(), step, |at, name, value| {
         let Some(s) = timeline.get(at) else { return false };
+        if name == "r" {
+            return value.trim().parse() == Ok(s.r);
+        }
         let found = match name {
-            "t" => s.t.map(i128::from),
-            "d" => Some(i128::from(s.d)),
-            "r" => Some(i128::from(s.r)),
-            "n" => s.n.map(i128::from),
-            "k" => Some(i128::from(s.k)),
+            "t" => s.t,
+            "d" => Some(s.d),
+            "n" => s.n,
+            "k" => Some(s.k),
             _ => None,
         };
         found.is_some() && found == value.trim().parse().ok()

@@ -50,11 +50,16 @@ impl Operating {
 }
 
 pub(super) fn descriptions(root: &Element) -> Vec<ServiceDescription> {
+    elements(root).into_iter().map(description).collect()
+}
+
+/// Those of the MPD, then those of its periods.
+fn elements(root: &Element) -> Vec<&Element> {
     let mut all = root.named("ServiceDescription");
     for period in root.named("Period") {
         all.extend(period.named("ServiceDescription"));
     }
-    all.into_iter().map(description).collect()
+    all
 }
 
 fn description(element: &Element) -> ServiceDescription {
@@ -71,30 +76,34 @@ fn description(element: &Element) -> ServiceDescription {
         });
         all.collect()
     };
-    let latency = element.child("Latency");
-    let ms = |name| Some(MediaTime::from_millis(i64::from(latency?.u32(name)?)));
-    let rates = element.child("PlaybackRate").and_then(|rate| {
-        let rate = |name| rate.micros(name).unwrap_or(1_000_000) as f64 / 1e6;
-        let (min, max) = (rate("min"), rate("max"));
-        (0.0 < min && min <= max).then_some((min, max))
-    });
+    let scopes = element.named("Scope").into_iter();
     ServiceDescription {
         id: element.string("id"),
-        scopes: element
-            .named("Scope")
-            .into_iter()
+        scopes: scopes
             .map(|s| (s.string("schemeIdUri"), s.string("value")))
             .collect(),
-        latency: Latency {
-            target: ms("target"),
-            min: ms("min"),
-            max: ms("max"),
-            rates,
-        },
-        latency_reference: latency.map(|l| l.string("referenceId")).unwrap_or_default(),
+        latency: latency(element),
+        latency_reference: element
+            .child("Latency")
+            .map(|l| l.string("referenceId"))
+            .unwrap_or_default(),
         qualities: operating("OperatingQuality", "any"),
         bandwidths: operating("OperatingBandwidth", "all"),
     }
+}
+
+fn latency(element: &Element) -> Latency {
+    let mut latency = Latency::default();
+    if let Some(element) = element.child("Latency") {
+        let ms = |name| element.u32(name).map(|ms| MediaTime::from_millis(ms.into()));
+        (latency.target, latency.min, latency.max) = (ms("target"), ms("min"), ms("max"));
+    }
+    if let Some(element) = element.child("PlaybackRate") {
+        let rate = |name| element.micros(name).unwrap_or(1_000_000) as f64 / 1e6;
+        let rates = (rate("min"), rate("max"));
+        latency.rates = (0.0 < rates.0 && rates.0 <= rates.1).then_some(rates);
+    }
+    latency
 }
 
 /// What a dynamic MPD says of itself; `None` if it is static.
@@ -116,10 +125,12 @@ pub(super) fn live(mpd: &Mpd) -> Option<Live> {
         Some((absolute(element.text())?, ttl))
     });
     // One with a scope is for others.
-    let latency = descriptions(root)
+    let mut descriptions = elements(root);
+    descriptions.retain(|d| d.child("Scope").is_none());
+    let latency = descriptions
         .into_iter()
-        .find(|d| d.scopes.is_empty() && d.latency != Latency::default())
-        .map(|d| d.latency);
+        .map(latency)
+        .find(|l| *l != Latency::default());
     Some(Live {
         refresh: root.duration("minimumUpdatePeriod").map(MediaTime::as_duration),
         locations: root.named("Location").into_iter().filter_map(location).collect(),

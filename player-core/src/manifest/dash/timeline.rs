@@ -151,24 +151,23 @@ impl S {
 
     /// Sets or, with `None`, takes away an attribute; `false` if it cannot be done.
     pub(super) fn set(&mut self, name: &str, value: Option<&str>) -> bool {
-        let number = match value.map(str::trim) {
-            Some(value) => match value.parse::<i128>() {
-                Ok(number) => Some(number),
-                Err(_) => return false,
-            },
-            None => None,
+        let value = value.map(str::trim);
+        let number = value.and_then(|value| value.parse().ok());
+        let count = value.and_then(|value| value.parse().ok());
+        let is_number = if name == "r" {
+            count.is_some()
+        } else {
+            number.is_some()
         };
-        let unsigned = number.map(u64::try_from);
-        match (name, unsigned) {
-            ("r", _) => match i64::try_from(number.unwrap_or(0)) {
-                Ok(r) => self.r = r,
-                Err(_) => return false,
-            },
-            (_, Some(Err(_))) | ("d", None) => return false,
-            ("t", t) => self.t = t.and_then(Result::ok),
-            ("n", n) => self.n = n.and_then(Result::ok),
-            ("d", Some(Ok(d))) => self.d = d,
-            ("k", k) => self.k = k.and_then(Result::ok).unwrap_or(1),
+        if value.is_some() && !is_number {
+            return false;
+        }
+        match (name, number) {
+            ("r", _) => self.r = count.unwrap_or(0),
+            ("t", _) => self.t = number,
+            ("n", _) => self.n = number,
+            ("d", Some(d)) => self.d = d,
+            ("k", _) => self.k = number.unwrap_or(1),
             _ => return false,
         }
         true
@@ -274,9 +273,8 @@ impl Timeline {
             };
             // Up to a time, rounded up.
             let until = |end: i64| {
-                let span = (i128::from(end) - i128::from(time)).max(0);
-                let count = (span + i128::from(duration) - 1) / i128::from(duration);
-                u64::try_from(count).unwrap_or(u64::MAX)
+                let span = end.saturating_sub(time).max(0) as u64;
+                span.div_ceil(entry.duration)
             };
             let mut count = if entry.repeat >= 0 {
                 entry.repeat as u64 + 1

@@ -12,6 +12,8 @@ const THUMBNAILS: [&str; 2] = [
     "http://dashif.org/guidelines/thumbnail_tile",
     "http://dashif.org/thumbnail_tile",
 ];
+/// CC1 to CC4, and 63 services.
+const MAX_CAPTIONS: usize = 67;
 const ROLE: &str = "urn:mpeg:dash:role:2011";
 
 /// Value of the first supplemental property of a scheme.
@@ -144,26 +146,27 @@ pub(super) fn captions(element: &Element, into: &mut Vec<CaptionChannel>) {
     ] {
         for value in values(element, "Accessibility", scheme) {
             for (i, entry) in value.split(';').enumerate() {
-                let (channel, language) = match entry.trim().split_once('=') {
+                let entry = entry.trim();
+                // Without a number they are the first channel of each field, CC1 and CC3, or services from 1 on.
+                let nth = if prefix == "CC" { 2 * i + 1 } else { i + 1 };
+                let (channel, language) = match entry.split_once('=') {
                     Some((channel, language)) => (channel.to_owned(), language),
-                    // CC1 and CC3 are the fields' first ones.
-                    None if prefix == "CC" => ((2 * i + 1).to_string(), entry.trim()),
-                    None => ((i + 1).to_string(), entry.trim()),
+                    None => (nth.to_string(), entry),
                 };
-                let mut channel = channel;
-                if !channel.starts_with(prefix) {
-                    channel.insert_str(0, prefix);
+                let channel = if channel.starts_with(prefix) {
+                    channel
+                } else {
+                    prefix.to_owned() + &channel
+                };
+                if into.iter().any(|c| c.channel == channel) || into.len() >= MAX_CAPTIONS {
+                    continue;
                 }
                 let language = language.split(',').next().unwrap_or_default();
-                let caption = CaptionChannel {
+                into.push(CaptionChannel {
                     channel,
-                    language: language.trim_start_matches("lang:").to_owned(),
+                    language: language.strip_prefix("lang:").unwrap_or(language).to_owned(),
                     ..CaptionChannel::default()
-                };
-                let is_new = into.iter().all(|c| c.channel != caption.channel);
-                if is_new && into.len() < 64 {
-                    into.push(caption);
-                }
+                });
             }
         }
     }

@@ -45,49 +45,42 @@ pub(super) fn read(
 
 fn protection(mpd: &Mpd, own: &Element, shared: Option<&Element>) -> Protection {
     // Its own first, then that of the descriptor it refers to.
-    let attribute = |name: &str| {
-        let own = own.attribute(name);
-        own.or_else(|| shared?.attribute(name))
-            .map(Into::<String>::into)
-            .unwrap_or_default()
+    let attribute = |name: &str| match shared {
+        Some(shared) if own.attribute(name).is_none() => shared.string(name),
+        _ => own.string(name),
     };
-    let child = |name: &str| {
-        let find = |e: &Element| {
-            e.children()
-                .iter()
-                .position(|c| c.name().eq_ignore_ascii_case(name))
-        };
-        let of = |e: Option<&Element>| e.and_then(|e| e.children().get(find(e)?).cloned());
-        of(Some(own)).or_else(|| of(shared))
-    };
-    let bytes = |name| {
-        let child = child(name);
-        child
-            .and_then(|c| values::base64(c.text(), MAX_PSSH))
-            .unwrap_or_default()
-    };
-    let scheme = attribute("schemeIdUri").to_ascii_lowercase();
-    let laurl = child("laurl").map(|c| {
-        let reference = c
-            .attribute("licenseUrl")
-            .map_or_else(|| c.text().to_owned(), Into::into);
-        url::resolve(&mpd.url, &reference).unwrap_or_default()
-    });
-    Protection {
-        method: if scheme == COMMON {
-            attribute("value")
-        } else {
-            String::new()
-        },
-        url: laurl.unwrap_or_default(),
-        key_ids: attribute("cenc:default_KID")
-            .split_ascii_whitespace()
-            .filter_map(values::key_id)
-            .collect(),
-        pssh: bytes("pssh"),
-        pro: bytes("pro"),
+    let mut protection = Protection {
+        scheme: attribute("schemeIdUri").to_ascii_lowercase(),
         robustness: attribute("robustness"),
-        scheme,
         ..Protection::default()
+    };
+    if protection.scheme == COMMON {
+        protection.method = attribute("value");
     }
+    for id in attribute("cenc:default_KID").split_ascii_whitespace() {
+        protection.key_ids.extend(values::key_id(id));
+    }
+    let above = shared.map(Element::children).unwrap_or_default();
+    for child in own.children().iter().chain(above) {
+        let bytes = |into: &mut Vec<u8>| {
+            if into.is_empty() {
+                *into = values::base64(child.text(), MAX_PSSH).unwrap_or_default();
+            }
+        };
+        match child.name() {
+            "pssh" => bytes(&mut protection.pssh),
+            "pro" => bytes(&mut protection.pro),
+            "Laurl" | "laurl" if protection.url.is_empty() => {
+                let attribute = child.string("licenseUrl");
+                let reference = if attribute.is_empty() {
+                    child.text()
+                } else {
+                    &attribute
+                };
+                protection.url = url::resolve(&mpd.url, reference).unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+    protection
 }
