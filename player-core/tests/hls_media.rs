@@ -434,7 +434,8 @@ proptest! {
             if skip > 0 && from + skip == to {
                 continue;
             }
-            let refreshed = playlist.refresh(text.as_bytes(), URL).unwrap();
+            let url = format!("{URL}?_HLS_msn={to}");
+            let refreshed = playlist.refresh(text.as_bytes(), &url).unwrap();
             prop_assert_eq!(refreshed, Refreshed { added: to - old_to, removed: from - old_from, discontinued: false });
             prop_assert_eq!(playlist.index.start(), start);
             let fresh = read(&stream.write(from, to, 0, false)).unwrap();

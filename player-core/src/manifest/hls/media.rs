@@ -159,7 +159,11 @@ impl MediaPlaylist {
         };
         let (old_first, old_next) = self.index.numbers();
         let sequence = reader.tags.media_sequence;
-        if url != self.url || sequence < old_first || first.number > old_next || sequence >= old_next {
+        if path(url) != path(&self.url)
+            || sequence < old_first
+            || first.number > old_next
+            || sequence >= old_next
+        {
             return Ok(None);
         }
         let removed = (sequence - old_first) as usize;
@@ -447,6 +451,11 @@ fn playlist(bytes: &[u8]) -> Result<&[u8], ManifestError> {
             "an MPD where a media playlist is due".into(),
         )),
     }
+}
+
+/// What relative URIs depend on: the query holds the directives of a blocking reload, or a token that was renewed.
+fn path(url: &str) -> &str {
+    url.split('?').next().unwrap_or_default()
 }
 
 /// A hash that a changed text does not share by accident. Four lanes of eight bytes, for speed.
