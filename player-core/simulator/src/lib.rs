@@ -15,6 +15,7 @@ pub mod content;
 pub mod element;
 pub mod files;
 pub mod generate;
+pub mod inspect;
 pub mod network;
 mod optimal;
 pub mod origin;

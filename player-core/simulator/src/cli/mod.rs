@@ -1,6 +1,7 @@
 //! The command line.
 
 mod generate;
+mod inspect;
 mod replay;
 mod run;
 
@@ -19,6 +20,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Generate(generate::Generate),
+    Inspect(inspect::Inspect),
     Replay(replay::Replay),
     Run(Box<run::Run>),
 }
@@ -28,6 +30,7 @@ impl Args {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Generate(generate) => generate.run(),
+            Command::Inspect(inspect) => inspect.run(),
             Command::Replay(replay) => replay.run(),
             Command::Run(run) => run.run(),
         }

@@ -127,13 +127,15 @@ impl Element {
         }
     }
 
+    /// An attribute that is an `xs:duration`; `None` if there is none, or not in that form.
     #[inline(never)]
-    pub(super) fn duration(&self, name: &str) -> Option<MediaTime> {
+    pub fn duration(&self, name: &str) -> Option<MediaTime> {
         values::duration(&self.attribute(name)?)
     }
 
+    /// An attribute that is an `xs:dateTime`; `None` if there is none, or not in that form.
     #[inline(never)]
-    pub(super) fn date(&self, name: &str) -> Option<WallTime> {
+    pub fn date(&self, name: &str) -> Option<WallTime> {
         crate::manifest::datetime::parse(&self.attribute(name)?)
     }
 

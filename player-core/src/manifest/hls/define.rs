@@ -164,6 +164,11 @@ impl Variables {
         })
     }
 
+    /// Those that were defined so far.
+    pub(crate) fn list(&self) -> &[Definition] {
+        &self.list
+    }
+
     /// All of them.
     pub(crate) fn into_list(self) -> Vec<Definition> {
         self.list

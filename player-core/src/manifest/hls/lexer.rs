@@ -52,7 +52,7 @@ impl<'a> Line<'a> {
 }
 
 /// The attributes of a list (RFC 8216, 4.2), quotes removed. An unclosed quote runs to the end of the line.
-pub(super) fn attributes(list: &str) -> impl Iterator<Item = (&str, &str)> {
+pub fn attributes(list: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = list;
     core::iter::from_fn(move || {
         rest = rest.trim_start_matches([',', ' ', '\t']);

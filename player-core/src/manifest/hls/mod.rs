@@ -9,9 +9,12 @@ mod reader;
 mod warnings;
 
 pub use define::{Definition, Origin};
+pub use lexer::attributes;
 pub use media::{MediaPlaylist, Part, Refreshed};
 pub use multivariant::Multivariant;
-pub use reader::{Item, MediaSegment, PreloadHint, Reader, RenditionReport, ServerControl, Tags};
+pub use reader::{
+    Item, MediaSegment, Part as PartialSegment, PreloadHint, Reader, RenditionReport, ServerControl, Tags,
+};
 
 use super::ManifestError;
 use crate::input::TrackKind;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr_iter, memchr2};
 
-use super::define::Variables;
+use super::define::{Definition, Variables};
 use super::key::{self, Key};
 use super::lexer::{attributes, byte_range, seconds};
 use super::warnings::{MAX_WARNINGS, Warnings};
@@ -215,6 +215,8 @@ pub struct Reader<'a> {
     before: Option<&'a SegmentIndex>,
     /// What concerns the whole has been read already.
     again: bool,
+    /// See [`Self::without_skipped`].
+    without_skipped: bool,
     has_parts: bool,
     skips_unknown: bool,
     /// Segments read.
@@ -279,6 +281,7 @@ impl<'a> Reader<'a> {
             wants_parts,
             before: None,
             again: false,
+            without_skipped: false,
             has_parts: false,
             skips_unknown: false,
             count: 0,
@@ -319,6 +322,17 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Reads a delta update by itself, instead of failing: the timeline begins with the first segment that is not skipped, and what
+    /// applies to it from those before is not known.
+    pub const fn without_skipped(&mut self) {
+        self.without_skipped = true;
+    }
+
+    /// Variables that were defined so far (`EXT-X-DEFINE`); their lines are not kept.
+    pub fn definitions(&self) -> &[Definition] {
+        self.variables.list()
     }
 
     /// How many bytes were read.
@@ -763,7 +777,7 @@ impl<'a> Reader<'a> {
                 self.place.kbps = last.context.kbps;
                 self.place.range_end = last.range.map(|range| range.offset + range.length);
             }
-            None => self.skips_unknown = true,
+            None => self.skips_unknown = !self.without_skipped,
         }
     }
 
