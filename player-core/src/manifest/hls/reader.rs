@@ -19,6 +19,8 @@ use crate::url;
 /// The most date ranges, rendition reports and definitions, each.
 const MAX_TAGS: usize = 10_000;
 
+/// So many initialization sections and keys are known again.
+const REMEMBERED: usize = 256;
 /// The highest sequence number that is believed: counting on from it does not overflow.
 const MAX_NUMBER: u64 = 1 << 62;
 
@@ -859,12 +861,17 @@ impl<'a> Lines<'a> {
 
 /// Where a value is in a list, to which it is added if it is not there yet.
 fn place_of<T: PartialEq>(list: &mut Vec<T>, value: T) -> u32 {
-    // Mostly the last one again.
-    let found = list.iter().rposition(|other| *other == value);
-    found.unwrap_or_else(|| {
-        list.push(value);
-        list.len() - 1
-    }) as u32
+    // Mostly the last one again. One that was long ago may be listed twice: the time is bounded.
+    let far = list.len().saturating_sub(REMEMBERED);
+    let near = list.get(far..).unwrap_or_default();
+    let found = near.iter().rposition(|other| *other == value);
+    found.map_or_else(
+        || {
+            list.push(value);
+            list.len() - 1
+        },
+        |at| far + at,
+    ) as u32
 }
 
 /// Whether a reference can be resolved; a relative path always can.
