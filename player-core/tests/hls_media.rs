@@ -76,6 +76,17 @@ fn bad_durations_cost_their_segment_only() {
 }
 
 #[test]
+fn what_is_odd_near_the_end_is_said_once() {
+    let playlist = read(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PART-INF:PART-TARGET=2\n#EXT-X-PART:DURATION=2,URI=\"a\"\n#EXT-X-PART:URI=\"b\"\n\
+         #EXT-X-PROGRAM-DATE-TIME:today\n#EXT-X-DATERANGE:CLASS=\"x\"\n#EXTINF:4,\na.mp4\n",
+    )
+    .unwrap();
+    let lines: Vec<_> = playlist.warnings.iter().map(|w| w.line).collect();
+    assert_eq!(lines, [6, 7, 5], "{:?}", playlist.warnings);
+}
+
+#[test]
 fn every_line_ending_and_a_byte_order_mark_are_read() {
     for text in [
         "\u{feff}#EXTM3U\r\n#EXTINF:2,\r\na.ts\r\n#EXT-X-ENDLIST\r\n",

@@ -357,7 +357,7 @@ impl MediaPlaylist {
                     self.add_part(&part, again.base(), changing);
                 }
             }
-            reader.take_warnings(&mut again);
+            reader.take_warnings(again);
         }
         self.warnings = reader.warnings();
         self.index.inits = reader.inits;

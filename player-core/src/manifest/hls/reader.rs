@@ -351,6 +351,7 @@ impl<'a> Reader<'a> {
         let mut again = Self::new(self.bytes, self.base, self.imported, true);
         again.variables.clone_from(&self.variables);
         again.tags.part_target = self.tags.part_target;
+        again.again = true;
         again.jump(offset, place);
         again
     }
@@ -382,7 +383,6 @@ impl<'a> Reader<'a> {
         self.at = offset;
         self.place = place;
         self.next = Next::default();
-        self.again = offset == 0;
     }
 
     /// The next segment; parts and what is not known are passed over.
@@ -395,10 +395,17 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
-    /// Takes over what another reader of the same text found odd.
-    pub(super) fn take_warnings(&mut self, other: &mut Self) {
-        let room = MAX_WARNINGS.saturating_sub(self.warnings.len());
-        self.warnings.extend(other.warnings.drain(..).take(room));
+    /// Takes over what another reader of the same text found odd, but for what this one found, too.
+    pub(super) fn take_warnings(&mut self, other: Self) {
+        for (at, message) in other.warnings {
+            if !self
+                .warnings
+                .iter()
+                .any(|(known, text)| *known == at && *text == message)
+            {
+                self.warn(at, message);
+            }
+        }
     }
 
     /// What was odd.
