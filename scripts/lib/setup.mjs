@@ -5,6 +5,7 @@ import { writeCargoConfig } from './setup/cargo-config.mjs';
 import { installDuckdb } from './setup/duckdb.mjs';
 import { installNpmPackages } from './setup/npm.mjs';
 import { checkRust } from './setup/rust.mjs';
+import { makeRoom } from './setup/space.mjs';
 import { installWasmBindgen } from './setup/wasm-bindgen.mjs';
 import { addRustupTarget, buildDebianStd, wasmToolchain } from './setup/wasm-target.mjs';
 import { cache } from './paths.mjs';
@@ -21,6 +22,7 @@ export async function setUp(level) {
     throw new Problem(`Headgate is built on Linux; this is ${process.platform}`, 'Use Debian 12, also in a container or a virtual machine.');
   }
   say(`set-up (${level}; built once and kept in ${cache})`);
+  makeRoom(level);
 
   const [, rustup] = await Promise.all([
     aptInstall(packages[level]),
