@@ -59,7 +59,7 @@ fn refresh(criterion: &mut Criterion) {
             bencher.iter_batched(|| before.clone(), read_again, BatchSize::LargeInput);
         });
     }
-    let before = dash::Mpd::parse(&inputs::mpd_with_timelines(0), URL).unwrap();
+    let before = dash::Mpd::parse(inputs::mpd_with_timelines(0), URL).unwrap();
     let newer = inputs::mpd_with_timelines(1);
     group.throughput(Throughput::Bytes(newer.len() as u64));
     group.bench_function("MPD with timelines", |bencher| {

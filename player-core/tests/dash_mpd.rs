@@ -198,11 +198,7 @@ fn what_is_essential_and_unknown_is_skipped_with_a_warning() {
         video("", "")
     ));
     assert!(warnings(&presentation).contains("of the MPD is not known"));
-    let error = dash::parse(
-        &format!("<MPD><Period>{}</Period></MPD>", video("", unknown)),
-        URL,
-    )
-    .unwrap_err();
+    let error = dash::parse(format!("<MPD><Period>{}</Period></MPD>", video("", unknown)), URL).unwrap_err();
     assert!(error.to_string().contains("urn:x:unknown"), "{error}");
 }
 
@@ -603,7 +599,7 @@ fn ids_stay_the_same() {
         })
         .collect()
     };
-    let mut live = dash::Mpd::parse(&mpd(""), URL).unwrap();
+    let mut live = dash::Mpd::parse(mpd(""), URL).unwrap();
     let first = names(&live.presentation().unwrap());
     let name = |track: &str, rendition: &str| ("p".to_owned(), track.to_owned(), rendition.to_owned());
     assert_eq!(
@@ -614,7 +610,7 @@ fn ids_stay_the_same() {
             name("set-2", "representation-0")
         ]
     );
-    live.refresh(&mpd("<!-- newer -->"), URL).unwrap();
+    live.refresh(mpd("<!-- newer -->"), URL).unwrap();
     assert_eq!(names(&live.presentation().unwrap()), first);
     // A text that is none changes nothing.
     assert!(live.refresh("<MPD>", URL).is_err());

@@ -35,7 +35,7 @@ const TIMELINE: &str = "/MPD/Period[@id='P0']/AdaptationSet[@id='1']/SegmentTemp
 /// What LIVE is after some operations.
 fn patched(operations: &str) -> Mpd {
     let mut mpd = Mpd::parse(LIVE, URL).unwrap();
-    match mpd.patch(&patch(operations)).unwrap() {
+    match mpd.patch(patch(operations)).unwrap() {
         PatchOutcome::Applied => mpd,
         PatchOutcome::FetchWhole(reason) => panic!("{operations}: {reason}"),
     }
@@ -43,7 +43,7 @@ fn patched(operations: &str) -> Mpd {
 
 fn refused(operations: &str) -> String {
     let mut mpd = Mpd::parse(LIVE, URL).unwrap();
-    match mpd.patch(&patch(operations)).unwrap() {
+    match mpd.patch(patch(operations)).unwrap() {
         PatchOutcome::Applied => panic!("{operations}"),
         PatchOutcome::FetchWhole(reason) => reason,
     }
@@ -412,14 +412,14 @@ fn a_newer_text_keeps_what_was_fetched() {
         )
     };
     let period = |id: &str| format!("<Period id='{id}' duration='PT9S'>{SET}</Period>");
-    let mut mpd = Mpd::parse(&text(&["b", "c"]), URL).unwrap();
+    let mut mpd = Mpd::parse(text(&["b", "c"]), URL).unwrap();
     mpd.insert_remote("https://h/d/b", Some(period("b").as_bytes()));
     mpd.insert_remote("https://h/d/c", Some(period("c").as_bytes()));
-    mpd.refresh(&text(&["c", "d"]), URL).unwrap();
+    mpd.refresh(text(&["c", "d"]), URL).unwrap();
     assert_eq!(mpd.remote(), [remote("https://h/d/d", true)]);
     assert_eq!(ids(&mpd), ["a", "c"]);
     // What is referred to no more is forgotten.
-    mpd.refresh(&text(&["b"]), URL).unwrap();
+    mpd.refresh(text(&["b"]), URL).unwrap();
     assert_eq!(mpd.remote(), [remote("https://h/d/b", true)]);
     // A patch may bring one too.
     let add = "<Patch mpdId='m' originalPublishTime='2026-01-01T00:00:00Z'><add sel='/MPD'><Period xlink:href='e'/></add></Patch>";

@@ -57,7 +57,7 @@ fn segments(in_set: &str) -> Vec<String> {
 }
 
 fn refused(in_set: &str) -> String {
-    match dash::parse(&one("", in_set, ""), URL) {
+    match dash::parse(one("", in_set, ""), URL) {
         Err(error) => error.to_string(),
         Ok(read) => panic!("{in_set}: {read:?}"),
     }

@@ -263,7 +263,7 @@ proptest! {
     fn no_text_is_too_odd(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..60)) {
         let text = pieces.concat();
         let _ = Mpd::parse(&text, "https://h/");
-        let _ = Mpd::parse(&format!("<MPD>{text}</MPD>"), "https://h/");
+        let _ = Mpd::parse(format!("<MPD>{text}</MPD>"), "https://h/");
     }
 }
 

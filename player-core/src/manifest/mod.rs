@@ -5,6 +5,7 @@
 
 pub mod dash;
 pub mod datetime;
+mod fingerprint;
 pub mod hls;
 pub mod interstitial;
 mod json;

@@ -12,8 +12,10 @@ pub use codecs::{kind_of_codec, split_codecs};
 pub use events::{DateRange, Event, EventStream, InbandEvents};
 pub use live::{Clock, Latency, Live, Location, ReferenceTime, Resync, Steering};
 pub use protection::Protection;
-pub(crate) use segments::{BLOCK, Context};
-pub use segments::{Jump, Resource, Run, Segment, SegmentIndex, SegmentIndexBuilder, Template, TemplatePart};
+pub(crate) use segments::{BLOCK, Context, Mark};
+pub use segments::{
+    Jump, Resource, Run, Runs, Segment, SegmentIndex, SegmentIndexBuilder, Template, TemplatePart,
+};
 
 use crate::input::TrackKind;
 use crate::time::{Bitrate, MediaTime};

@@ -14,8 +14,7 @@ use crate::{KEPT, Kept, URL, keep, text};
 pub unsafe extern "C" fn read_dash(start: *mut u8, length: usize) -> u32 {
     let text = unsafe { text(start, length) };
     // Not `manifest::parse`, which would bring the HLS reader with it.
-    let Ok(text) = str::from_utf8(&text) else { return 0 };
-    keep(Mpd::parse(text, URL).and_then(|mpd| {
+    keep(Mpd::parse(&text, URL).and_then(|mpd| {
         let presentation = mpd.presentation()?;
         Ok(Kept::Mpd(Box::new((mpd, presentation))))
     }))
@@ -28,11 +27,10 @@ pub unsafe extern "C" fn read_dash(start: *mut u8, length: usize) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refresh_dash(start: *mut u8, length: usize) -> u32 {
     let text = unsafe { text(start, length) };
-    let Ok(text) = str::from_utf8(&text) else { return 0 };
     KEPT.with_borrow_mut(|kept| {
         let Kept::Mpd(kept) = kept else { return 0 };
         let (mpd, presentation) = &mut **kept;
-        let read = mpd.refresh(text, URL).and_then(|()| mpd.presentation());
+        let read = mpd.refresh(&text, URL).and_then(|()| mpd.presentation());
         match read {
             Ok(newer) => {
                 *presentation = newer;
@@ -50,9 +48,8 @@ pub unsafe extern "C" fn refresh_dash(start: *mut u8, length: usize) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn patch_dash(start: *mut u8, length: usize) -> u32 {
     let text = unsafe { text(start, length) };
-    let Ok(text) = str::from_utf8(&text) else { return 0 };
     KEPT.with_borrow_mut(|kept| match kept {
-        Kept::Mpd(kept) => u32::from(kept.0.patch(text).is_ok()),
+        Kept::Mpd(kept) => u32::from(kept.0.patch(&text).is_ok()),
         _ => 0,
     })
 }

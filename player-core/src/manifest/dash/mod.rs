@@ -27,7 +27,7 @@ use crate::presentation::{Presentation, Warning};
 ///
 /// # Errors
 /// If nothing in it can be played.
-pub fn parse(text: &str, url: &str) -> Result<Presentation, ManifestError> {
+pub fn parse(text: impl AsRef<[u8]>, url: &str) -> Result<Presentation, ManifestError> {
     Mpd::parse(text, url)?.presentation()
 }
 
@@ -45,9 +45,9 @@ impl Mpd {
     ///
     /// # Errors
     /// If it is no MPD, no well-formed XML, or beyond a limit.
-    pub fn parse(text: &str, url: &str) -> Result<Self, ManifestError> {
+    pub fn parse(text: impl AsRef<[u8]>, url: &str) -> Result<Self, ManifestError> {
         let mut mpd = Self {
-            root: read(text)?,
+            root: read(text.as_ref(), &[])?,
             url: url.to_owned(),
             remotes: remote::Remotes::default(),
             warnings: Vec::new(),
@@ -56,13 +56,15 @@ impl Mpd {
         Ok(mpd)
     }
 
-    /// Takes a whole new text, fetched from `url`, in the place of the old one. Remote elements that both have are not to be fetched
-    /// again.
+    /// Takes a whole new text, fetched from `url`, in the place of the old one. What a `SegmentTimeline` repeats is mostly not read again
+    /// but taken over. Remote elements that both have are not to be fetched again.
     ///
     /// # Errors
     /// As [`Self::parse`]; nothing has changed then.
-    pub fn refresh(&mut self, text: &str, url: &str) -> Result<(), ManifestError> {
-        self.root = read(text)?;
+    pub fn refresh(&mut self, text: impl AsRef<[u8]>, url: &str) -> Result<(), ManifestError> {
+        let mut older = Vec::new();
+        self.root.timelines(&mut older);
+        self.root = read(text.as_ref(), &older)?;
         url.clone_into(&mut self.url);
         self.warnings.clear();
         self.insert_known();
@@ -98,8 +100,8 @@ impl Mpd {
     }
 }
 
-fn read(text: &str) -> Result<Element, ManifestError> {
-    let root = tree::document(text)?;
+fn read(text: &[u8], older: &[&Timeline]) -> Result<Element, ManifestError> {
+    let root = tree::newer(text, older)?;
     if root.name() == "MPD" {
         return Ok(root);
     }

@@ -1,9 +1,12 @@
 //! Patch documents (ISO/IEC 23009-1, 5.15): the part of RFC 5261 that packagers write.
 
 use super::Mpd;
-use super::timeline::S;
+use super::timeline::{S, Timeline};
 use super::tree::{self, Element};
 use crate::manifest::{MAX_ENTRIES, ManifestError};
+
+/// The most `S` elements that a patch may move, counted again for each of its operations.
+const MAX_WORK: usize = 50_000_000;
 
 /// What became of a patch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,9 +23,11 @@ impl Mpd {
     ///
     /// # Errors
     /// If the text is no well-formed XML or beyond a limit; nothing has changed then.
-    pub fn patch(&mut self, text: &str) -> Result<PatchOutcome, ManifestError> {
-        let patch = tree::document(text)?;
-        Ok(match self.apply(&patch) {
+    pub fn patch(&mut self, text: impl AsRef<[u8]>) -> Result<PatchOutcome, ManifestError> {
+        let patch = tree::document(text.as_ref())?;
+        let outcome = self.apply(&patch);
+        self.root.settle();
+        Ok(match outcome {
             Ok(()) => PatchOutcome::Applied,
             Err(reason) => PatchOutcome::FetchWhole(reason),
         })
@@ -43,10 +48,14 @@ impl Mpd {
         if !same_time {
             return Err("originalPublishTime is not the publishTime of the MPD".into());
         }
+        let mut work = 0;
         for operation in patch.children() {
             let selector = operation.attribute("sel").unwrap_or_default();
             let result = Selector::parse(&selector).and_then(|path| {
                 let target = target(&mut self.root, &path)?;
+                if let Target::S(parent, _) | Target::AttributeOfS(parent, ..) = &target {
+                    work += parent.timeline().map_or(0, Timeline::len);
+                }
                 match operation.name() {
                     "add" => add(operation, target),
                     "remove" => remove(target),
@@ -54,6 +63,9 @@ impl Mpd {
                     _ => None,
                 }
             });
+            if work > MAX_WORK {
+                return Err("it changes too much".into());
+            }
             if result.is_none() {
                 return Err(format!(
                     "line {}: <{} sel=\"{selector}\"> does not fit",
@@ -248,8 +260,9 @@ fn position_of_s(parent: &Element, step: &Step) -> Option<usize> {
     if let [Test::Position(n)] = &*step.tests {
         return (*n <= timeline.len()).then_some(*n - 1);
     }
-    only((0..timeline.len()).collect(), step, |at, name, value| {
-        let Some(s) = timeline.get(at) else { return false };
+    let all: Vec<S> = timeline.iter().collect();
+    only((0..all.len()).collect(), step, |at, name, value| {
+        let Some(s) = all.get(at) else { return false };
         if name == "r" {
             return value.trim().parse() == Ok(s.r);
         }

@@ -70,8 +70,7 @@ impl Mpd {
     /// what it should be, these keep the content that they have. What is put in may itself have remote elements: see
     /// [`Self::remote`].
     pub fn insert_remote(&mut self, url: &str, answer: Option<&[u8]>) {
-        let text = answer.and_then(|bytes| core::str::from_utf8(bytes).ok());
-        let elements = match text.map(|text| tree::read(text, usize::MAX, 0)) {
+        let elements = match answer.map(|text| tree::read(text, usize::MAX, 0, &[])) {
             Some(Ok(elements)) => elements,
             Some(Err(error)) => {
                 self.warn(1, &|| format!("the remote element {url} is not used: {error}"));
@@ -91,6 +90,9 @@ impl Mpd {
         self.remotes.origins.clear();
         let known = core::mem::take(&mut self.remotes.known);
         self.tidy();
+        if known.is_empty() {
+            return;
+        }
         let mut used = vec![false; known.len()];
         // What is put in may refer to more.
         for _ in 0..=MAX_CHAIN {

@@ -19,6 +19,10 @@ type Result<T> = core::result::Result<T, ManifestError>;
 pub struct Element {
     /// Name and attributes, as written.
     tag: Box<str>,
+    /// Where in it the name without its prefix begins, and where the name ends.
+    name: (u32, u32),
+    /// Where in it the attributes are: readers ask for them all the time.
+    attributes: Box<[Place]>,
     text: Box<str>,
     children: Vec<Self>,
     timeline: Option<Box<Timeline>>,
@@ -27,15 +31,22 @@ pub struct Element {
     pub(super) origin: u16,
 }
 
+/// Where the name and the value of an attribute begin and end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Place {
+    name: (u32, u32),
+    value: (u32, u32),
+}
+
 impl Element {
     /// Its name without a prefix.
     pub fn name(&self) -> &str {
-        xml::local(self.qualified_name())
+        self.part(self.name)
     }
 
     /// Its name as written.
     pub fn qualified_name(&self) -> &str {
-        xml::split_name(&self.tag).0
+        self.part((0, self.name.1))
     }
 
     /// The line that it begins on, from 1.
@@ -67,13 +78,19 @@ impl Element {
     /// An attribute. A name with a prefix stands for that name with any prefix.
     #[inline(never)]
     pub fn attribute(&self, name: &str) -> Option<Cow<'_, str>> {
-        let (_, value) = self.raw_attributes().find(|(n, _)| is_name(n, name))?;
-        Some(xml::unescape(value.trim()))
+        let local = xml::local(name);
+        let mut places = self.attributes.iter();
+        let place = places.find(|place| is_name(self.part(place.name), name, local))?;
+        Some(xml::unescape(self.part(place.value).trim_ascii()))
+    }
+
+    fn part(&self, (start, end): (u32, u32)) -> &str {
+        self.tag.get(start as usize..end as usize).unwrap_or_default()
     }
 
     /// Its attributes as written.
     pub(super) fn raw_attributes(&self) -> Attributes<'_> {
-        Attributes(xml::split_name(&self.tag).1)
+        Attributes(self.tag.get(self.name.1 as usize..).unwrap_or_default())
     }
 
     // What attributes and children are asked for ------------------------------------------------------------------
@@ -145,12 +162,50 @@ impl Element {
         &mut self.children
     }
 
+    /// All timelines in it, in the order of the text.
+    pub(super) fn timelines<'a>(&'a self, all: &mut Vec<&'a Timeline>) {
+        all.extend(self.timeline());
+        for child in &self.children {
+            child.timelines(all);
+        }
+    }
+
+    /// After changes to timelines in it: see [`Timeline::settle`].
+    pub(super) fn settle(&mut self) {
+        if let Some(timeline) = self.timeline_mut() {
+            timeline.settle();
+        }
+        for child in &mut self.children {
+            child.settle();
+        }
+    }
+
     pub(super) fn timeline_mut(&mut self) -> Option<&mut Timeline> {
         self.timeline.as_deref_mut()
     }
 
     pub(super) fn set_text(&mut self, text: &str) {
         self.text = text.into();
+    }
+
+    /// Takes a name and attributes as written.
+    fn set_tag(&mut self, source: &str) {
+        let (name, attributes) = xml::split_name(source);
+        let start = source.as_ptr() as usize;
+        let place = |part: &str| {
+            let from = part.as_ptr() as usize - start;
+            (from as u32, (from + part.len()) as u32)
+        };
+        self.name = place(xml::local(name));
+        let mut places = Vec::with_capacity(attributes.bytes().filter(|b| *b == b'=').count());
+        for (name, value) in Attributes(attributes) {
+            places.push(Place {
+                name: place(name),
+                value: place(value),
+            });
+        }
+        self.attributes = places.into();
+        self.tag = source.into();
     }
 
     /// Sets or, with `None`, takes away an attribute.
@@ -171,7 +226,7 @@ impl Element {
         };
         let mut left = value;
         for (n, v) in self.raw_attributes() {
-            if is_name(n, name) {
+            if is_name(n, name, xml::local(name)) {
                 if let Some(value) = left.take() {
                     put(n, value);
                 }
@@ -182,21 +237,29 @@ impl Element {
         if let Some(value) = left {
             put(name, value);
         }
-        self.tag = tag.into();
+        self.set_tag(&tag);
     }
 }
 
-/// Whether an attribute's name as written is the one that is asked for.
-fn is_name(written: &str, name: &str) -> bool {
-    match (written.split_once(':'), name.split_once(':')) {
-        (Some((prefix, local)), Some((_, asked))) => local == asked && prefix != "xmlns",
-        _ => written == name,
-    }
+/// Whether an attribute's name as written is the one that is asked for, which is `local` without its prefix.
+fn is_name(written: &str, name: &str, local: &str) -> bool {
+    let is_any_prefix = || {
+        local.len() < name.len()
+            && written
+                .strip_suffix(local)
+                .is_some_and(|prefix| prefix.ends_with(':') && prefix != "xmlns:")
+    };
+    written == name || is_any_prefix()
 }
 
 /// Reads the one element of a document.
-pub(super) fn document(text: &str) -> Result<Element> {
-    let mut elements = read(text, 1, 0)?;
+pub(super) fn document(text: &[u8]) -> Result<Element> {
+    newer(text, &[])
+}
+
+/// As [`document`], of a newer version of one that had these timelines, in the order of the text: what it repeats of them is shared.
+pub(super) fn newer(text: &[u8], older: &[&Timeline]) -> Result<Element> {
+    let mut elements = read(text, 1, 0, older)?;
     elements.pop().ok_or_else(|| ManifestError::Syntax {
         line: 1,
         message: "there is no element in it".to_owned(),
@@ -204,12 +267,13 @@ pub(super) fn document(text: &str) -> Result<Element> {
 }
 
 /// Reads a text with up to `most` elements at its top; what follows them is not looked at.
-pub(super) fn read(text: &str, most: usize, origin: u16) -> Result<Vec<Element>> {
+pub(super) fn read(text: &[u8], most: usize, origin: u16, older: &[&Timeline]) -> Result<Vec<Element>> {
     let mut builder = Builder {
         reader: Reader::new(text),
         elements: 0,
         representations: 0,
         origin,
+        older,
     };
     let mut top = Vec::new();
     while top.len() < most {
@@ -227,16 +291,18 @@ struct Builder<'a> {
     elements: usize,
     representations: usize,
     origin: u16,
+    /// Timelines of the version before, without those that are behind us.
+    older: &'a [&'a Timeline],
 }
 
 impl<'a> Builder<'a> {
     fn element(&mut self, tag: Tag<'a>) -> Result<Element> {
         let mut element = Element {
-            tag: tag.source.into(),
             line: self.reader.line_of(tag.at),
             origin: self.origin,
             ..Element::default()
         };
+        element.set_tag(tag.source);
         self.elements += 1;
         if self.elements > MAX_ELEMENTS {
             return Err(self.reader.limit("too many elements", MAX_ELEMENTS));
@@ -249,7 +315,7 @@ impl<'a> Builder<'a> {
                 }
             }
             "SegmentTimeline" => {
-                element.timeline = Some(Box::new(timeline::read(&mut self.reader, tag)?));
+                element.timeline = Some(Box::new(timeline::read(&mut self.reader, tag, &mut self.older)?));
                 return Ok(element);
             }
             "Event" => {
@@ -289,14 +355,14 @@ fn append<'a>(text: &mut Cow<'a, str>, more: Cow<'a, str>) {
 }
 
 /// The content of an `Event`: its text, or the XML if there are elements in it.
-fn message(raw: &str) -> Result<Cow<'_, str>> {
+fn message(raw: &[u8]) -> Result<Cow<'_, str>> {
     let mut reader = Reader::new(raw);
     let mut text = Cow::Borrowed("");
     loop {
         match reader.next()? {
             Node::Text(more) => append(&mut text, xml::unescape(more)),
             Node::Literal(more) => append(&mut text, Cow::Borrowed(more)),
-            Node::Start(_) => return Ok(Cow::Borrowed(raw.trim())),
+            Node::Start(_) => return Ok(Cow::Borrowed(xml::text(raw)?.trim())),
             Node::End | Node::Eof => break,
         }
     }
@@ -314,7 +380,7 @@ mod tests {
 
     #[test]
     fn attributes_are_found_and_changed() {
-        let mut element = document("<x:A b='1' x:c=\"&lt;2&gt;\" xmlns:c='no' d = \"3\"/>").unwrap();
+        let mut element = document(b"<x:A b='1' x:c=\"&lt;2&gt;\" xmlns:c='no' d = \"3\"/>").unwrap();
         assert_eq!((element.name(), element.qualified_name()), ("A", "x:A"));
         assert_eq!(element.attribute("c"), None);
         assert_eq!(element.attribute("any:c").as_deref(), Some("<2>"));
@@ -332,7 +398,7 @@ mod tests {
     #[test]
     fn text_is_joined_and_an_events_elements_stay_xml() {
         let root = document(
-            "<a> x &amp; <!-- no --><b/><![CDATA[<y>]]> <Event> 1 &lt; <![CDATA[2&]]> </Event><Event>\n<z q='&amp;'/>&lt; </Event></a>",
+            b"<a> x &amp; <!-- no --><b/><![CDATA[<y>]]> <Event> 1 &lt; <![CDATA[2&]]> </Event><Event>\n<z q='&amp;'/>&lt; </Event></a>",
         )
         .unwrap();
         assert_eq!(root.text(), "x & <y>");
@@ -356,16 +422,22 @@ mod tests {
             ("<a>< b/></a>", 1),
             ("<a></", 1),
         ] {
-            match document(bad) {
+            match document(bad.as_bytes()) {
                 Err(ManifestError::Syntax { line: found, .. }) => assert_eq!(found, line, "{bad}"),
                 other => panic!("{bad}: {other:?}"),
             }
         }
         let deep = format!("{}{}", "<a>".repeat(65), "</a>".repeat(65));
-        assert!(matches!(document(&deep), Err(ManifestError::Limit { .. })));
+        assert!(matches!(
+            document(deep.as_bytes()),
+            Err(ManifestError::Limit { .. })
+        ));
         let deep = format!("{}{}", "<a>".repeat(64), "</a>".repeat(64));
-        assert!(document(&deep).is_ok());
+        assert!(document(deep.as_bytes()).is_ok());
         let many = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
-        assert!(matches!(document(&many), Err(ManifestError::Limit { .. })));
+        assert!(matches!(
+            document(many.as_bytes()),
+            Err(ManifestError::Limit { .. })
+        ));
     }
 }

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 use crate::manifest::ManifestError;
 
 /// How deep elements may be nested.
@@ -15,7 +17,7 @@ type Result<T> = core::result::Result<T, ManifestError>;
 
 /// A cursor over a text.
 pub(super) struct Reader<'a> {
-    text: &'a str,
+    text: &'a [u8],
     at: usize,
     /// Names of the elements that are open, as written.
     open: Vec<&'a str>,
@@ -68,7 +70,8 @@ impl<'a> Tag<'a> {
 
 /// The part of a name after its prefix.
 pub(super) fn local(name: &str) -> &str {
-    name.split_once(':').map_or(name, |(_, local)| local)
+    let colon = name.bytes().position(|b| b == b':');
+    colon.and_then(|colon| name.get(colon + 1..)).unwrap_or(name)
 }
 
 /// The name of a tag, and its attributes as written.
@@ -88,24 +91,40 @@ pub(super) struct Attributes<'a>(pub(super) &'a str);
 impl<'a> Iterator for Attributes<'a> {
     type Item = (&'a str, &'a str);
 
+    // By bytes and not by patterns: a reader asks for attributes all the time.
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let (name, rest) = self.0.split_once('=')?;
-            let name = name.trim_ascii_end();
-            let rest = rest.trim_ascii_start();
-            let quote = rest.chars().next()?;
+            let bytes = self.0.as_bytes();
+            // The last word before the sign; those before it have no value.
+            let (mut start, mut end) = (0, 0);
+            let equals = bytes.iter().enumerate().position(|(i, b)| {
+                if !b.is_ascii_whitespace() && *b != b'=' {
+                    start = if i == end { start } else { i };
+                    end = i + 1;
+                }
+                *b == b'='
+            })?;
+            let name = self.0.get(start..end).unwrap_or_default();
+            let rest = self.0.get(equals + 1..).unwrap_or_default().trim_ascii_start();
+            let quote = *rest.as_bytes().first()?;
             let (value, rest) = match quote {
-                '"' | '\'' => rest.get(1..)?.split_once(quote)?,
+                b'"' | b'\'' => {
+                    let value = rest.get(1..)?;
+                    let length = value.bytes().position(|b| b == quote)?;
+                    (value.get(..length)?, value.get(length + 1..)?)
+                }
                 _ => split_name(rest),
             };
             self.0 = rest;
-            // Words before the name without a value are none.
-            let name = name.rsplit(|c: char| c.is_ascii_whitespace()).next()?;
             if !name.is_empty() {
                 return Some((name, value));
             }
         }
     }
+}
+
+pub(super) fn text(bytes: &[u8]) -> Result<&str> {
+    core::str::from_utf8(bytes).map_err(|_| ManifestError::Encoding)
 }
 
 /// The text that is meant by one that is written: `&amp;`, `&lt;`, `&gt;`, `&quot;`, `&apos;`, `&#n;`, `&#xn;` replaced; any
@@ -156,9 +175,9 @@ fn reference(name: &str) -> Option<char> {
 }
 
 impl<'a> Reader<'a> {
-    /// A cursor at the start of `text`.
-    pub(super) fn new(text: &'a str) -> Self {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    /// A cursor at the start of `text`, which is UTF-8: of a text that is passed over, that is not looked at.
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         Self {
             text,
             at: 0,
@@ -171,14 +190,13 @@ impl<'a> Reader<'a> {
     pub(super) fn next(&mut self) -> Result<Node<'a>> {
         loop {
             let rest = self.rest();
-            let mut start = rest.bytes();
-            match (start.next(), start.next()) {
+            match (rest.first(), rest.get(1)) {
                 (None, _) if self.open.is_empty() => return Ok(Node::Eof),
                 (None, _) => return Err(self.error("it breaks off in the middle of an element")),
                 (Some(b'<'), Some(b'/')) => {
-                    let end = rest.find('>').ok_or_else(|| self.error("a tag does not end"))?;
+                    let end = memchr(b'>', rest).ok_or_else(|| self.error("a tag does not end"))?;
                     let name = rest.get(2..end).unwrap_or_default().trim_ascii_end();
-                    if self.open.last() != Some(&name) {
+                    if self.open.last().map(|open| open.as_bytes()) != Some(name) {
                         return Err(self.error("an end tag is not that of the element that is open"));
                     }
                     self.open.pop();
@@ -186,36 +204,34 @@ impl<'a> Reader<'a> {
                     return Ok(Node::End);
                 }
                 (Some(b'<'), Some(b'!')) => {
-                    if rest.starts_with("<![CDATA[") {
-                        return self
-                            .pass(9, "]]>", "a CDATA section does not end")
-                            .map(Node::Literal);
+                    if rest.starts_with(b"<![CDATA[") {
+                        let inner = self.pass(9, b"]]>", "a CDATA section does not end")?;
+                        return text(inner).map(Node::Literal);
                     }
-                    if !rest.starts_with("<!--") {
+                    if !rest.starts_with(b"<!--") {
                         return Err(self.error("a document type (DOCTYPE) is not allowed"));
                     }
-                    self.pass(4, "-->", "a comment does not end")?;
+                    self.pass(4, b"-->", "a comment does not end")?;
                 }
                 (Some(b'<'), Some(b'?')) => {
-                    self.pass(2, "?>", "a processing instruction does not end")?;
+                    self.pass(2, b"?>", "a processing instruction does not end")?;
                 }
                 (Some(b'<'), _) => return self.start_tag().map(Node::Start),
                 _ => {
-                    let end = rest.find('<').unwrap_or(rest.len());
+                    let end = memchr(b'<', rest).unwrap_or(rest.len());
                     self.at += end;
-                    return Ok(Node::Text(rest.get(..end).unwrap_or_default()));
+                    return text(rest.get(..end).unwrap_or_default()).map(Node::Text);
                 }
             }
         }
     }
 
     /// Passes over something that begins with `start` bytes and ends in `end`; says what is between.
-    fn pass(&mut self, start: usize, end: &str, missing: &str) -> Result<&'a str> {
+    fn pass(&mut self, start: usize, end: &[u8], missing: &str) -> Result<&'a [u8]> {
         let inner = self.rest().get(start..).unwrap_or_default();
-        // Not `str::find`, whose search for any text is large.
-        let mut ends = inner.as_bytes().windows(end.len());
+        let mut ends = inner.windows(end.len());
         let length = ends
-            .position(|window| window == end.as_bytes())
+            .position(|window| window == end)
             .ok_or_else(|| self.error(missing))?;
         self.at += start + length + end.len();
         Ok(inner.get(..length).unwrap_or_default())
@@ -225,7 +241,7 @@ impl<'a> Reader<'a> {
         let at = self.at;
         let rest = self.rest();
         let mut quote = None;
-        let end = rest.bytes().skip(1).position(|b| match quote {
+        let end = rest.iter().skip(1).position(|&b| match quote {
             Some(q) => {
                 if b == q {
                     quote = None;
@@ -240,10 +256,10 @@ impl<'a> Reader<'a> {
             }
         });
         let end = end.map_or(0, |end| end + 1);
-        if !rest.get(end..).unwrap_or_default().starts_with('>') {
+        if rest.get(end) != Some(&b'>') {
             return Err(self.error("a tag does not end"));
         }
-        let inner = rest.get(1..end).unwrap_or_default();
+        let inner = text(rest.get(1..end).unwrap_or_default())?;
         self.at += end + 1;
         let tag = Tag {
             source: inner.strip_suffix('/').unwrap_or(inner),
@@ -267,32 +283,47 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over the content and the end of the element that `tag` opened; says what its content is, as written.
-    pub(super) fn raw(&mut self, tag: Tag<'a>) -> Result<&'a str> {
+    pub(super) fn raw(&mut self, tag: Tag<'a>) -> Result<&'a [u8]> {
         let (start, depth) = (self.at, self.open.len());
         let mut end = start;
         while !tag.empty && self.open.len() >= depth {
             end = self.at;
             self.next()?;
         }
-        Ok(self.text.get(start..end).unwrap_or_default())
+        Ok(self.between(start, end))
+    }
+
+    /// Where it is in the text, bytes.
+    pub(super) const fn at(&self) -> usize {
+        self.at
     }
 
     /// What has not been read yet.
-    pub(super) fn rest(&self) -> &'a str {
+    pub(super) fn rest(&self) -> &'a [u8] {
         self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// The text from one place to another.
+    pub(super) fn between(&self, from: usize, to: usize) -> &'a [u8] {
+        self.text.get(from..to).unwrap_or_default()
     }
 
     /// Passes over `bytes` in which there are `lines` line breaks: some that someone else has read, and elements only whole.
     pub(super) fn advance(&mut self, bytes: usize, lines: u32) {
-        let line = self.line_of(self.at);
+        let line = self.line();
         self.at += bytes;
         self.mark = (self.at, line + lines);
+    }
+
+    /// The line that it is in, from 1.
+    pub(super) fn line(&mut self) -> u32 {
+        self.line_of(self.at)
     }
 
     /// The line of a position, from 1. Costs the distance from the last position that was asked for.
     pub(super) fn line_of(&mut self, at: usize) -> u32 {
         let (from, line) = if at < self.mark.0 { (0, 1) } else { self.mark };
-        let between = self.text.as_bytes().get(from..at).unwrap_or_default();
+        let between = self.text.get(from..at).unwrap_or_default();
         let line = line + between.iter().filter(|b| **b == b'\n').count() as u32;
         self.mark = (at, line);
         line
@@ -301,7 +332,7 @@ impl<'a> Reader<'a> {
     /// An error here.
     pub(super) fn error(&mut self, message: &str) -> ManifestError {
         ManifestError::Syntax {
-            line: self.line_of(self.at),
+            line: self.line(),
             message: message.to_owned(),
         }
     }
@@ -309,7 +340,7 @@ impl<'a> Reader<'a> {
     /// An error for too much of something, here.
     pub(super) fn limit(&mut self, what: &'static str, limit: usize) -> ManifestError {
         ManifestError::Limit {
-            line: self.line_of(self.at),
+            line: self.line(),
             what,
             limit,
         }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::reader::{Item, MediaSegment, Part as PartLine, Place, Reader, Tags};
+use crate::manifest::fingerprint::fingerprint;
 use crate::manifest::{ManifestError, as_text, protocol_of};
 use crate::presentation::{BLOCK, Context, DateRange, Protocol, Resource, SegmentIndex, Warning};
 use crate::time::MediaTime;
@@ -262,7 +263,8 @@ impl MediaPlaylist {
         for (i, (length, hash)) in blocks.iter().enumerate() {
             let end = at + *length as usize;
             // Its turn comes, and what is at either end is compared always.
-            let compared = (from + i + self.marks.refreshes as usize).is_multiple_of(COMPARED)
+            let number = (boundary / BLOCK) as usize + i;
+            let compared = (number + self.marks.refreshes as usize).is_multiple_of(COMPARED)
                 || i == 0
                 || i + 1 == blocks.len();
             if compared && text.get(at..end).map(fingerprint) != Some(*hash) {
@@ -456,25 +458,6 @@ fn playlist(bytes: &[u8]) -> Result<&[u8], ManifestError> {
 /// What relative URIs depend on: the query holds the directives of a blocking reload, or a token that was renewed.
 fn path(url: &str) -> &str {
     url.split('?').next().unwrap_or_default()
-}
-
-/// A hash that a changed text does not share by accident. Four lanes of eight bytes, for speed.
-fn fingerprint(bytes: &[u8]) -> u64 {
-    const K: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut lanes = [K, K ^ 1, K ^ 2, K ^ 3];
-    let mut chunks = bytes.chunks_exact(32);
-    for chunk in &mut chunks {
-        for (lane, word) in lanes.iter_mut().zip(chunk.chunks_exact(8)) {
-            let word = word.try_into().map_or(0, u64::from_le_bytes);
-            *lane = (*lane ^ word).wrapping_mul(K).rotate_left(29);
-        }
-    }
-    let tail = chunks.remainder().iter().fold(bytes.len() as u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(K).rotate_left(29)
-    });
-    lanes
-        .iter()
-        .fold(tail, |hash, lane| (hash ^ lane).wrapping_mul(K).rotate_left(31))
 }
 
 fn container_of(uri: &str) -> &'static str {

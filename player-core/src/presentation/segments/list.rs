@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::number;
+use super::varint::{self, read, unzigzag, zigzag};
 use crate::time::{ByteRange, MediaTime, WallTime};
 
 /// Segments of a block.
@@ -362,12 +363,8 @@ impl List {
         bit::TEXT
     }
 
-    fn number(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.code.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.code.push(number as u8);
+    fn number(&mut self, number: u64) {
+        varint::write(&mut self.code, number);
     }
 }
 
@@ -454,27 +451,6 @@ impl Cursor<'_> {
         }
         Some(())
     }
-}
-
-fn read(code: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = *code.first()?;
-        *code = code.get(1..)?;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
-}
-
-fn zigzag(number: i64) -> u64 {
-    ((number << 1) ^ (number >> 63)) as u64
-}
-
-fn unzigzag(code: u64) -> i64 {
-    (code >> 1) as i64 ^ -((code & 1) as i64)
 }
 
 #[cfg(test)]

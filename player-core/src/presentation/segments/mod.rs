@@ -3,9 +3,15 @@
 
 mod list;
 mod number;
+mod runs;
+mod varint;
+
+use std::sync::Arc;
 
 use list::{BLOCK as BLOCK_LEN, List};
 pub(crate) use list::{Context, Entry};
+pub(crate) use runs::Mark;
+pub use runs::{Run, Runs};
 
 use super::Protection;
 use crate::time::{Bitrate, ByteRange, MediaTime, WallTime};
@@ -46,19 +52,6 @@ pub struct Segment {
     pub wall: Option<WallTime>,
     /// It is declared missing (`EXT-X-GAP`).
     pub gap: bool,
-}
-
-/// `count` segments of equal duration, one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// Start of the first one, ticks of the media timeline.
-    pub start: i64,
-    /// Duration of each, ticks; more than zero.
-    pub duration: u64,
-    /// How many; at least one.
-    pub count: u64,
-    /// Index of the first one among all segments.
-    pub first: u64,
 }
 
 /// How the URL of a segment is made (ISO/IEC 23009-1, 5.3.9.4.4).
@@ -118,22 +111,27 @@ enum Body {
         number: u64,
     },
     Runs {
-        runs: Vec<Run>,
+        /// Those of a manifest that may change: it has them, too.
+        runs: Arc<Runs>,
+        /// Segments; there may be more in the runs.
+        len: u64,
         timescale: u32,
         template: Template,
     },
 }
 
 impl SegmentIndex {
-    /// An index of runs, in order and without overlap. `timestamp_offset` maps media ticks to the timeline.
+    /// An index of the first `len` segments of runs. `timestamp_offset` maps media ticks to the timeline.
     pub fn from_runs(
-        runs: Vec<Run>,
+        runs: Arc<Runs>,
+        len: u64,
         timescale: u32,
         template: Template,
         init: Option<Resource>,
         timestamp_offset: MediaTime,
     ) -> Self {
         let body = Body::Runs {
+            len: len.min(runs.segments()),
             runs,
             timescale: timescale.max(1),
             template,
@@ -164,9 +162,7 @@ impl SegmentIndex {
     pub fn len(&self) -> usize {
         match &self.body {
             Body::List { list, .. } => list.len(),
-            Body::Runs { runs, .. } => runs.last().map_or(0, |run| {
-                usize::try_from(run.first.saturating_add(run.count)).unwrap_or(usize::MAX)
-            }),
+            Body::Runs { len, .. } => usize::try_from(*len).unwrap_or(usize::MAX),
         }
     }
 
@@ -203,12 +199,8 @@ impl SegmentIndex {
                 .map(|entry| (entry.start, entry.start + entry.duration)),
             Body::Runs { timescale, .. } => {
                 let (run, within) = self.run_of(position)?;
-                let ticks = |n: u64| {
-                    let ticks = i128::from(run.start) + i128::from(run.duration) * i128::from(n);
-                    let ticks = i64::try_from(ticks).unwrap_or(i64::MAX);
-                    MediaTime::from_ticks(ticks, *timescale) + self.timestamp_offset
-                };
-                Some((ticks(within), ticks(within.saturating_add(1))))
+                let time = |within| self.time_of(run.tick(within), *timescale);
+                Some((time(within), time(within.saturating_add(1))))
             }
         }
     }
@@ -291,25 +283,25 @@ impl SegmentIndex {
     pub fn position_at(&self, t: MediaTime) -> usize {
         match &self.body {
             Body::List { list, .. } => list.position_at(t),
-            Body::Runs { runs, .. } => {
-                let Some(run) = runs.get(runs.partition_point(|run| {
-                    let last = usize::try_from(run.first.saturating_add(run.count - 1)).unwrap_or(usize::MAX);
-                    self.times(last).is_some_and(|(_, end)| end <= t)
-                })) else {
+            Body::Runs {
+                runs, len, timescale, ..
+            } => {
+                let time = |tick| self.time_of(tick, *timescale);
+                let mut runs = runs.around(|start| time(start) <= t);
+                let Some(run) = runs.find(|run| time(run.end()) > t) else {
                     return self.len();
                 };
-                // Within the run by bisection over positions: ticks and microseconds do not divide evenly.
-                let (mut low, mut high) = (run.first, run.first.saturating_add(run.count));
+                // Within the run by bisection: ticks and microseconds do not divide evenly.
+                let (mut low, mut high) = (0, run.count);
                 while low < high {
                     let middle = low + (high - low) / 2;
-                    let at = usize::try_from(middle).unwrap_or(usize::MAX);
-                    if self.times(at).is_some_and(|(_, end)| end <= t) {
+                    if time(run.tick(middle.saturating_add(1))) <= t {
                         low = middle + 1;
                     } else {
                         high = middle;
                     }
                 }
-                usize::try_from(low).unwrap_or(usize::MAX)
+                usize::try_from(run.first.saturating_add(low).min(*len)).unwrap_or(usize::MAX)
             }
         }
     }
@@ -392,13 +384,18 @@ impl SegmentIndex {
     }
 
     fn run_of(&self, position: usize) -> Option<(Run, u64)> {
-        let Body::Runs { runs, .. } = &self.body else {
+        let Body::Runs { runs, len, .. } = &self.body else {
             return None;
         };
         let position = position as u64;
-        let run = *runs.get(runs.partition_point(|run| run.first <= position).checked_sub(1)?)?;
-        let within = position - run.first;
-        (within < run.count).then_some((run, within))
+        (position < *len).then_some(())?;
+        let run = runs.run_of(position)?;
+        Some((run, position - run.first))
+    }
+
+    /// Where a tick of the media timeline is on the presentation timeline.
+    fn time_of(&self, tick: i64, timescale: u32) -> MediaTime {
+        MediaTime::from_ticks(tick, timescale) + self.timestamp_offset
     }
 }
 
@@ -500,38 +497,34 @@ impl SegmentIndexBuilder {
 mod tests {
     use super::*;
 
+    fn index_of(list: &[(i64, u64, u64)], timescale: u32, template: Template) -> SegmentIndex {
+        let mut runs = Runs::default();
+        for &(start, duration, count) in list {
+            assert!(runs.push(start, duration, count, false));
+        }
+        SegmentIndex::from_runs(
+            Arc::new(runs),
+            u64::MAX,
+            timescale,
+            template,
+            None,
+            MediaTime::ZERO,
+        )
+    }
+
     fn runs(list: &[(i64, u64, u64)]) -> SegmentIndex {
-        let mut first = 0;
-        let runs = list
-            .iter()
-            .map(|&(start, duration, count)| {
-                let run = Run {
-                    start,
-                    duration,
-                    count,
-                    first,
-                };
-                first += count;
-                run
-            })
-            .collect();
         let parts = vec![
             TemplatePart::Text("s".into()),
             TemplatePart::Number(3),
             TemplatePart::Text("-".into()),
             TemplatePart::Time(0),
         ];
-        SegmentIndex::from_runs(
-            runs,
-            90_000,
-            Template {
-                parts,
-                start_number: 1,
-                ..Template::default()
-            },
-            None,
-            MediaTime::ZERO,
-        )
+        let template = Template {
+            parts,
+            start_number: 1,
+            ..Template::default()
+        };
+        index_of(list, 90_000, template)
     }
 
     #[test]
@@ -563,13 +556,7 @@ mod tests {
             start_number: 5,
             jumps: vec![jump(2, 10, 2), jump(6, 50, 1)],
         };
-        let run = Run {
-            start: 100,
-            duration: 10,
-            count: 8,
-            first: 0,
-        };
-        let index = SegmentIndex::from_runs(vec![run], 10, template, None, MediaTime::ZERO);
+        let index = index_of(&[(100, 10, 8)], 10, template);
         let urls: Vec<_> = (0..8)
             .filter_map(|i| index.get(i))
             .map(|s| s.resource.url)

@@ -184,7 +184,7 @@ mod tests {
         let count = |scheme: &str, value: &str| {
             let text =
                 format!("<a><AudioChannelConfiguration schemeIdUri=\"{scheme}\" value=\"{value}\"/></a>");
-            channels(&tree::document(&text).unwrap())
+            channels(&tree::document(text.as_bytes()).unwrap())
         };
         let mpeg = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011";
         assert_eq!(count(mpeg, "6").as_deref(), Some("6"));
@@ -199,7 +199,10 @@ mod tests {
         assert_eq!(count(cicp, "8"), None);
         let joc = "<a><SupplementalProperty schemeIdUri=\"tag:dolby.com,2018:dash:EC3_ExtensionType:2018\" value=\"JOC\"/>\
             <SupplementalProperty schemeIdUri=\"tag:dolby.com,2018:dash:EC3_ExtensionComplexityIndex:2018\" value=\"12\"/></a>";
-        assert_eq!(channels(&tree::document(joc).unwrap()).as_deref(), Some("12/JOC"));
+        assert_eq!(
+            channels(&tree::document(joc.as_bytes()).unwrap()).as_deref(),
+            Some("12/JOC")
+        );
     }
 
     #[test]
@@ -209,7 +212,7 @@ mod tests {
                 "<a><Accessibility schemeIdUri=\"urn:scte:dash:cc:cea-{standard}:2015\" value=\"{value}\"/></a>"
             );
             let mut all = Vec::new();
-            captions(&tree::document(&text).unwrap(), &mut all);
+            captions(&tree::document(text.as_bytes()).unwrap(), &mut all);
             all.into_iter()
                 .map(|c| format!("{}={}", c.channel, c.language))
                 .collect::<Vec<_>>()

@@ -1,12 +1,16 @@
 //! `SegmentTemplate`, `SegmentList` and `SegmentBase` (ISO/IEC 23009-1, 5.3.9), and how they are inherited.
 
-use super::super::timeline::{ENDLESS, Runs, Span};
+use std::sync::Arc;
+
+use super::super::timeline::{ENDLESS, Span, Timed};
 use super::super::tree::Element;
 use super::super::values;
 use super::base::Bases;
 use super::periods::Times;
 use super::template::Naming;
-use crate::presentation::{Resource, Run, SegmentIndex, SegmentIndexBuilder, SegmentSource, SidxSource};
+use crate::presentation::{
+    Resource, Run, Runs, SegmentIndex, SegmentIndexBuilder, SegmentSource, SidxSource,
+};
 use crate::time::{ByteRange, MediaTime};
 use crate::url;
 
@@ -195,9 +199,9 @@ impl Source<'_> {
     }
 
     /// `None` if there is no timeline.
-    fn timeline(&self, start_number: u64) -> Option<Runs> {
+    fn timeline(&self, start_number: u64) -> Option<Timed> {
         let timeline = self.levels.child("SegmentTimeline")?.timeline()?;
-        Some(timeline.runs(&self.span(), start_number))
+        Some(timeline.timed(&self.span(), start_number))
     }
 
     fn duration(&self) -> Option<u64> {
@@ -212,24 +216,28 @@ impl Source<'_> {
             .levels
             .u64("endNumber")
             .map(|end| end.saturating_add(1).saturating_sub(start_number));
-        let Runs { mut runs, jumps } = match self.timeline(start_number) {
-            Some(runs) => runs,
-            None => Runs {
-                runs: vec![self.formula(self.duration(), most)?],
-                jumps: Vec::new(),
-            },
+        let Timed { runs, mut len, jumps } = match self.timeline(start_number) {
+            Some(timed) => timed,
+            None => {
+                let run = self.formula(self.duration(), most)?;
+                let mut runs = Runs::default();
+                runs.push(run.start, run.duration, run.count, false);
+                Timed {
+                    runs: Arc::new(runs),
+                    len: u64::MAX,
+                    jumps: Vec::new(),
+                }
+            }
         };
         if let Some(most) = most.filter(|_| jumps.is_empty()) {
-            for run in &mut runs {
-                run.count = run.count.min(most.saturating_sub(run.first));
-            }
+            len = len.min(most);
         }
-        runs.retain(|run| run.count > 0);
         let mut template = self.naming.template(&media, start_number)?;
         template.jumps = jumps;
         let init = self.init()?;
         Ok(SegmentIndex::from_runs(
             runs,
+            len,
             self.timescale,
             template,
             init,
@@ -260,7 +268,7 @@ impl Source<'_> {
             start: self.offset,
             duration,
             count,
-            first: 0,
+            ..Run::default()
         })
     }
 
@@ -297,10 +305,11 @@ impl Source<'_> {
 
     fn list_durations(&self, len: usize) -> Result<Vec<MediaTime>, String> {
         let period = self.of.times.duration;
-        if let Some(Runs { runs, .. }) = self.timeline(1) {
+        if let Some(timed) = self.timeline(1) {
             let mut durations = Vec::with_capacity(len);
-            for run in runs {
-                let left = (len - durations.len()) as u64;
+            let len = timed.len.min(len as u64);
+            for run in timed.runs.iter() {
+                let left = len.saturating_sub(run.first);
                 durations.extend((0..run.count.min(left)).map(|i| self.length(&run, i)));
             }
             return Ok(durations);
@@ -310,7 +319,7 @@ impl Source<'_> {
                 start: 0,
                 duration,
                 count: len as u64,
-                first: 0,
+                ..Run::default()
             },
             None if len == 1 => return Ok(vec![period.ok_or(UNKNOWN_PERIOD)?]),
             None => return Err("SegmentList has neither a duration nor a SegmentTimeline".into()),
@@ -331,7 +340,7 @@ impl Source<'_> {
     /// How long a segment of a run is: rounded such that they add up.
     fn length(&self, run: &Run, i: u64) -> MediaTime {
         let at = |n: u64| {
-            let ticks = run.start.saturating_add_unsigned(run.duration.saturating_mul(n));
+            let ticks = run.tick(n);
             MediaTime::from_ticks(ticks, self.timescale)
         };
         at(i + 1) - at(i)
