@@ -19,6 +19,8 @@ use crate::url;
 /// The most date ranges, rendition reports and definitions, each.
 const MAX_TAGS: usize = 10_000;
 
+/// The most bytes of keys that go on while others change: each set of keys has its own copy.
+const MAX_CARRIED: usize = 32 * 1024 * 1024;
 /// So many initialization sections and keys are known again.
 const REMEMBERED: usize = 256;
 /// The highest sequence number that is believed: counting on from it does not overflow.
@@ -137,6 +139,45 @@ pub struct Tags {
     pub preload_hints: Vec<PreloadHint>,
     /// `EXT-X-RENDITION-REPORT`.
     pub rendition_reports: Vec<RenditionReport>,
+    /// The first `EXT-X-TILES`: images have the same grid throughout.
+    pub tiles: Option<Tiles>,
+}
+
+/// `EXT-X-TILES` of the Image Media Playlist specification: an image is a grid of tiles, which follow each other in time from left to
+/// right and from top to bottom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tiles {
+    /// Width and height of a tile, pixels, if declared (`RESOLUTION`).
+    pub resolution: Option<(u32, u32)>,
+    /// Columns and rows (`LAYOUT`); at least one of each.
+    pub layout: (u32, u32),
+    /// How long a tile is shown, if declared (`DURATION`); else tiles have equal shares of their image's time.
+    pub duration: Option<MediaTime>,
+}
+
+impl Tiles {
+    /// Reads the attributes of the tag; `None` if it has no `LAYOUT` that can be used.
+    pub fn read(list: &str) -> Option<Self> {
+        let (mut resolution, mut layout, mut duration) = (None, None, None);
+        for (name, value) in attributes(list) {
+            let pair = || {
+                let (across, down) = value.split_once(['x', 'X'])?;
+                let (across, down): (u32, u32) = (across.parse().ok()?, down.parse().ok()?);
+                (across > 0 && down > 0).then_some((across, down))
+            };
+            match name {
+                "RESOLUTION" => resolution = pair(),
+                "LAYOUT" => layout = pair().filter(|(columns, rows)| *columns.max(rows) <= 1000),
+                "DURATION" => duration = seconds(value).filter(|duration| *duration > MediaTime::ZERO),
+                _ => {}
+            }
+        }
+        layout.map(|layout| Self {
+            resolution,
+            layout,
+            duration,
+        })
+    }
 }
 
 impl Tags {
@@ -223,6 +264,8 @@ pub struct Reader<'a> {
     skips_unknown: bool,
     /// Segments read.
     count: usize,
+    /// Bytes of keys that went on.
+    carried: usize,
     place: Place,
     next: Next<'a>,
     /// Bytes and messages.
@@ -287,6 +330,7 @@ impl<'a> Reader<'a> {
             has_parts: false,
             skips_unknown: false,
             count: 0,
+            carried: 0,
             place: Place::default(),
             next: Next::default(),
             warnings: Vec::new(),
@@ -619,7 +663,10 @@ impl<'a> Reader<'a> {
             }
             "EXT-X-BYTERANGE" => self.next.range = Some(value),
             "EXT-X-GAP" => self.next.gap = true,
-            "EXT-X-TILES" => self.next.tiles = value,
+            "EXT-X-TILES" => {
+                self.next.tiles = value;
+                self.tags.tiles = self.tags.tiles.or_else(|| Tiles::read(value));
+            }
             "EXT-X-PROGRAM-DATE-TIME" => {
                 self.next.wall = datetime::parse(value);
                 if self.next.wall.is_none() {
@@ -663,7 +710,7 @@ impl<'a> Reader<'a> {
         // What is not known of a key is the key system's.
         let key = key::read(0, list, self.base, &self.variables, &mut warnings, &mut |_, _| {});
         self.warn_all(at, warnings);
-        let mut set = Vec::new();
+        let (mut set, mut too_many) = (Vec::new(), false);
         match key {
             Key::Clear => {
                 self.place.keys = 0;
@@ -676,10 +723,20 @@ impl<'a> Reader<'a> {
                     .and_then(|i| self.keys.get(i))
                 {
                     // Each key format has its own key: the others go on.
-                    set.extend(before.iter().filter(|other| other.scheme != key.scheme).cloned());
+                    let others = before.iter().filter(|other| other.scheme != key.scheme);
+                    let bytes = |key: &Protection| size_of::<Protection>() + key.url.len() + key.scheme.len();
+                    self.carried += others.clone().map(bytes).sum::<usize>();
+                    if self.carried <= MAX_CARRIED {
+                        set.extend(others.cloned());
+                    } else {
+                        too_many = true;
+                    }
                 }
                 set.push(*key);
             }
+        }
+        if too_many {
+            self.warn(at, "there are too many keys: only this one is kept".into());
         }
         // Without a way to get at the key it is encrypted all the same.
         self.place.keys = 1 + place_of(&mut self.keys, set);
