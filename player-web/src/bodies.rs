@@ -1,7 +1,5 @@
 //! The bodies of media responses. They live in JavaScript's memory; this holds references.
 
-use std::collections::BTreeMap;
-
 use js_sys::Uint8Array;
 use player_core::input::{Integrity, RequestId};
 use player_core::media::isobmff;
@@ -9,16 +7,18 @@ use player_core::time::ByteRange;
 
 #[derive(Debug, Default)]
 pub(crate) struct Bodies {
-    by_request: BTreeMap<RequestId, Uint8Array>,
+    /// A handful at a time.
+    by_request: Vec<(RequestId, Uint8Array)>,
 }
 
 impl Bodies {
     pub(crate) fn keep(&mut self, request: RequestId, body: Uint8Array) {
-        self.by_request.insert(request, body);
+        self.release(request);
+        self.by_request.push((request, body));
     }
 
     pub(crate) fn release(&mut self, request: RequestId) {
-        self.by_request.remove(&request);
+        self.by_request.retain(|(held, _)| *held != request);
     }
 
     pub(crate) fn clear(&mut self) {
@@ -27,7 +27,7 @@ impl Bodies {
 
     /// A view of some of the bytes of a body, or of all of them; nothing is copied.
     pub(crate) fn view(&self, request: RequestId, bytes: Option<ByteRange>) -> Option<Uint8Array> {
-        let body = self.by_request.get(&request)?;
+        let (_, body) = self.by_request.iter().find(|(held, _)| *held == request)?;
         let Some(ByteRange { offset, length }) = bytes else {
             return Some(body.clone());
         };

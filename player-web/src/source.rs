@@ -1,6 +1,5 @@
 //! A media source and its buffers.
 
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use js_sys::{Array, Function, JSON, Reflect, Uint8Array};
@@ -55,7 +54,8 @@ pub(crate) fn supported(types: Vec<String>) -> Vec<String> {
 pub(crate) struct Source {
     media: MediaSource,
     url: Option<String>,
-    tracks: BTreeMap<TrackKind, Track>,
+    /// One of each kind.
+    tracks: Vec<(TrackKind, Track)>,
     /// To be set once no buffer is updating.
     duration: Option<f64>,
     /// To be ended once no buffer is updating.
@@ -94,7 +94,7 @@ impl Source {
         let source = Self {
             media,
             url,
-            tracks: BTreeMap::new(),
+            tracks: Vec::new(),
             duration: None,
             ending: false,
             opened: false,
@@ -120,7 +120,8 @@ impl Source {
                 error_text(&error)
             )),
         };
-        self.tracks.insert(kind, track);
+        self.tracks.retain(|(known, _)| *known != kind);
+        self.tracks.push((kind, track));
     }
 
     /// Begins an append; if it fails at once, the answer.
@@ -134,7 +135,7 @@ impl Source {
                 buffered,
             })
         };
-        let buffer = match self.tracks.get_mut(&kind) {
+        let buffer = match track(&mut self.tracks, kind) {
             Some(Track::Live(buffer)) => buffer,
             Some(Track::Refused(why)) => return failed(AppendFailure::Media(why.clone()), Vec::new()),
             None => {
@@ -160,7 +161,7 @@ impl Source {
 
     /// Begins a removal; if there is nothing to wait for, the answer.
     pub(crate) fn remove(&mut self, kind: TrackKind, range: TimeRange) -> Option<Input> {
-        let Some(Track::Live(buffer)) = self.tracks.get_mut(&kind) else {
+        let Some(Track::Live(buffer)) = track(&mut self.tracks, kind) else {
             return Some(Input::Removed {
                 kind,
                 buffered: Vec::new(),
@@ -190,7 +191,7 @@ impl Source {
 
     /// A buffer has finished what it was doing.
     pub(crate) fn update_ended(&mut self, kind: TrackKind) -> Option<Input> {
-        let Some(Track::Live(buffer)) = self.tracks.get_mut(&kind) else {
+        let Some(Track::Live(buffer)) = track(&mut self.tracks, kind) else {
             return None;
         };
         let done = buffer.doing.take();
@@ -214,14 +215,14 @@ impl Source {
 
     /// `error` comes before `updateend`.
     pub(crate) fn refused(&mut self, kind: TrackKind) {
-        if let Some(Track::Live(buffer)) = self.tracks.get_mut(&kind) {
+        if let Some(Track::Live(buffer)) = track(&mut self.tracks, kind) {
             buffer.refused = true;
         }
     }
 
     /// Does what has to wait until no buffer is updating.
     fn settle(&mut self) {
-        let live = || self.tracks.values().filter_map(Track::live);
+        let live = || self.tracks.iter().filter_map(|(_, track)| track.live());
         if self.media.ready_state() != MediaSourceReadyState::Open
             || live().any(|buffer| buffer.buffer.updating())
         {
@@ -246,7 +247,7 @@ impl Source {
 impl Drop for Source {
     fn drop(&mut self) {
         self.media.set_onsourceopen(None);
-        for buffer in self.tracks.values().filter_map(Track::live) {
+        for buffer in self.tracks.iter().filter_map(|(_, track)| track.live()) {
             buffer.buffer.set_onupdateend(None);
             buffer.buffer.set_onerror(None);
         }
@@ -254,6 +255,11 @@ impl Drop for Source {
             let _ = Url::revoke_object_url(&url);
         }
     }
+}
+
+fn track(tracks: &mut [(TrackKind, Track)], kind: TrackKind) -> Option<&mut Track> {
+    let found = tracks.iter_mut().find(|(known, _)| *known == kind);
+    found.map(|(_, track)| track)
 }
 
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use super::json::Json;
 use super::{ManifestError, as_text};
+use crate::number;
 use crate::presentation::{DateRange, Warning};
 use crate::time::{MediaTime, WallTime};
 use crate::url;
@@ -246,7 +247,7 @@ fn time(json: &mut Json<'_>) -> Result<Option<MediaTime>, ManifestError> {
 }
 
 fn seconds(text: &str) -> Option<MediaTime> {
-    text.trim().parse().ok().and_then(sane)
+    number::float(text.trim()).and_then(sane)
 }
 
 /// No interstitial is thirty years long.

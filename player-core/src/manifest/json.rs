@@ -2,6 +2,7 @@
 //! tenth of the whole Wasm.
 
 use crate::manifest::ManifestError;
+use crate::number;
 
 const MAX_DEPTH: usize = 32;
 
@@ -95,7 +96,7 @@ impl<'a> Json<'a> {
         let end = rest
             .find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'))
             .unwrap_or(rest.len());
-        let number = rest.get(..end).and_then(|number| number.parse().ok());
+        let number = rest.get(..end).and_then(number::float);
         let number = number.ok_or_else(|| self.error("a number is due"))?;
         self.at += end;
         Ok(Some(number))

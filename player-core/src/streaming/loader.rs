@@ -297,7 +297,7 @@ impl Loader {
                         continue;
                     }
                     let init = segment.init.filter(|i| *i < index.inits.len());
-                    let missing = init.filter(|i| !slot.inits.contains_key(i));
+                    let missing = init.filter(|i| slot.init(*i).is_none());
                     if let (Some(i), Some(resource)) =
                         (missing, missing.and_then(|i| index.inits.get(i)).cloned())
                     {
@@ -310,7 +310,7 @@ impl Loader {
                             },
                             resource,
                         );
-                        slot.inits.insert(i, Init::Loading);
+                        slot.set_init(i, Init::Loading);
                     }
                     let purpose = Purpose::Segment {
                         kind: self.kind,
@@ -500,9 +500,7 @@ impl Loader {
 
     pub(crate) fn on_init(&mut self, cx: &mut Cx<'_>, rendition: usize, init: usize, attempt: &Attempt) {
         match self.slots.get_mut(rendition) {
-            Some(slot) => {
-                slot.inits.insert(init, Init::Ready(attempt.request));
-            }
+            Some(slot) => slot.set_init(init, Init::Ready(attempt.request)),
             None => cx.send(Output::Release {
                 request: attempt.request,
             }),
@@ -683,7 +681,7 @@ impl Loader {
             });
         }
         for slot in &mut self.slots.all {
-            for init in core::mem::take(&mut slot.inits).into_values() {
+            for (_, init) in core::mem::take(&mut slot.inits) {
                 if let Init::Ready(request) = init {
                     cx.send(Output::Release { request });
                 }
@@ -735,8 +733,8 @@ impl Loader {
             .init
             .filter(|i| self.appended_init != Some((pending.rendition, *i)));
         let (request, busy) = match init {
-            Some(i) => match slot.inits.get(&i) {
-                Some(Init::Ready(request)) => (*request, Busy::Init(pending.rendition, i)),
+            Some(i) => match slot.init(i) {
+                Some(Init::Ready(request)) => (request, Busy::Init(pending.rendition, i)),
                 _ => return false,
             },
             None => (pending.request, Busy::Segment),
@@ -863,10 +861,12 @@ impl Loader {
                     _ => None,
                 };
                 let at = pending.map_or(position, |p| p.range.start);
+                let at_ms = at.max(MediaTime::ZERO).as_millis();
                 let message = format!(
-                    "the {} source buffer refused media at {:.3} s: {why}",
+                    "the {} source buffer refused media at {}.{:03} s: {why}",
                     self.kind.name(),
-                    at.as_secs_f64()
+                    at_ms / 1000,
+                    at_ms % 1000
                 );
                 let refused = error(ErrorKind::Media, message);
                 let Some(pending) = pending else {

@@ -462,10 +462,14 @@ impl Session {
             .flat_map(|p| &p.tracks)
             .filter(|t| t.kind != TrackKind::Text)
         {
-            types.extend(track.renditions.iter().map(|r| r.mime()));
+            for rendition in &track.renditions {
+                let mime = rendition.mime();
+                let at = types.partition_point(|known| *known < mime);
+                if types.get(at) != Some(&mime) {
+                    types.insert(at, mime);
+                }
+            }
         }
-        types.sort();
-        types.dedup();
         self.phase = Phase::Probing(Box::new(presentation));
         cx.send(Output::ProbeTypes { types });
     }
@@ -516,7 +520,9 @@ impl Session {
             }
         }
         // Pictures first: their requests go out first.
-        tracks.sort_by_key(|t| t.kind != TrackKind::Video);
+        if let Some(pictures) = tracks.iter().position(|t| t.kind == TrackKind::Video) {
+            tracks.swap(0, pictures);
+        }
         let group = tracks
             .first()
             .and_then(|t| t.renditions.first())

@@ -1,7 +1,6 @@
 //! The renditions of a track and what has been fetched to play them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::limits::Limits;
 use crate::abr::{Context, Rung, Upcoming};
@@ -18,7 +17,8 @@ use crate::time::MediaTime;
 pub(crate) struct Slot {
     pub(crate) rendition: Rendition,
     pub(crate) index: Index,
-    pub(crate) inits: BTreeMap<usize, Init>,
+    /// Initialization sections that are on their way or here, by their place in the index, in its order.
+    pub(crate) inits: Vec<(usize, Init)>,
     /// It failed, or cannot be played here.
     pub(crate) excluded: bool,
     /// URL of its media playlist, if it has one.
@@ -56,6 +56,21 @@ pub(crate) struct Slots {
     limited_by: Vec<Limit>,
 }
 
+impl Slot {
+    pub(crate) fn init(&self, place: usize) -> Option<Init> {
+        let found = self.inits.iter().find(|(known, _)| *known == place);
+        found.map(|(_, init)| *init)
+    }
+
+    pub(crate) fn set_init(&mut self, place: usize, init: Init) {
+        let at = self.inits.partition_point(|(known, _)| *known < place);
+        match self.inits.get_mut(at) {
+            Some(known) if known.0 == place => known.1 = init,
+            _ => self.inits.insert(at, (place, init)),
+        }
+    }
+}
+
 impl Slots {
     pub(crate) fn new(track: Track) -> Self {
         let slot = |mut rendition: Rendition| {
@@ -71,7 +86,7 @@ impl Slots {
             Slot {
                 rendition,
                 index,
-                inits: BTreeMap::new(),
+                inits: Vec::new(),
                 excluded: false,
                 playlist,
                 sizes: None,

@@ -3,7 +3,6 @@
 mod window;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -29,30 +28,35 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
 /// The requests in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    live: RefCell<BTreeMap<RequestId, AbortController>>,
+    live: RefCell<Vec<(RequestId, AbortController)>>,
 }
 
 impl Requests {
     pub(crate) fn cancel(&self, request: RequestId) {
-        let controller = self.live.borrow_mut().remove(&request);
-        if let Some(controller) = controller {
+        if let Some(controller) = self.take(request) {
             controller.abort();
         }
     }
 
     pub(crate) fn cancel_all(&self) {
-        for controller in self.live.take().into_values() {
+        for (_, controller) in self.live.take() {
             controller.abort();
         }
     }
 
     fn is_live(&self, request: RequestId) -> bool {
-        self.live.borrow().contains_key(&request)
+        self.live.borrow().iter().any(|(live, _)| *live == request)
     }
 
     /// Whether the request was live until now.
     fn end(&self, request: RequestId) -> bool {
-        self.live.borrow_mut().remove(&request).is_some()
+        self.take(request).is_some()
+    }
+
+    fn take(&self, request: RequestId) -> Option<AbortController> {
+        let mut live = self.live.borrow_mut();
+        let at = live.iter().position(|(live, _)| *live == request)?;
+        Some(live.swap_remove(at).1)
     }
 }
 
@@ -68,7 +72,7 @@ pub(crate) fn start(shell: &Rc<Shell>, fetch: Fetch) {
         }
     };
     let signal = controller.signal();
-    shell.requests.live.borrow_mut().insert(fetch.request, controller);
+    shell.requests.live.borrow_mut().push((fetch.request, controller));
     let shell = Rc::clone(shell);
     spawn_local(async move {
         let request = fetch.request;

@@ -1,6 +1,7 @@
 //! Lines, tags and attribute lists, without copying.
 
 use crate::manifest::{MAX_LINE, ManifestError};
+use crate::number;
 use crate::time::{ByteRange, MediaTime};
 
 /// A line that is not blank, with its number from 1.
@@ -83,7 +84,7 @@ pub(super) fn seconds(text: &str) -> Option<MediaTime> {
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     if !digits(whole) || !digits(fraction) || whole.len() + fraction.len() == 0 || whole.len() > 9 {
         // Exponents, signs and words: rare, and never needed to be exact.
-        let value: f64 = text.parse().ok()?;
+        let value = number::float(text)?;
         return (value.is_finite() && (0.0..1e9).contains(&value)).then(|| MediaTime::from_secs_f64(value));
     }
     let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };

@@ -1,5 +1,7 @@
 //! Where cues are shown: cue settings (section 6.3 of the specification) and regions (6.2).
 
+use crate::number;
+
 /// Where a cue is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings<'a> {
@@ -263,7 +265,7 @@ pub(crate) fn decimal(text: &str) -> Option<f64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     (digits(whole) && digits(fraction)).then_some(())?;
-    text.parse().ok().filter(|n: &f64| n.is_finite())
+    number::float(text).filter(|n| n.is_finite())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::manifest::hls::key::{self, Key, has_scheme};
 use crate::manifest::hls::lexer::{attributes, lines, seconds};
 use crate::manifest::hls::warnings::Warnings;
 use crate::manifest::{MAX_BYTES, MAX_RENDITIONS, ManifestError};
+use crate::number;
 use crate::presentation::Protection;
 use crate::time::MediaTime;
 use crate::url;
@@ -431,7 +432,7 @@ impl<'a, const ALL: bool> Reader<'a, ALL> {
     }
 
     fn decimal(&mut self, name: &str, value: &str) -> Option<f64> {
-        let number = value.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0);
+        let number = number::float(value).filter(|n| n.is_finite() && *n >= 0.0);
         if number.is_none() {
             self.not_valid(name, value);
         }
