@@ -28,6 +28,9 @@ pub(super) fn step(url: &mut String, behind: usize, by: i64) {
 
 /// Whether [`step`] makes `to` of `from`.
 pub(super) fn leads_to(from: &str, behind: usize, by: i64, to: &str) -> bool {
+    if only_last_digit(from.as_bytes(), behind, by, to.as_bytes()) {
+        return true;
+    }
     let Some((start, end, value)) = number_before(from, behind) else {
         return false;
     };
@@ -51,6 +54,27 @@ pub(super) fn leads_to(from: &str, behind: usize, by: i64, to: &str) -> bool {
             .get(start..start + zeros)
             .is_some_and(|z| z.iter().all(|b| *b == b'0'))
         && to.get(start + zeros..number_end) == Some(digits)
+}
+
+/// Whether [`step`] makes `to` of `from` and only its last digit differs: mostly so, and seen without any arithmetic.
+fn only_last_digit(from: &[u8], behind: usize, by: i64, to: &[u8]) -> bool {
+    let Some(last) = from.len().checked_sub(behind + 1) else {
+        return false;
+    };
+    let Some(digit) = from.get(last).filter(|b| b.is_ascii_digit()) else {
+        return false;
+    };
+    let next = i64::from(*digit) + by;
+    if from.len() != to.len()
+        || !(i64::from(*digit)..=i64::from(b'9')).contains(&next)
+        || to.get(last).map(|b| i64::from(*b)) != Some(next)
+        || to.get(..last) != from.get(..last)
+        || to.get(last + 1..) != from.get(last + 1..)
+    {
+        return false;
+    }
+    let digits = from.get(..last).unwrap_or_default().iter().rev();
+    digits.take_while(|b| b.is_ascii_digit()).take(MAX_DIGITS).count() < MAX_DIGITS
 }
 
 /// The step that leads from one URL to the other, if they differ in one number only: bytes behind the number, and by how much it rises.
@@ -148,11 +172,35 @@ mod tests {
 
     #[test]
     fn nothing_happens_where_there_is_no_number() {
-        for (text, behind, by) in [("abc", 0, 1), ("a1", 5, 1), ("", 0, 1), ("a0", 0, -1)] {
+        for (text, behind, by) in [
+            ("abc", 0, 1),
+            ("a1", 5, 1),
+            ("", 0, 1),
+            ("a0", 0, -1),
+            ("1000000000000000001", 0, 1),
+        ] {
             let mut url = text.to_owned();
             step(&mut url, behind, by);
             assert_eq!(url, text);
             assert!(!leads_to(text, behind, by, "x"));
+            assert!(!leads_to(text, behind, by, "1000000000000000002"));
+        }
+    }
+
+    #[test]
+    fn a_last_digit_is_a_step_like_any_other() {
+        for from in 0..30 {
+            for by in -12..=12 {
+                for behind in 0..3 {
+                    let text = |n: i64| format!("a/{n}{}", &".t"[..behind]);
+                    let mut url = text(from);
+                    step(&mut url, behind, by);
+                    for to in 0..50 {
+                        let leads = leads_to(&text(from), behind, by, &text(to));
+                        assert_eq!(leads, from + by >= 0 && url == text(to), "{from} {by} {to}");
+                    }
+                }
+            }
         }
     }
 }
