@@ -1,10 +1,17 @@
 //! A media playlist is read or refused; its segments follow each other.
 #![no_main]
 
+mod heap;
+
 use libfuzzer_sys::fuzz_target;
 use player_core::manifest::hls::MediaPlaylist;
 
-fuzz_target!(|text: &[u8]| {
+/// Bytes of heap.
+const MOST: usize = 16 << 20;
+
+fuzz_target!(|text: &[u8]| heap::within(MOST, || read(text)));
+
+fn read(text: &[u8]) {
     let Ok(playlist) = MediaPlaylist::read(text, "https://host.example/a/media.m3u8", None) else { return };
     let mut end = playlist.index.start();
     for position in 0..playlist.index.len() {
@@ -14,4 +21,4 @@ fuzz_target!(|text: &[u8]| {
         end = segment.end;
     }
     assert_eq!(end, playlist.index.end());
-});
+}

@@ -2,13 +2,21 @@
 //! other, and a version that is refused changes nothing.
 #![no_main]
 
+mod heap;
+mod versions;
+
 use libfuzzer_sys::fuzz_target;
 use player_core::manifest::hls::MediaPlaylist;
 
 const URL: &str = "https://host.example/a/media.m3u8";
 
-fuzz_target!(|text: &[u8]| {
-    let mut versions = split(text).into_iter();
+/// Bytes of heap: a copy of what was before is kept to compare with.
+const MOST: usize = 32 << 20;
+
+fuzz_target!(|text: &[u8]| heap::within(MOST, || read(text)));
+
+fn read(text: &[u8]) {
+    let mut versions = versions::split(text).into_iter();
     let Ok(mut playlist) = MediaPlaylist::read(versions.next().unwrap_or_default(), URL, None) else { return };
     for version in versions.take(8) {
         let before = playlist.clone();
@@ -17,17 +25,6 @@ fuzz_target!(|text: &[u8]| {
             Err(_) => assert_eq!(playlist, before),
         }
     }
-});
-
-fn split(text: &[u8]) -> Vec<&[u8]> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.windows(5).position(|w| w == b"\n---\n") {
-        parts.push(&rest[..at + 1]);
-        rest = &rest[at + 5..];
-    }
-    parts.push(rest);
-    parts
 }
 
 fn check(playlist: &MediaPlaylist) {

@@ -1,6 +1,8 @@
 //! Steering manifests and asset lists are read or refused; what was read stays within its limits and can be applied.
 #![no_main]
 
+mod heap;
+
 use libfuzzer_sys::fuzz_target;
 use player_core::Bitrate;
 use player_core::manifest::{interstitial, steering};
@@ -8,7 +10,12 @@ use player_core::presentation::Protocol;
 
 const BASE: &str = "https://host.example/a/steering.json";
 
-fuzz_target!(|text: &[u8]| {
+/// Bytes of heap.
+const MOST: usize = 16 << 20;
+
+fuzz_target!(|text: &[u8]| heap::within(MOST, || read(text)));
+
+fn read(text: &[u8]) {
     if let Ok(manifest) = steering::parse(text, BASE) {
         assert!((steering::MIN_TTL..=steering::MAX_TTL).contains(&manifest.ttl));
         assert!(manifest.reload.starts_with("http"));
@@ -30,4 +37,4 @@ fuzz_target!(|text: &[u8]| {
         assert!(list.assets.len() <= interstitial::MAX_ASSETS && list.warnings.len() <= 100);
         assert!(list.assets.iter().all(|asset| asset.url.starts_with("http")));
     }
-});
+}

@@ -1,12 +1,19 @@
 //! A WebVTT file is read or refused; its cues can be asked for everything, elements are balanced, and it can be a list of sprites.
 #![no_main]
 
+mod heap;
+
 use libfuzzer_sys::fuzz_target;
 use player_core::MediaTime;
 use player_core::text::webvtt::{Piece, WebVtt};
 use player_core::thumbnails::Sprites;
 
-fuzz_target!(|text: &[u8]| {
+/// Bytes of heap.
+const MOST: usize = 16 << 20;
+
+fuzz_target!(|text: &[u8]| heap::within(MOST, || read(text)));
+
+fn read(text: &[u8]) {
     let Ok(vtt) = WebVtt::parse(text) else { return };
     // NUL and bytes that are no UTF-8 become three.
     let longest = 3 * text.len();
@@ -40,4 +47,4 @@ fuzz_target!(|text: &[u8]| {
         assert_eq!(sprites.thumbnail_at(thumbnail.start).as_ref(), Some(&thumbnail));
         assert_eq!(sprites.thumbnail_at(thumbnail.end - MediaTime::from_micros(1)), Some(thumbnail));
     }
-});
+}
