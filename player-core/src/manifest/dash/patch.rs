@@ -7,6 +7,10 @@ use crate::manifest::{MAX_ENTRIES, ManifestError};
 
 /// The most `S` elements that a patch may move, counted again for each of its operations.
 const MAX_WORK: usize = 50_000_000;
+/// The most operations of a patch: to fetch the whole MPD is less work than more of them.
+const MAX_OPERATIONS: usize = 2000;
+/// The most tests of a step of a selector.
+const MAX_TESTS: usize = 4;
 
 /// What became of a patch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +51,9 @@ impl Mpd {
         };
         if !same_time {
             return Err("originalPublishTime is not the publishTime of the MPD".into());
+        }
+        if patch.children().len() > MAX_OPERATIONS {
+            return Err("it has too many operations".into());
         }
         let mut work = 0;
         for operation in patch.children() {
@@ -133,6 +140,7 @@ impl Selector {
                 tests.push(test);
                 after = rest;
             }
+            (tests.len() <= MAX_TESTS).then_some(())?;
             selector.steps.push(Step {
                 name: local(name).to_owned(),
                 tests,
@@ -338,7 +346,7 @@ fn remove(target: Target<'_>) -> Option<()> {
     match target {
         Target::Attribute(element, name) => {
             element.attribute(&name)?;
-            element.set_attribute(&name, None);
+            element.set_attribute(&name, None).then_some(())?;
         }
         Target::AttributeOfS(parent, at, name) => return set_s(parent, at, &name, None),
         Target::Child(parent, at) => drop(parent.children_mut().remove(at)),
@@ -354,7 +362,9 @@ fn replace(operation: &Element, target: Target<'_>) -> Option<()> {
     match target {
         Target::Attribute(element, name) => {
             element.attribute(&name)?;
-            element.set_attribute(&name, Some(operation.text()));
+            element
+                .set_attribute(&name, Some(operation.text()))
+                .then_some(())?;
         }
         Target::AttributeOfS(parent, at, name) => return set_s(parent, at, &name, Some(operation.text())),
         Target::Text(element) => element.set_text(operation.text()),
@@ -378,13 +388,13 @@ fn replace(operation: &Element, target: Target<'_>) -> Option<()> {
 
 /// Sets an attribute of what is selected.
 fn set(target: Target<'_>, name: &str, value: Option<&str>) -> Option<()> {
-    match target {
+    let fits = match target {
         Target::Root(element) => element.set_attribute(name, value),
         Target::Child(parent, at) => parent.children_mut().get_mut(at)?.set_attribute(name, value),
         Target::S(parent, at) => return set_s(parent, at, name, value),
         _ => return None,
-    }
-    Some(())
+    };
+    fits.then_some(())
 }
 
 fn set_s(parent: &mut Element, at: usize, name: &str, value: Option<&str>) -> Option<()> {

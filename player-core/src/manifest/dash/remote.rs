@@ -52,14 +52,16 @@ impl Remotes {
 }
 
 impl Mpd {
-    /// What has still to be fetched, each URL once.
+    /// What has still to be fetched, each URL once; the first ones if there are very many.
     pub fn remote(&self) -> Vec<Remote> {
         let mut all: Vec<Remote> = Vec::new();
         visit(&self.root, &mut |element| {
             if let (Some(url), on_load) = (self.target(element), element.is(ACTUATE, "onLoad")) {
+                let room = all.len() < MAX_DOCUMENTS;
                 match all.iter_mut().find(|known| known.url == url) {
                     Some(known) => known.on_load |= on_load,
-                    None => all.push(Remote { url, on_load }),
+                    None if room => all.push(Remote { url, on_load }),
+                    None => {}
                 }
             }
         });

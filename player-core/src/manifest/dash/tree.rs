@@ -9,6 +9,8 @@ use super::xml::{self, Attributes, Node, Reader, Tag};
 use crate::manifest::{MAX_RENDITIONS, ManifestError};
 use crate::time::{MediaTime, WallTime};
 
+/// The longest start tag, bytes; that of an `Event` may hold its message.
+pub(super) const MAX_TAG: usize = 64 * 1024;
 /// The most elements of a document, without `S`.
 pub(super) const MAX_ELEMENTS: usize = 200_000;
 
@@ -208,8 +210,8 @@ impl Element {
         self.tag = source.into();
     }
 
-    /// Sets or, with `None`, takes away an attribute.
-    pub(super) fn set_attribute(&mut self, name: &str, value: Option<&str>) {
+    /// Sets or, with `None`, takes away an attribute; `false` if the tag would become too long.
+    pub(super) fn set_attribute(&mut self, name: &str, value: Option<&str>) -> bool {
         let mut tag = self.qualified_name().to_owned();
         let mut put = |name: &str, value: &str| {
             tag.push(' ');
@@ -237,7 +239,11 @@ impl Element {
         if let Some(value) = left {
             put(name, value);
         }
-        self.set_tag(&tag);
+        let fits = tag.len() <= MAX_TAG.max(self.tag.len());
+        if fits {
+            self.set_tag(&tag);
+        }
+        fits
     }
 }
 
@@ -306,6 +312,9 @@ impl<'a> Builder<'a> {
         self.elements += 1;
         if self.elements > MAX_ELEMENTS {
             return Err(self.reader.limit("too many elements", MAX_ELEMENTS));
+        }
+        if tag.source.len() > MAX_TAG && tag.name() != "Event" {
+            return Err(self.reader.limit("too long a tag", MAX_TAG));
         }
         match tag.name() {
             "Representation" => {

@@ -4,16 +4,19 @@
 //! reference to what is not defined stays as it is written, and a warning says so. A URI with such a reference leads nowhere, so
 //! its reader should do without it: see [`Variables::expand`].
 
+use core::cell::Cell;
 use std::borrow::Cow;
 
 use super::lexer::attributes;
 use super::warnings::Warnings;
-use crate::manifest::MAX_LINE;
+use crate::manifest::{MAX_BYTES, MAX_LINE};
 
 /// The most variables of a playlist.
 const MAX_VARIABLES: usize = 1000;
 /// The most bytes of all values of a playlist's variables together.
 const MAX_VALUES: usize = 1024 * 1024;
+/// The most bytes of all texts of a playlist in which references are replaced.
+const MAX_EXPANDED: usize = 4 * MAX_BYTES as usize;
 
 /// A variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub enum Origin {
 pub(crate) struct Variables {
     list: Vec<Definition>,
     bytes: usize,
+    /// Bytes of the texts in which references were replaced.
+    expanded: Cell<usize>,
 }
 
 /// Why references cannot be replaced.
@@ -146,7 +151,7 @@ impl Variables {
     }
 
     /// A URI line, a quoted string or a hexadecimal sequence with its references (`{$name}`) replaced. What is put in is not
-    /// looked at again. At most [`MAX_LINE`] bytes; who keeps many of them must bound their sum.
+    /// looked at again. At most [`MAX_LINE`] bytes, and all of them together are bounded too.
     #[inline]
     pub(crate) fn expand<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, Unexpanded<'a>> {
         match text.find('{') {
@@ -205,9 +210,11 @@ impl Variables {
             return Ok(Cow::Borrowed(text));
         }
         out.push_str(text.get(done..).unwrap_or_default());
-        if out.len() > MAX_LINE {
+        let expanded = self.expanded.get() + out.len();
+        if out.len() > MAX_LINE || expanded > MAX_EXPANDED {
             return Err(Unexpanded::TooLong);
         }
+        self.expanded.set(expanded);
         Ok(Cow::Owned(out))
     }
 }

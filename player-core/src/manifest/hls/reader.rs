@@ -19,6 +19,8 @@ use crate::url;
 /// The most date ranges, rendition reports and definitions, each.
 const MAX_TAGS: usize = 10_000;
 
+/// The most bytes of keys that go on while others change: each set of keys has its own copy.
+const MAX_CARRIED: usize = 32 * 1024 * 1024;
 /// So many initialization sections and keys are known again.
 const REMEMBERED: usize = 256;
 /// The highest sequence number that is believed: counting on from it does not overflow.
@@ -223,6 +225,8 @@ pub struct Reader<'a> {
     skips_unknown: bool,
     /// Segments read.
     count: usize,
+    /// Bytes of keys that went on.
+    carried: usize,
     place: Place,
     next: Next<'a>,
     /// Bytes and messages.
@@ -287,6 +291,7 @@ impl<'a> Reader<'a> {
             has_parts: false,
             skips_unknown: false,
             count: 0,
+            carried: 0,
             place: Place::default(),
             next: Next::default(),
             warnings: Vec::new(),
@@ -663,7 +668,7 @@ impl<'a> Reader<'a> {
         // What is not known of a key is the key system's.
         let key = key::read(0, list, self.base, &self.variables, &mut warnings, &mut |_, _| {});
         self.warn_all(at, warnings);
-        let mut set = Vec::new();
+        let (mut set, mut too_many) = (Vec::new(), false);
         match key {
             Key::Clear => {
                 self.place.keys = 0;
@@ -676,10 +681,20 @@ impl<'a> Reader<'a> {
                     .and_then(|i| self.keys.get(i))
                 {
                     // Each key format has its own key: the others go on.
-                    set.extend(before.iter().filter(|other| other.scheme != key.scheme).cloned());
+                    let others = before.iter().filter(|other| other.scheme != key.scheme);
+                    let bytes = |key: &Protection| size_of::<Protection>() + key.url.len() + key.scheme.len();
+                    self.carried += others.clone().map(bytes).sum::<usize>();
+                    if self.carried <= MAX_CARRIED {
+                        set.extend(others.cloned());
+                    } else {
+                        too_many = true;
+                    }
                 }
                 set.push(*key);
             }
+        }
+        if too_many {
+            self.warn(at, "there are too many keys: only this one is kept".into());
         }
         // Without a way to get at the key it is encrypted all the same.
         self.place.keys = 1 + place_of(&mut self.keys, set);

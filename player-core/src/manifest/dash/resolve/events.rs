@@ -37,6 +37,9 @@ pub(super) fn streams(period: &Element, start: MediaTime) -> Vec<EventStream> {
     streams
 }
 
+/// The most event streams in the segments of a track.
+const MAX_INBAND: usize = 100;
+
 /// Adds those of `element` that are not there yet.
 pub(super) fn inband(element: &Element, into: &mut Vec<InbandEvents>) {
     for stream in element.named("InbandEventStream") {
@@ -44,6 +47,9 @@ pub(super) fn inband(element: &Element, into: &mut Vec<InbandEvents>) {
             scheme: stream.string("schemeIdUri"),
             value: stream.string("value"),
         };
+        if into.len() >= MAX_INBAND {
+            break;
+        }
         if !into.contains(&events) {
             into.push(events);
         }

@@ -19,10 +19,14 @@ use crate::url;
 
 /// The most warnings that are kept.
 const MAX_WARNINGS: usize = 100;
+/// About so many bytes all representations may come to: each has its own copy of what it inherits.
+const MAX_RESOLVED: usize = 64 * 1024 * 1024;
 
-/// What was odd, up to a limit.
+/// What was odd, and how much there is, up to a limit.
 struct Notes {
     warnings: Vec<Warning>,
+    /// Bytes that the representations which follow may come to.
+    room: usize,
     /// Why something cannot be played; empty if everything can.
     why: String,
 }
@@ -47,6 +51,7 @@ pub(super) fn presentation(mpd: &Mpd) -> Result<Presentation, ManifestError> {
     let root = &mpd.root;
     let mut notes = Notes {
         warnings: mpd.warnings.clone(),
+        room: MAX_RESOLVED,
         why: String::new(),
     };
     let bases = Bases::of_mpd(mpd);

@@ -8,6 +8,8 @@ use crate::url;
 
 /// Says that the files are encrypted, how, and with which keys.
 const COMMON: &str = "urn:mpeg:dash:mp4protection:2011";
+/// The most descriptors of an element, and key ids of a descriptor.
+const MAX_KEYS: usize = 64;
 /// The longest `pssh` that is kept, bytes.
 const MAX_PSSH: usize = 64 * 1024;
 
@@ -19,7 +21,7 @@ pub(super) fn read(
     inherited: &[Protection],
 ) -> Vec<Protection> {
     let mut all = Vec::new();
-    for own in element.named("ContentProtection") {
+    for own in element.named("ContentProtection").into_iter().take(MAX_KEYS) {
         let mut shared = None;
         if let Some(id) = own.attribute("ref") {
             let mut above = period.named("ContentProtection");
@@ -57,7 +59,10 @@ fn protection(mpd: &Mpd, own: &Element, shared: Option<&Element>) -> Protection 
     if protection.scheme == COMMON {
         protection.method = attribute("value");
     }
-    for id in attribute("cenc:default_KID").split_ascii_whitespace() {
+    for id in attribute("cenc:default_KID")
+        .split_ascii_whitespace()
+        .take(MAX_KEYS)
+    {
         protection.key_ids.extend(values::key_id(id));
     }
     let above = shared.map(Element::children).unwrap_or_default();

@@ -5,6 +5,8 @@ use crate::url;
 
 /// The widest number.
 const MAX_WIDTH: usize = 20;
+/// The most parts of a template.
+const MAX_PARTS: usize = 100;
 
 /// What the URLs of a representation's segments are made from.
 pub(super) struct Naming<'a> {
@@ -64,6 +66,9 @@ impl Naming<'_> {
         let pieces = text.split('$').count();
         if pieces.is_multiple_of(2) {
             return Err(format!("\"{text}\" has a $ without its partner"));
+        }
+        if pieces > MAX_PARTS {
+            return Err("a template has too many parts".into());
         }
         for (i, piece) in text.split('$').enumerate() {
             if i % 2 == 0 {

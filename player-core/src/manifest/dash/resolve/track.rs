@@ -12,9 +12,15 @@ use super::{Notes, descriptors, events, protection};
 use crate::input::TrackKind;
 use crate::manifest::{datetime, order};
 use crate::presentation::{
-    ImageTrack, Period, Preselection, Protection, ReferenceTime, Rendition, Resync, Track, kind_of_codec,
+    ImageTrack, Period, Preselection, Protection, ReferenceTime, Rendition, Resource, Resync, SegmentSource,
+    Track, kind_of_codec,
 };
 use crate::time::{Bitrate, MediaTime};
+
+/// The most children of a period or a set: each of its representations looks through them.
+const MAX_CHILDREN: usize = 10_000;
+/// The most reference times of a track.
+const MAX_REFERENCE_TIMES: usize = 100;
 
 /// What a set holds.
 #[derive(Clone, Copy, PartialEq)]
@@ -45,6 +51,10 @@ pub(super) fn all(
     notes: &mut Notes,
 ) {
     for (i, set) in element.named("AdaptationSet").into_iter().enumerate() {
+        if set.children().len().max(element.children().len()) > MAX_CHILDREN {
+            notes.skip(set.line(), "an AdaptationSet", "there are too many elements");
+            continue;
+        }
         let mut reader = Set {
             mpd,
             period: element,
@@ -56,7 +66,11 @@ pub(super) fn all(
                 ..Track::default()
             },
             images: Vec::new(),
-            protection: protection::read(mpd, element, set, &[]),
+            protection: if notes.room > 0 {
+                protection::read(mpd, element, set, &[])
+            } else {
+                Vec::new()
+            },
         };
         if let Err(reason) = reader.read(notes) {
             notes.skip(set.line(), "an AdaptationSet", &reason);
@@ -101,8 +115,8 @@ impl Set<'_> {
         let mut reason = "it has no Representation".to_owned();
         let mut kind = None;
         for (i, representation) in set.named("Representation").into_iter().enumerate() {
-            match self.representation(representation, i, &mut kind) {
-                Ok(()) => {}
+            match self.representation(representation, i, &mut kind, notes.room) {
+                Ok(bytes) => notes.room = notes.room.saturating_sub(bytes),
                 Err(why) => {
                     notes.warn(
                         representation.line(),
@@ -164,12 +178,17 @@ impl Set<'_> {
         order::by_key(&mut track.renditions, |r| r.bandwidth.as_bps());
     }
 
+    /// Reads a representation, for which there is `room`; says about how many bytes it comes to.
     fn representation(
         &mut self,
         element: &Element,
         i: usize,
         kind: &mut Option<TrackKind>,
-    ) -> Result<(), String> {
+        room: usize,
+    ) -> Result<usize, String> {
+        if room == 0 {
+            return Err("the MPD comes to too much".into());
+        }
         let set = self.element;
         // What the set says holds for what the representation does not say (5.3.7).
         let string = |name: &'static str| {
@@ -201,6 +220,7 @@ impl Set<'_> {
             is_text: content == Content::Media(TrackKind::Text),
         })?;
         let bandwidth = Bitrate::from_bps(bandwidth);
+        let bytes = bytes_of(&segments.source) + container.len() + codecs.len();
         let this = match content {
             Content::Media(kind) => kind,
             Content::Image => {
@@ -215,7 +235,7 @@ impl Set<'_> {
                         .unwrap_or((1, 1)),
                     source: segments.source,
                 });
-                return Ok(());
+                return Ok(bytes);
             }
         };
         if *kind.get_or_insert(this) != this {
@@ -237,6 +257,20 @@ impl Set<'_> {
         let resyncs = points
             .into_iter()
             .map(|resync| read_resync(resync, segments.timescale, bandwidth));
+        let locations = bases.alternatives();
+        let protection = protection::read(self.mpd, self.period, element, &self.protection);
+        let resyncs: Vec<_> = resyncs.collect();
+        let bytes = bytes
+            + locations
+                .iter()
+                .map(|l| l.url.len() + l.name.len())
+                .sum::<usize>()
+            + protection
+                .iter()
+                .map(|p| p.pssh.len() + p.pro.len() + p.url.len())
+                .sum::<usize>()
+            + size_of_val(&*protection)
+            + size_of_val(&*resyncs);
         self.track.renditions.push(Rendition {
             id,
             bandwidth,
@@ -253,23 +287,29 @@ impl Set<'_> {
             height: number("height"),
             frame_rate: values::frame_rate(&string("frameRate")).unwrap_or(0.0),
             video_range: range.unwrap_or_default().to_owned(),
-            locations: bases.alternatives(),
-            protection: protection::read(self.mpd, self.period, element, &self.protection),
-            resyncs: resyncs.collect(),
+            locations,
+            protection,
+            resyncs,
             availability_time_offset: segments.time_offset,
             availability_incomplete: !segments.complete,
             source: segments.source,
             ..Rendition::default()
         });
-        Ok(())
+        Ok(bytes)
     }
 
     /// `ProducerReferenceTime` of the representation, or of its set (5.12).
     fn reference_times(&mut self, representation: &Element, segments: &Segments) {
         let name = "ProducerReferenceTime";
         let mut all = representation.named(name);
-        all.extend(self.element.named(name));
+        // Those of the set are there once they were read.
+        if self.track.renditions.is_empty() {
+            all.extend(self.element.named(name));
+        }
         for time in all {
+            if self.track.reference_times.len() >= MAX_REFERENCE_TIMES {
+                break;
+            }
             let id = time.string("id");
             let known = self.track.reference_times.iter().any(|t| t.id == id);
             let wall = time.attribute("wallClockTime").and_then(|w| datetime::parse(&w));
@@ -286,6 +326,20 @@ impl Set<'_> {
                 });
             }
         }
+    }
+}
+
+/// About how many bytes of its own a representation's segments take.
+fn bytes_of(source: &SegmentSource) -> usize {
+    let url = |resource: Option<&Resource>| resource.map_or(0, |r| r.url.len());
+    match source {
+        SegmentSource::Index(index) => {
+            let first = index.get(0).map_or(0, |segment| segment.resource.url.len());
+            let listed = if index.entry(0).is_some() { index.len() } else { 0 };
+            first + url(index.inits.first()) + 64 * listed
+        }
+        SegmentSource::Sidx(sidx) => sidx.index.url.len() + url(sidx.init.as_ref()),
+        SegmentSource::Playlist(url) => url.len(),
     }
 }
 
