@@ -167,6 +167,8 @@ pub struct ImageTrack {
     pub height: u32,
     /// Columns and rows of tiles in an image, which follow each other in time from left to right and from top to bottom.
     pub tiles: (u32, u32),
+    /// How long a tile stands for, if declared; else the tiles of an image have equal shares of its time.
+    pub tile_duration: Option<MediaTime>,
     /// Where the images are.
     pub source: SegmentSource,
 }

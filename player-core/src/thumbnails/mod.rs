@@ -8,6 +8,7 @@ mod sprites;
 
 pub use sprites::Sprites;
 
+use crate::manifest::hls::MediaPlaylist;
 use crate::presentation::{ImageTrack, Resource, SegmentSource};
 use crate::time::MediaTime;
 
@@ -55,7 +56,8 @@ pub enum Area {
 }
 
 /// The tile that shows the picture at `t`; `None` in a hole, past the ends, and as long as the playlist of the images has not been read
-/// ([`ImageTrack::source`]). The tiles of an image have equal shares of its time (DASH-IF IOP 4.3, 6.2.6). O(log segments).
+/// ([`ImageTrack::with_playlist`]). The tiles of an image have equal shares of its time (DASH-IF IOP 4.3, 6.2.6) unless their duration is
+/// declared. O(log segments).
 pub fn thumbnail_at(track: &ImageTrack, t: MediaTime) -> Option<Thumbnail> {
     let SegmentSource::Index(index) = &track.source else {
         return None;
@@ -66,16 +68,40 @@ pub fn thumbnail_at(track: &ImageTrack, t: MediaTime) -> Option<Thumbnail> {
     let (columns, rows) = (track.tiles.0.max(1), track.tiles.1.max(1));
     let count = i128::from(columns) * i128::from(rows);
     let (start, end) = (i128::from(image.start), i128::from(image.end));
+    // How long all of them would be shown: the last image of a playlist may have fewer.
+    let span = match track.tile_duration {
+        Some(each) => i128::from(each.as_micros().max(1)) * count,
+        None => end - start,
+    };
     // The last one that begins no later than t. Beginnings are rounded down.
-    let begins = |tile: i128| start + (end - start) * tile / count;
-    let tile = ((i128::from(t.as_micros()) - start + 1) * count - 1) / (end - start);
+    let begins = |tile: i128| (start + span * tile / count).min(end);
+    let tile = ((i128::from(t.as_micros()) - start + 1) * count - 1) / span;
+    // If the image lasts longer than its tiles, the last one does.
+    let is_last = tile >= count - 1;
+    let tile = tile.min(count - 1);
     let (column, row) = (tile % i128::from(columns), tile / i128::from(columns));
     Some(Thumbnail {
         resource: segment.resource,
         area: area(track, column as u32, row as u32),
         start: MediaTime::from_micros(begins(tile) as i64),
-        end: MediaTime::from_micros(begins(tile + 1) as i64),
+        end: MediaTime::from_micros(if is_last { end } else { begins(tile + 1) } as i64),
     })
+}
+
+impl ImageTrack {
+    /// The track with what its own playlist says (HLS): its images, and the grid of tiles that each of them is.
+    #[must_use]
+    pub fn with_playlist(mut self, playlist: MediaPlaylist) -> Self {
+        if let Some(tiles) = playlist.tags.tiles {
+            let (columns, rows) = tiles.layout;
+            let (width, height) = tiles.resolution.unwrap_or((self.width, self.height));
+            self.tiles = (columns, rows);
+            (self.width, self.height) = (width.saturating_mul(columns), height.saturating_mul(rows));
+            self.tile_duration = tiles.duration;
+        }
+        self.source = SegmentSource::Index(playlist.index);
+        self
+    }
 }
 
 fn area(track: &ImageTrack, column: u32, row: u32) -> Area {
@@ -125,6 +151,7 @@ mod tests {
             width: size.0,
             height: size.1,
             tiles,
+            tile_duration: None,
             source: SegmentSource::Index(builder.build(MediaTime::ZERO)),
         }
     }
@@ -169,6 +196,39 @@ mod tests {
             };
             assert!(x + width <= 100.001);
         }
+    }
+
+    #[test]
+    fn the_playlist_of_images_says_how_they_are_cut() {
+        let text = "#EXTM3U\n#EXT-X-TARGETDURATION:60\n#EXT-X-IMAGES-ONLY\n#EXT-X-TILES:RESOLUTION=160x90,LAYOUT=3x2,DURATION=10\n\
+            #EXTINF:60,\n0.jpg\n#EXT-X-TILES:RESOLUTION=160x90,LAYOUT=3x2,DURATION=10\n#EXTINF:25,\n1.jpg\n#EXTINF:70,\n2.jpg\n#EXT-X-ENDLIST\n";
+        let playlist = MediaPlaylist::read(text.as_bytes(), "https://h/i.m3u8", None).unwrap();
+        let before = ImageTrack {
+            source: SegmentSource::Playlist("https://h/i.m3u8".into()),
+            ..track((1, 1), (160, 90), &[1])
+        };
+        assert_eq!(thumbnail_at(&before, MediaTime::ZERO), None);
+        let track = before.with_playlist(playlist);
+        assert_eq!((track.tiles, track.width, track.height), ((3, 2), 480, 180));
+        let at = |ms| {
+            let found = thumbnail_at(&track, MediaTime::from_millis(ms)).unwrap();
+            let Area::Pixels {
+                x,
+                y,
+                width: 160,
+                height: 90,
+            } = found.area
+            else {
+                panic!("{found:?}");
+            };
+            (x, y, found.start.as_millis(), found.end.as_millis())
+        };
+        assert_eq!(at(0), (0, 0, 0, 10_000));
+        assert_eq!(at(59_999), (320, 90, 50_000, 60_000));
+        // The second image has two and a half, the third one more time than tiles.
+        assert_eq!(at(80_000), (320, 0, 80_000, 85_000));
+        assert_eq!(at(84_999), (320, 0, 80_000, 85_000));
+        assert_eq!(at(154_000), (320, 90, 135_000, 155_000));
     }
 
     #[test]

@@ -4,10 +4,10 @@ use player_core::manifest::ManifestError;
 use player_core::manifest::hls::multivariant::{MAX_OTHER, Other};
 use player_core::manifest::hls::{
     Item, MediaPlaylist, MediaSegment, PartialSegment, PreloadHint, Reader, RenditionReport, ServerControl,
-    Tags, attributes,
+    Tags, Tiles,
 };
 use player_core::presentation::DateRange;
-use player_core::time::WallTime;
+use player_core::time::{MediaTime, WallTime};
 use player_core::url;
 
 use super::node::{Node, Object, list};
@@ -136,7 +136,7 @@ fn segment(
         .with("encrypted", keys.is_some())
         .with("keys", protection::hls(keys.map_or(&[][..], Vec::as_slice)))
         .with("map", map.map(Node::from))
-        .given("tiles", tiles(segment.tiles))
+        .given("tiles", tiles(segment.tiles, segment.duration))
         .with("parts", self::parts(parts, base))
 }
 
@@ -159,15 +159,22 @@ fn resolved(base: &str, uri: &str) -> Option<String> {
     url::resolve(base, uri).ok()
 }
 
-/// `EXT-X-TILES`, as written.
-fn tiles(list: &str) -> Option<Object> {
-    let mut tiles = Object::default();
-    for (name, value) in attributes(list) {
-        if matches!(name, "RESOLUTION" | "LAYOUT" | "DURATION") {
-            tiles.put(name.to_ascii_lowercase(), value);
-        }
-    }
-    (!list.is_empty()).then_some(tiles)
+/// `EXT-X-TILES`: the tiles of an image that is shown for this duration.
+fn tiles(list: &str, image: MediaTime) -> Option<Object> {
+    let tiles = Tiles::read(list)?;
+    let size = tiles
+        .resolution
+        .map(|(width, height)| Object::default().with("width", width).with("height", height));
+    let (columns, rows) = tiles.layout;
+    let layout = Object::default().with("columns", columns).with("rows", rows);
+    let count = i64::from(columns) * i64::from(rows);
+    let share = MediaTime::from_micros(image.as_micros() / count);
+    Some(
+        Object::default()
+            .given("resolution", size)
+            .with("layout", layout)
+            .with("duration", tiles.duration.unwrap_or(share)),
+    )
 }
 
 impl From<&DateRange> for Node {

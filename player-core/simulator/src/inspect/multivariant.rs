@@ -1,7 +1,7 @@
 //! Multivariant playlists.
 
 use player_core::manifest::hls::multivariant::{Media, Other, SessionData, Variant};
-use player_core::manifest::hls::{Definition, Multivariant, Origin};
+use player_core::manifest::hls::{Definition, Multivariant, Origin, attributes};
 
 use super::node::{Node, Object, list};
 use super::{Failure, protection};
@@ -28,11 +28,33 @@ pub(super) fn read(text: &str, url: &str) -> Result<Object, Failure> {
         .with("session_data", list(&playlist.session_data))
         .with("session_keys", protection::hls(&playlist.session_keys))
         .with("media", list(&playlist.media))
-        .with("variants", list(&playlist.variants))
+        .with("variants", variants(&playlist.variants, text))
         .with("i_frame_streams", list(&playlist.i_frame_streams))
         .with("image_streams", list(&playlist.image_streams))
         .with("other", list(&playlist.other))
         .with("warnings", list(&warnings)))
+}
+
+/// Of those of which it is said that they have no captions it is shown: a group may be called "NONE", too.
+fn variants(all: &[Variant], text: &str) -> Vec<Node> {
+    let lines: Vec<&str> = text.split('\n').collect();
+    let has_none = |variant: &&Variant| {
+        let line = lines.get(variant.line as usize - 1).unwrap_or(&"");
+        let list = line.split_once(':').map_or("", |(_, list)| list);
+        attributes(list).any(|(name, value)| {
+            let at = || value.as_ptr() as usize - line.as_ptr() as usize;
+            let has_quotes = || line.as_bytes().get(at() - 1) == Some(&b'"');
+            name == "CLOSED-CAPTIONS" && value == "NONE" && !has_quotes()
+        })
+    };
+    let one = |variant: &Variant| {
+        let mut object = object(variant);
+        if Some(variant).filter(has_none).is_some() {
+            object.set("closed_captions", Node::Null);
+        }
+        object.into()
+    };
+    all.iter().map(one).collect()
 }
 
 /// `EXT-X-START`.
@@ -60,32 +82,35 @@ impl From<&Definition> for Node {
 
 impl From<&Variant> for Node {
     fn from(variant: &Variant) -> Self {
-        let resolution = variant
-            .resolution
-            .map(|(width, height)| Object::default().with("width", width).with("height", height));
-        Object::default()
-            .with("line", variant.line)
-            .with("uri", variant.uri.as_str())
-            .with("bandwidth", variant.bandwidth)
-            .given("average_bandwidth", variant.average_bandwidth)
-            .given("score", variant.score)
-            .text("codecs", &variant.codecs)
-            .text("supplemental_codecs", &variant.supplemental_codecs)
-            .given("resolution", resolution)
-            .given("frame_rate", variant.frame_rate)
-            .text("hdcp_level", &variant.hdcp_level)
-            .text("allowed_cpc", &variant.allowed_cpc)
-            .text("video_range", &variant.video_range)
-            .text("req_video_layout", &variant.req_video_layout)
-            .text("stable_variant_id", &variant.stable_variant_id)
-            .text("audio", &variant.audio)
-            .text("video", &variant.video)
-            .text("subtitles", &variant.subtitles)
-            .text("closed_captions", &variant.closed_captions)
-            .text("pathway_id", &variant.pathway_id)
-            .text("name", &variant.name)
-            .into()
+        object(variant).into()
     }
+}
+
+fn object(variant: &Variant) -> Object {
+    let resolution = variant
+        .resolution
+        .map(|(width, height)| Object::default().with("width", width).with("height", height));
+    Object::default()
+        .with("line", variant.line)
+        .with("uri", variant.uri.as_str())
+        .with("bandwidth", variant.bandwidth)
+        .given("average_bandwidth", variant.average_bandwidth)
+        .given("score", variant.score)
+        .text("codecs", &variant.codecs)
+        .text("supplemental_codecs", &variant.supplemental_codecs)
+        .given("resolution", resolution)
+        .given("frame_rate", variant.frame_rate)
+        .text("hdcp_level", &variant.hdcp_level)
+        .text("allowed_cpc", &variant.allowed_cpc)
+        .text("video_range", &variant.video_range)
+        .text("req_video_layout", &variant.req_video_layout)
+        .text("stable_variant_id", &variant.stable_variant_id)
+        .text("audio", &variant.audio)
+        .text("video", &variant.video)
+        .text("subtitles", &variant.subtitles)
+        .text("closed_captions", &variant.closed_captions)
+        .text("pathway_id", &variant.pathway_id)
+        .text("name", &variant.name)
 }
 
 impl From<&Media> for Node {

@@ -44,6 +44,14 @@ fn find(element: &Element, most: usize, all: &mut Vec<Unknown>) {
     }
 }
 
+/// The names of all elements, each with those of its attributes.
+pub fn elements() -> impl Iterator<Item = (&'static str, impl Iterator<Item = &'static str>)> {
+    let split = |list: &'static str| list.split(' ').filter(|name| !name.is_empty());
+    ELEMENTS
+        .iter()
+        .map(move |(name, attributes, _)| (*name, split(attributes)))
+}
+
 /// Whether an element may have a child of this name.
 pub fn knows_child(element: &str, child: &str) -> bool {
     row(element).is_some_and(|(_, _, children)| children.split(' ').any(|name| name == child))

@@ -14,6 +14,7 @@ pub use media::{MediaPlaylist, Part, Refreshed};
 pub use multivariant::Multivariant;
 pub use reader::{
     Item, MediaSegment, Part as PartialSegment, PreloadHint, Reader, RenditionReport, ServerControl, Tags,
+    Tiles,
 };
 
 use super::ManifestError;

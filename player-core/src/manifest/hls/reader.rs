@@ -139,6 +139,45 @@ pub struct Tags {
     pub preload_hints: Vec<PreloadHint>,
     /// `EXT-X-RENDITION-REPORT`.
     pub rendition_reports: Vec<RenditionReport>,
+    /// The first `EXT-X-TILES`: images have the same grid throughout.
+    pub tiles: Option<Tiles>,
+}
+
+/// `EXT-X-TILES` of the Image Media Playlist specification: an image is a grid of tiles, which follow each other in time from left to
+/// right and from top to bottom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tiles {
+    /// Width and height of a tile, pixels, if declared (`RESOLUTION`).
+    pub resolution: Option<(u32, u32)>,
+    /// Columns and rows (`LAYOUT`); at least one of each.
+    pub layout: (u32, u32),
+    /// How long a tile is shown, if declared (`DURATION`); else tiles have equal shares of their image's time.
+    pub duration: Option<MediaTime>,
+}
+
+impl Tiles {
+    /// Reads the attributes of the tag; `None` if it has no `LAYOUT` that can be used.
+    pub fn read(list: &str) -> Option<Self> {
+        let (mut resolution, mut layout, mut duration) = (None, None, None);
+        for (name, value) in attributes(list) {
+            let pair = || {
+                let (across, down) = value.split_once(['x', 'X'])?;
+                let (across, down): (u32, u32) = (across.parse().ok()?, down.parse().ok()?);
+                (across > 0 && down > 0).then_some((across, down))
+            };
+            match name {
+                "RESOLUTION" => resolution = pair(),
+                "LAYOUT" => layout = pair().filter(|(columns, rows)| *columns.max(rows) <= 1000),
+                "DURATION" => duration = seconds(value).filter(|duration| *duration > MediaTime::ZERO),
+                _ => {}
+            }
+        }
+        layout.map(|layout| Self {
+            resolution,
+            layout,
+            duration,
+        })
+    }
 }
 
 impl Tags {
@@ -624,7 +663,10 @@ impl<'a> Reader<'a> {
             }
             "EXT-X-BYTERANGE" => self.next.range = Some(value),
             "EXT-X-GAP" => self.next.gap = true,
-            "EXT-X-TILES" => self.next.tiles = value,
+            "EXT-X-TILES" => {
+                self.next.tiles = value;
+                self.tags.tiles = self.tags.tiles.or_else(|| Tiles::read(value));
+            }
             "EXT-X-PROGRAM-DATE-TIME" => {
                 self.next.wall = datetime::parse(value);
                 if self.next.wall.is_none() {

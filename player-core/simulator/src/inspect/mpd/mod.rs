@@ -170,7 +170,12 @@ impl Walk<'_> {
                 true => nodes.pop().unwrap_or(Node::Null),
                 false => nodes.into(),
             };
-            object.put(names::of_element(name), value);
+            let mut member = names::of_element(name);
+            if object.has(&member) {
+                // An attribute of the same name: `SegmentTemplate@initialization`.
+                member.push_str("_element");
+            }
+            object.put(member, value);
         }
     }
 

@@ -233,6 +233,7 @@ impl Set<'_> {
                     tiles: descriptors::tiles(element)
                         .or_else(|| descriptors::tiles(set))
                         .unwrap_or((1, 1)),
+                    tile_duration: None,
                     source: segments.source,
                 });
                 return Ok(bytes);

@@ -137,7 +137,7 @@ fn captions(media: &[Media], warnings: &mut Warnings) -> Vec<CaptionChannel> {
 }
 
 /// How many tiles an image has is said in the thumbnails' own playlist (`EXT-X-TILES`). Until that is read an image is a tile, and
-/// so is the resolution that is declared here.
+/// so is the resolution that is declared here: see [`ImageTrack::with_playlist`].
 fn thumbnails(rungs: &[Rung<'_>]) -> Vec<ImageTrack> {
     let mut ordered = Vec::new();
     for rung in rungs {
@@ -162,6 +162,7 @@ fn thumbnails(rungs: &[Rung<'_>]) -> Vec<ImageTrack> {
             width,
             height,
             tiles: (1, 1),
+            tile_duration: None,
             source: SegmentSource::Playlist(variant.uri.clone()),
         });
     }
