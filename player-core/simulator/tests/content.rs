@@ -251,3 +251,70 @@ fn a_session_plays_a_stream_to_its_end() {
     assert_eq!(played, [(0, 1000), (1, 0), (0, 0)]);
     assert_eq!(outcome.duration.as_millis(), 1000 + 9520);
 }
+
+/// A `sidx` box: ticks are milliseconds; of each reference whether it is to another index, bytes and duration.
+fn sidx(start_ms: u32, references: &[(bool, usize, u32)]) -> Vec<u8> {
+    let mut bytes = ((32 + 12 * references.len()) as u32).to_be_bytes().to_vec();
+    bytes.extend(b"sidx\0\0\0\0");
+    for word in [1, 1000, start_ms, 0, references.len() as u32] {
+        bytes.extend(word.to_be_bytes());
+    }
+    for (is_index, size, ms) in references {
+        let size = *size as u32 | u32::from(*is_index) << 31;
+        for word in [size, *ms, 0x9000_0000] {
+            bytes.extend(word.to_be_bytes());
+        }
+    }
+    bytes
+}
+
+#[test]
+fn files_that_list_their_segments_themselves_are_read() {
+    let stream = Stream::new();
+    let media = |sizes: &[usize]| vec![0; sizes.iter().sum()];
+    let head = b"\0\0\0\x10ftypiso6\0\0\0\0".as_slice();
+    // One has an index, the other one of indexes, each before its segments.
+    let low = [
+        head,
+        &sidx(0, &[(false, 900, 4000), (false, 1100, 4000), (false, 500, 1520)]),
+        &media(&[900, 1100, 500]),
+    ]
+    .concat();
+    let first = [
+        sidx(0, &[(false, 3000, 4000), (false, 2500, 4000)]),
+        media(&[3000, 2500]),
+    ]
+    .concat();
+    let second = [sidx(8000, &[(false, 1501, 1520)]), media(&[1501])].concat();
+    let both = sidx(0, &[(true, first.len(), 8000), (true, second.len(), 1520)]);
+    let range = format!("{}-{}", head.len(), head.len() + both.len() - 1);
+    let high = [head, &both, &first, &second].concat();
+    stream.put("files/low one.mp4", &low);
+    stream.put("files/high.mp4", &high);
+    let mpd = format!(
+        "<MPD mediaPresentationDuration=\"PT9.52S\"><Period><AdaptationSet mimeType=\"video/mp4\" codecs=\"avc1.64001f\">\
+         <Representation id=\"high\" bandwidth=\"900000\"><BaseURL>high.mp4</BaseURL><SegmentBase indexRange=\"{range}\"/></Representation>\
+         <Representation id=\"low\" bandwidth=\"300000\"><BaseURL>low%20one.mp4</BaseURL></Representation>\
+         </AdaptationSet></Period></MPD>"
+    );
+    stream.put("files/manifest.mpd", mpd.as_bytes());
+    let content = stream.read("files").unwrap();
+    assert_eq!(content.bitrates_kbps(), [300.0, 900.0]);
+    assert_eq!(
+        content.segments(),
+        stream.read("dash/manifest.mpd").unwrap().segments()
+    );
+
+    // What is not there, or not all of it, is said by name.
+    let failed = || stream.read("files").unwrap_err().to_string();
+    stream.put("files/high.mp4", &high[..head.len() + both.len() + 20]);
+    assert!(
+        failed().contains("high.mp4: byte") && failed().contains("ends in the segment index"),
+        "{}",
+        failed()
+    );
+    stream.put("files/high.mp4", &[head, b"\0\0\0\x08moof"].concat());
+    assert!(failed().contains("no segment index"), "{}", failed());
+    fs::remove_file(stream.path("files/high.mp4")).unwrap();
+    assert!(failed().contains("cannot read"), "{}", failed());
+}

@@ -2,13 +2,14 @@
 //! them.
 //!
 //! The manifest is read by the engine's own parser, so that the content is what the engine would play: the first video
-//! track of the first period. A segment's size is its byte range's length, or else its file's. The nominal bitrate of a
+//! track of the first period, also where its files list their segments themselves (`sidx`). A segment's size is its byte range's length,
+//! or else its file's. The nominal bitrate of a
 //! rendition is the one the engine reckons with: the declared average if there is one, else the declared peak (in HLS both
 //! count the audio that a variant plays with); if nothing is declared (an HLS media playlist alone), the mean of its segments.
 //! If the manifest refers to a [segment table][table] that knows the quality of every segment, the content has it.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
@@ -17,7 +18,8 @@ use player_core::input::TrackKind;
 use player_core::manifest::hls::MediaPlaylist;
 use player_core::manifest::table::{self, SegmentTable};
 use player_core::manifest::{self, MAX_BYTES, MAX_ENTRIES, ManifestError};
-use player_core::presentation::{Rendition, SegmentIndex, SegmentSource};
+use player_core::media::sidx::{Progress, SidxReader};
+use player_core::presentation::{Rendition, SegmentIndex, SegmentSource, SidxSource};
 
 use super::{Content, ContentError, Segment};
 
@@ -169,8 +171,8 @@ impl Reader<'_> {
                 &playlist
             }
             SegmentSource::Sidx(source) => {
-                let url = &source.index.url;
-                return Err(self.wrong(format!("the segments of {url} are listed in the file itself")));
+                playlist = self.sidx(source)?;
+                &playlist
             }
         };
         if index.len() > MAX_ENTRIES {
@@ -223,6 +225,26 @@ impl Reader<'_> {
                 "{} is a live playlist that has not ended",
                 path.display()
             )))
+        }
+    }
+
+    /// The segments that a file lists itself, with the indexes that its index refers to.
+    fn sidx(&self, source: &SidxSource) -> Result<SegmentIndex, ContentError> {
+        let path = self.path_of(&source.index.url)?;
+        let missing = |source| self.missing(&path, source);
+        let mut file = File::open(&path).map_err(missing)?;
+        let mut reader = SidxReader::new(source.clone());
+        let mut wanted = reader.request();
+        loop {
+            let mut bytes = Vec::new();
+            file.seek(SeekFrom::Start(wanted.offset)).map_err(missing)?;
+            let mut part = file.by_ref().take(wanted.length.min(MAX_BYTES));
+            part.read_to_end(&mut bytes).map_err(missing)?;
+            match reader.push(wanted.offset, &bytes) {
+                Ok(Progress::Ready(index)) => return Ok(*index),
+                Ok(Progress::Need(next)) => wanted = next,
+                Err(error) => return Err(self.wrong(format!("{}: {error}", path.display()))),
+            }
         }
     }
 
