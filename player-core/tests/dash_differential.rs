@@ -1,15 +1,7 @@
 //! The MPD reader beside dash-mpd-core: MPDs that it writes are read by both, and mean the same.
 //!
-//! Where they differ, and what ISO/IEC 23009-1 says:
-//!
-//! - Attributes that the schema types as `xs:duration` and that are malformed fail dash-mpd-core's whole MPD. Ours takes such an attribute as
-//!   absent: a client ignores what it does not understand (5.2.1) — see `limits_hold` in `dash_mpd.rs`.
-//! - `SegmentList` has no `@startNumber`, `@endNumber` and `@presentationTimeOffset` there, which it inherits by 5.3.9.2.2 from
-//!   MultipleSegmentBaseType; `SegmentTemplate@duration` is a float there and an unsigned integer in 5.3.9.2.2.
-//! - `MPD.ContentSteering` (amendment 1; ETSI TS 103 998, 5.2) is lost there, as are the children of `Event` that are no SCTE 35 (5.10.2.2
-//!   allows any), and attributes of other namespaces.
-//! - An `S` without `@d` fails the whole MPD there: 5.3.9.6.2 requires it. Ours leaves out that `S`.
-//! - It expands nothing: what is compared below is expanded by the rules of 5.3.9.4 to 5.3.9.6 once more, segment by segment.
+//! Where they differ: `docs/manifest-divergences.md` and `divergences.rs`. Theirs expands nothing: what is compared below is expanded by the
+//! rules of ISO/IEC 23009-1, 5.3.9.4 to 5.3.9.6 once more, segment by segment.
 #![allow(clippy::unwrap_used)]
 
 use core::time::Duration;

@@ -364,6 +364,17 @@ fn what_cannot_be_fetched_leaves_what_is_there() {
 }
 
 #[test]
+fn what_is_kept_does_not_ask_for_the_same_again() {
+    let nested = format!("<Period id='a' xlink:href='x'>{SET}<AdaptationSet xlink:href='x'/></Period>");
+    for answer in [None, Some(&b"<Label/>"[..])] {
+        let mut mpd = with_remotes(&nested);
+        mpd.insert_remote("https://h/d/x", answer);
+        assert_eq!(mpd.remote(), []);
+        assert_eq!(ids(&mpd), ["a"]);
+    }
+}
+
+#[test]
 fn circles_and_long_chains_end() {
     let period = |id: &str, href: &str| {
         format!("<Period id='{id}' duration='PT1S' xlink:href='{href}' xlink:actuate='onLoad'>{SET}</Period>")

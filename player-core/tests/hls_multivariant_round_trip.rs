@@ -5,8 +5,7 @@
 use std::fmt::Write as _;
 
 use m3u8_rs::{
-    AlternativeMediaType, ClosedCaptionGroupId, HDCPLevel, InstreamId, KeyMethod, QuotedOrUnquoted,
-    SessionDataField,
+    AlternativeMediaType, ClosedCaptionGroupId, HDCPLevel, InstreamId, KeyMethod, SessionDataField,
 };
 use player_core::manifest::hls::multivariant::{
     ContentSteering, Media, MediaType, SessionData, Start, Variant,
@@ -483,7 +482,7 @@ proptest! {
 
     #[test]
     fn an_independent_reader_agrees(mut playlist in playlist(), turn in 0usize..20) {
-        // Empty strings are one of the divergences below.
+        // Empty strings are one of the divergences (docs/manifest-divergences.md).
         for value in playlist.session_data.iter_mut().filter_map(|data| data.value.as_mut()) {
             value.push('v');
         }
@@ -593,121 +592,5 @@ fn of_peer(v: &m3u8_rs::VariantStream) -> Common {
             .unwrap_or_default(),
         groups: [v.audio.clone(), v.video.clone(), v.subtitles.clone(), captions]
             .map(Option::unwrap_or_default),
-    }
-}
-
-/// Where the two readers differ, and the clause of rfc8216bis that decides: each line is checked on both sides.
-mod divergences {
-    use super::*;
-
-    fn peer(text: &str) -> m3u8_rs::MasterPlaylist {
-        m3u8_rs::parse_master_playlist(text.as_bytes()).unwrap().1
-    }
-
-    fn ours(text: &str) -> Multivariant {
-        Multivariant::read(text, URL).unwrap()
-    }
-
-    fn with(lines: &str) -> String {
-        format!("#EXTM3U\n{lines}\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhttps://h/x.m3u8\n")
-    }
-
-    /// 4.3: variables are replaced. The peer knows none.
-    #[test]
-    fn variables() {
-        let text =
-            with("#EXT-X-DEFINE:NAME=\"a\",VALUE=\"b\"\n#EXT-X-STREAM-INF:BANDWIDTH=2\nhttps://h/{$a}.m3u8");
-        assert_eq!(peer(&text).variants[0].uri, "https://h/{$a}.m3u8");
-        assert_eq!(ours(&text).variants[0].uri, "https://h/b.m3u8");
-    }
-
-    /// 4.1: URIs are relative to that of the playlist. The peer leaves that to others.
-    #[test]
-    fn relative_uris() {
-        let text = with("#EXT-X-STREAM-INF:BANDWIDTH=2\n../a.m3u8");
-        assert_eq!(peer(&text).variants[0].uri, "../a.m3u8");
-        assert_eq!(ours(&text).variants[0].uri, "https://h/a.m3u8");
-    }
-
-    /// 4.1: a playlist must not begin with a BOM, and clients that are lenient about it lose nothing. The peer fails.
-    #[test]
-    fn byte_order_mark() {
-        let text = format!("\u{feff}{}", with("").replace('\n', "\r\n"));
-        assert!(m3u8_rs::parse_master_playlist(text.as_bytes()).is_err());
-        assert_eq!(ours(&text).variants.len(), 1);
-    }
-
-    /// 6.3.1: clients must ignore attributes with values that they do not know; one bad number is not the end of the tag. The
-    /// peer takes the tag for one that it does not know, and gives its URI to the variant before.
-    #[test]
-    fn numbers_that_are_none() {
-        let text = with("#EXT-X-STREAM-INF:BANDWIDTH=2,FRAME-RATE=fast\nhttps://h/a.m3u8");
-        let uris: Vec<_> = peer(&text).variants.into_iter().map(|v| v.uri).collect();
-        assert_eq!(uris, ["https://h/x.m3u8"]);
-        let uris: Vec<_> = ours(&text).variants.into_iter().map(|v| v.uri).collect();
-        assert_eq!(uris, ["https://h/a.m3u8", "https://h/x.m3u8"]);
-    }
-
-    /// 4.2: a quoted string is what stands between two quotes, be it nothing. The peer does not take the tag.
-    #[test]
-    fn empty_strings() {
-        let text = with("#EXT-X-SESSION-DATA:DATA-ID=\"d\",VALUE=\"\"");
-        assert_eq!(peer(&text).session_data, []);
-        assert_eq!(ours(&text).session_data[0].value.as_deref(), Some(""));
-    }
-
-    /// 4.4.6.2: each EXT-X-STREAM-INF must have a URI line. The peer makes a variant without one.
-    #[test]
-    fn variants_without_uri() {
-        let text = with("#EXT-X-STREAM-INF:BANDWIDTH=2");
-        let uris: Vec<_> = peer(&text).variants.into_iter().map(|v| v.uri).collect();
-        assert_eq!(uris, ["", "https://h/x.m3u8"]);
-        assert_eq!((ours(&text).variants.len(), ours(&text).warnings.len()), (1, 1));
-    }
-
-    /// 4.4.6.2: the URI line is the one that follows. A second one is nobody's; the peer replaces the first.
-    #[test]
-    fn two_uris() {
-        let text = with("#EXT-X-STREAM-INF:BANDWIDTH=2\nhttps://h/a.m3u8\nhttps://h/b.m3u8");
-        assert_eq!(peer(&text).variants[0].uri, "https://h/b.m3u8");
-        assert_eq!(ours(&text).variants[0].uri, "https://h/a.m3u8");
-    }
-
-    /// 4.4.6.1: INSTREAM-ID may be there for every TYPE (since draft 16), and names a part of the segments. The peer does not
-    /// take the tag.
-    #[test]
-    fn instream_ids_of_sound() {
-        let text = with("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"n\",INSTREAM-ID=\"3\"");
-        assert_eq!(peer(&text).alternatives, []);
-        assert_eq!(ours(&text).media[0].instream_id, "3");
-    }
-
-    /// 4.4.2: what must not be there twice is counted once, and the first one counts here. The peer takes the last one.
-    #[test]
-    fn tags_twice() {
-        let text = with("#EXT-X-VERSION:4\n#EXT-X-VERSION:5");
-        assert_eq!((peer(&text).version, ours(&text).version), (Some(5), Some(4)));
-    }
-
-    /// 4.4.6.3, 4.4.6.6 and Image Media Playlists: newer attributes and tags. For the peer they are unknown.
-    #[test]
-    fn newer_tags() {
-        let text = with(
-            "#EXT-X-CONTENT-STEERING:SERVER-URI=\"s\"\n#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=1,URI=\"i\"\n\
-             #EXT-X-STREAM-INF:BANDWIDTH=2,PATHWAY-ID=\"p\"\nhttps://h/a.m3u8",
-        );
-        let theirs = peer(&text);
-        assert_eq!(theirs.unknown_tags.len(), 2);
-        let other = theirs.variants[0].other_attributes.as_ref().unwrap();
-        assert_eq!(
-            other.get("PATHWAY-ID"),
-            Some(&QuotedOrUnquoted::Quoted("p".into()))
-        );
-        let ours = ours(&text);
-        assert!(ours.content_steering.is_some());
-        assert_eq!(
-            (ours.image_streams.len(), ours.variants[0].pathway_id.as_str()),
-            (1, "p")
-        );
     }
 }

@@ -142,6 +142,8 @@ impl Mpd {
                     format!("the remote <{}> {url} is not there or too large", child.name())
                 });
                 detach(&mut child);
+                // What it holds may refer to the same.
+                self.replace(&mut child, url, elements, weight, room);
                 after.push(child);
                 continue;
             };
