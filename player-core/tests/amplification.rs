@@ -147,7 +147,7 @@ fn patches_do_not_go_on_for_ever() {
 #[test]
 fn remote_elements_are_asked_for_up_to_a_limit() {
     let periods = all(1000, |i| format!("<Period xlink:href='{i}'/>"));
-    let mpd = Mpd::parse(&format!("<MPD type='dynamic'>{periods}</MPD>"), URL).unwrap();
+    let mpd = Mpd::parse(format!("<MPD type='dynamic'>{periods}</MPD>"), URL).unwrap();
     assert_eq!(mpd.remote().len(), 256);
 }
 

@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 use player_core::input::TrackKind;
-use player_core::manifest::{self, ManifestError};
 use player_core::manifest::hls::multivariant::MAX_OTHER;
 use player_core::manifest::hls::{Multivariant, Origin};
+use player_core::manifest::{self, ManifestError};
 use player_core::presentation::{Period, Presentation, Rendition, SegmentSource, Track};
 use player_core::time::MediaTime;
 
