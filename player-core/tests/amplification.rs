@@ -63,6 +63,9 @@ fn what_a_thousand_representations_inherit_is_bounded() {
     // Points of access.
     let points = format!("{NUMBERED}{}", "<Resync dT='5'/>".repeat(8000));
     assert!((10..1000).contains(&renditions(&mpd("", &points, plain).unwrap())));
+    // A timeline of sequences whose segments have no whole number of ticks.
+    let sequences = "><SegmentTemplate media='$Number$' timescale='1000'><SegmentTimeline><S d='3' k='2' r='199999'/></SegmentTimeline></SegmentTemplate>";
+    assert!((10..200).contains(&renditions(&mpd("", sequences, plain).unwrap())));
     // A list that is everyone's.
     let entries = all(20_000, |i| format!("<SegmentURL media='{i}'/>"));
     let list = format!("><SegmentList duration='2'>{entries}</SegmentList>");

@@ -306,6 +306,21 @@ impl SegmentIndex {
         }
     }
 
+    /// About how many bytes it takes for itself: what the manifest shares with it is not counted.
+    pub(crate) fn own_bytes(&self) -> usize {
+        match &self.body {
+            Body::List { list, .. } => 64 * list.len(),
+            Body::Runs { runs, template, .. } => {
+                let own = if Arc::strong_count(runs) == 1 {
+                    runs.len()
+                } else {
+                    0
+                };
+                8 * own + size_of_val(&*template.jumps)
+            }
+        }
+    }
+
     /// Numbers of the first segment and of the one that comes next.
     pub(crate) fn numbers(&self) -> (u64, u64) {
         let first = match &self.body {

@@ -336,8 +336,7 @@ fn bytes_of(source: &SegmentSource) -> usize {
     match source {
         SegmentSource::Index(index) => {
             let first = index.get(0).map_or(0, |segment| segment.resource.url.len());
-            let listed = if index.entry(0).is_some() { index.len() } else { 0 };
-            first + url(index.inits.first()) + 64 * listed
+            first + url(index.inits.first()) + index.own_bytes()
         }
         SegmentSource::Sidx(sidx) => sidx.index.url.len() + url(sidx.init.as_ref()),
         SegmentSource::Playlist(url) => url.len(),
