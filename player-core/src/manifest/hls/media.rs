@@ -265,7 +265,7 @@ impl MediaPlaylist {
             let compared = (from + i + self.marks.refreshes as usize).is_multiple_of(COMPARED)
                 || i == 0
                 || i + 1 == blocks.len();
-            if compared && text.get(at..end).map(fingerprint) != Some(*hash) {
+            if compared && text.get(at..end).map(scan::fingerprint) != Some(*hash) {
                 return Ok(None);
             }
             at = end;
@@ -326,7 +326,7 @@ impl MediaPlaylist {
                 let hash = if reader.tags.ended_early() {
                     0
                 } else {
-                    fingerprint(block)
+                    scan::fingerprint(block)
                 };
                 self.marks.blocks.push((block.len() as u32, hash));
                 block_at = reader.offset();
@@ -456,25 +456,6 @@ fn playlist(bytes: &[u8]) -> Result<&[u8], ManifestError> {
 /// What relative URIs depend on: the query holds the directives of a blocking reload, or a token that was renewed.
 fn path(url: &str) -> &str {
     url.split('?').next().unwrap_or_default()
-}
-
-/// A hash that a changed text does not share by accident. Four lanes of eight bytes, for speed.
-fn fingerprint(bytes: &[u8]) -> u64 {
-    const K: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut lanes = [K, K ^ 1, K ^ 2, K ^ 3];
-    let mut chunks = bytes.chunks_exact(32);
-    for chunk in &mut chunks {
-        for (lane, word) in lanes.iter_mut().zip(chunk.chunks_exact(8)) {
-            let word = word.try_into().map_or(0, u64::from_le_bytes);
-            *lane = (*lane ^ word).wrapping_mul(K).rotate_left(29);
-        }
-    }
-    let tail = chunks.remainder().iter().fold(bytes.len() as u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(K).rotate_left(29)
-    });
-    lanes
-        .iter()
-        .fold(tail, |hash, lane| (hash ^ lane).wrapping_mul(K).rotate_left(31))
 }
 
 fn container_of(uri: &str) -> &'static str {
