@@ -6,7 +6,6 @@ use std::sync::Arc;
 use memchr::memchr;
 
 use super::xml::{self, Attributes, Node, Reader, Tag};
-use crate::manifest::fingerprint::fingerprint;
 use crate::manifest::{MAX_ENTRIES, ManifestError};
 use crate::presentation::{Jump, Mark, Run, Runs};
 
@@ -126,7 +125,7 @@ impl Building {
         Mark {
             bytes: text.len() as u32,
             lines: here.1 - self.opened.1,
-            hash: fingerprint(text) as u32,
+            hash: scan::fingerprint(text) as u32,
         }
     }
 
@@ -275,7 +274,7 @@ impl Timeline {
             // Its turn comes, and what is at either end is compared always.
             let compared =
                 (self.runs.turn() + chunk).is_multiple_of(COMPARED) || chunk == from || !is_there(2);
-            if compared && text.get(at..end).map(|text| fingerprint(text) as u32) != Some(mark.hash) {
+            if compared && text.get(at..end).map(|text| scan::fingerprint(text) as u32) != Some(mark.hash) {
                 // The last one may have grown.
                 if is_there(1) {
                     return None;
