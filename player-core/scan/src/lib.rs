@@ -1,20 +1,32 @@
-//! The inner loops of Headgate's manifest readers: what is done for each line of a playlist.
+//! The inner loops of Headgate's manifest readers: what is done for each line of a playlist and each `S` of an MPD.
 //!
 //! It is a crate of its own because its loops are built for speed where the rest of the engine is built for size. Texts are bytes here,
 //! and nothing is checked to be UTF-8: every place that is given is beside an ASCII character.
 
 mod line;
 mod number;
+mod runs;
+mod s;
+pub mod steps;
+pub mod varint;
 
 pub use line::{Kind, Line, line};
 pub use number::{date, micros};
+pub use runs::{Mark, Run, Runs};
+pub use s::{S, s, space};
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr_iter, memchr2};
 
 /// Where a character of ASCII is.
 #[inline(never)]
 pub fn find(byte: u8, text: &[u8]) -> Option<usize> {
     memchr(byte, text)
+}
+
+/// How many LF there are.
+#[inline(never)]
+pub fn line_breaks(text: &[u8]) -> u32 {
+    memchr_iter(b'\n', text).count() as u32
 }
 
 /// Whether a text is surely a path, relative or absolute, of a usual length, which always can be resolved.

@@ -12,7 +12,7 @@ pub use codecs::{kind_of_codec, split_codecs};
 pub use events::{DateRange, Event, EventStream, InbandEvents};
 pub use live::{Clock, Latency, Live, Location, ReferenceTime, Resync, Steering};
 pub use protection::Protection;
-pub(crate) use segments::{BLOCK, Context, Mark};
+pub(crate) use segments::{BLOCK, Context};
 pub use segments::{
     Jump, Resource, Run, Runs, Segment, SegmentIndex, SegmentIndexBuilder, Template, TemplatePart,
 };

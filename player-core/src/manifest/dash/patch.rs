@@ -1,7 +1,7 @@
 //! Patch documents (ISO/IEC 23009-1, 5.15): the part of RFC 5261 that packagers write.
 
 use super::Mpd;
-use super::timeline::{S, Timeline};
+use super::timeline::{self, S, Timeline};
 use super::tree::{self, Element};
 use crate::manifest::{MAX_ENTRIES, ManifestError};
 
@@ -342,7 +342,7 @@ fn insert(parent: &mut Element, at: usize, new: &[Element]) -> Option<()> {
 }
 
 fn s(element: &Element) -> Option<S> {
-    (element.name() == "S").then(|| S::read(element.raw_attributes()))
+    (element.name() == "S").then(|| timeline::read_s(element.raw_attributes()))
 }
 
 fn remove(target: Target<'_>) -> Option<()> {
@@ -403,7 +403,7 @@ fn set(target: Target<'_>, name: &str, value: Option<&str>) -> Option<()> {
 fn set_s(parent: &mut Element, at: usize, name: &str, value: Option<&str>) -> Option<()> {
     let timeline = parent.timeline_mut()?;
     let mut s = timeline.get(at)?;
-    s.set(name, value).then_some(())?;
+    timeline::set_attribute(&mut s, name, value).then_some(())?;
     timeline.replace(at, s);
     Some(())
 }

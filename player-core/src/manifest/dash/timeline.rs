@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use memchr::memchr;
+use scan::Mark;
+pub use scan::S;
 
 use super::xml::{self, Attributes, Node, Reader, Tag};
 use crate::manifest::{MAX_ENTRIES, ManifestError};
-use crate::presentation::{Jump, Mark, Run, Runs};
+use crate::presentation::{Jump, Run, Runs};
 
 /// Runs without an end: those of a live presentation go on until it says otherwise.
 pub(super) const ENDLESS: u64 = 1 << 48;
@@ -23,21 +25,6 @@ pub struct Timeline {
     runs: Arc<Runs>,
     /// From the first one on that is not.
     rest: Vec<S>,
-}
-
-/// An `S` element: `@d` segments' ticks each, `@r` + 1 of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct S {
-    /// `@t`: start of the first one, ticks; where the one before ends if `None`.
-    pub t: Option<u64>,
-    /// `@d`: duration of each, ticks.
-    pub d: u64,
-    /// `@r`: how often it is repeated; below 0, up to the next `@t` or the end of the period.
-    pub r: i64,
-    /// `@n`: number of the first one.
-    pub n: Option<u64>,
-    /// `@k`: how many segments a sequence has, which lasts `@d`.
-    pub k: u64,
 }
 
 /// Reads the content of the `SegmentTimeline` that has just been opened, and its end. `older` are the timelines of the version before,
@@ -72,7 +59,7 @@ pub(super) fn read(
             Node::Start(tag) => {
                 if tag.name() == "S" {
                     building.close(reader, here);
-                    building.push(S::read(tag.attributes()));
+                    building.push(read_s(tag.attributes()));
                 }
                 reader.raw(tag)?;
             }
@@ -135,8 +122,8 @@ impl Building {
         let (start, line) = (reader.at(), reader.line());
         let (mut at, mut lines) = (0, 0);
         loop {
-            space(text, &mut at, &mut lines);
-            let Some((s, end)) = element(text, at) else { break };
+            scan::space(text, &mut at, &mut lines);
+            let Some((s, end)) = scan::s(text, at) else { break };
             if self.len() > MAX_ENTRIES {
                 break;
             }
@@ -155,65 +142,6 @@ impl Building {
     }
 }
 
-/// Passes over space, and counts the line breaks in it.
-fn space(text: &[u8], at: &mut usize, lines: &mut u32) {
-    while let Some(byte @ (b' ' | b'\n' | b'\t' | b'\r')) = text.get(*at) {
-        *lines += u32::from(*byte == b'\n');
-        *at += 1;
-    }
-}
-
-/// Reads `<S t="1" d="2"/>`, if it is in that form and on one line; also where it ends.
-#[inline(always)]
-fn element(text: &[u8], mut at: usize) -> Option<(S, usize)> {
-    let byte = |at: usize| text.get(at).copied().unwrap_or(0);
-    if !(byte(at) == b'<' && byte(at + 1) == b'S' && byte(at + 2) == b' ') {
-        return None;
-    }
-    at += 3;
-    let mut s = S { k: 1, ..S::default() };
-    loop {
-        let name = byte(at);
-        if name == b' ' {
-            at += 1;
-            continue;
-        }
-        if name == b'/' && byte(at + 1) == b'>' {
-            return Some((s, at + 2));
-        }
-        if name == b'>' && text.get(at + 1..at + 5) == Some(b"</S>") {
-            return Some((s, at + 5));
-        }
-        let quote = byte(at + 2);
-        if byte(at + 1) != b'=' || !matches!(quote, b'"' | b'\'') {
-            return None;
-        }
-        at += 3;
-        let negative = byte(at) == b'-';
-        at += usize::from(negative);
-        let first = at;
-        let mut value: u64 = 0;
-        while byte(at).is_ascii_digit() {
-            value = value.wrapping_mul(10).wrapping_add(u64::from(byte(at) - b'0'));
-            at += 1;
-        }
-        // 18 digits never overflow.
-        if byte(at) != quote || !(1..=18).contains(&(at - first)) || (negative && name != b'r') {
-            return None;
-        }
-        at += 1;
-        match name {
-            b't' => s.t = Some(value),
-            b'd' => s.d = value,
-            b'r' if negative => s.r = -(value as i64),
-            b'r' => s.r = value as i64,
-            b'n' => s.n = Some(value),
-            b'k' => s.k = value,
-            _ => return None,
-        }
-    }
-}
-
 /// What a newer version of a timeline repeats.
 struct Resumed {
     /// As it was up to a place.
@@ -228,8 +156,8 @@ struct Resumed {
 /// Finds the timeline that this one goes on with, and what of it need not be read again.
 fn resume(text: &[u8], older: &mut &[&Timeline]) -> Option<Resumed> {
     let (mut at, mut lines) = (0, 0);
-    space(text, &mut at, &mut lines);
-    let (first, end) = element(text, at)?;
+    scan::space(text, &mut at, &mut lines);
+    let (first, end) = scan::s(text, at)?;
     for i in 0..older.len().min(CANDIDATES) {
         if let Some(resumed) = older
             .get(i)
@@ -258,7 +186,7 @@ impl Timeline {
         let mut left = place - gone - 1;
         loop {
             let gap = memchr(b'<', text.get(at..)?)?;
-            lines += text.get(at..at + gap)?.iter().filter(|b| **b == b'\n').count() as u32;
+            lines += scan::line_breaks(text.get(at..at + gap)?);
             at += gap;
             if left == 0 {
                 break;
@@ -268,15 +196,15 @@ impl Timeline {
         }
         let mut chunk = from;
         let mut opened = (at, lines);
+        let marks = self.runs.marks();
         while let Some(mark) = self.runs.mark(chunk) {
-            let is_there = |after| self.runs.mark(chunk + after).is_some();
             let end = at + mark.bytes as usize;
             // Its turn comes, and what is at either end is compared always.
             let compared =
-                (self.runs.turn() + chunk).is_multiple_of(COMPARED) || chunk == from || !is_there(2);
+                (self.runs.turn() + chunk).is_multiple_of(COMPARED) || chunk == from || chunk + 2 >= marks;
             if compared && text.get(at..end).map(|text| scan::fingerprint(text) as u32) != Some(mark.hash) {
                 // The last one may have grown.
-                if is_there(1) {
+                if chunk + 1 < marks {
                     return None;
                 }
                 break;
@@ -297,50 +225,46 @@ impl Timeline {
     }
 }
 
-impl S {
-    pub(super) fn read(attributes: Attributes<'_>) -> Self {
-        let mut s = Self {
-            k: 1,
-            ..Self::default()
-        };
-        for (name, value) in attributes {
-            let value = xml::unescape(value);
-            let value = value.trim();
-            match name {
-                "t" => s.t = value.parse().ok(),
-                "d" => s.d = value.parse().unwrap_or(0),
-                "r" => s.r = value.parse().unwrap_or(0),
-                "n" => s.n = value.parse().ok(),
-                "k" => s.k = value.parse().unwrap_or(1),
-                _ => {}
-            }
+/// An `S` of any form.
+pub(super) fn read_s(attributes: Attributes<'_>) -> S {
+    let mut s = S { k: 1, ..S::default() };
+    for (name, value) in attributes {
+        let value = xml::unescape(value);
+        let value = value.trim();
+        match name {
+            "t" => s.t = value.parse().ok(),
+            "d" => s.d = value.parse().unwrap_or(0),
+            "r" => s.r = value.parse().unwrap_or(0),
+            "n" => s.n = value.parse().ok(),
+            "k" => s.k = value.parse().unwrap_or(1),
+            _ => {}
         }
-        s
     }
+    s
+}
 
-    /// Sets or, with `None`, takes away an attribute; `false` if it cannot be done.
-    pub(super) fn set(&mut self, name: &str, value: Option<&str>) -> bool {
-        let value = value.map(str::trim);
-        let number = value.and_then(|value| value.parse().ok());
-        let count = value.and_then(|value| value.parse().ok());
-        let is_number = if name == "r" {
-            count.is_some()
-        } else {
-            number.is_some()
-        };
-        if value.is_some() && !is_number {
-            return false;
-        }
-        match (name, number) {
-            ("r", _) => self.r = count.unwrap_or(0),
-            ("t", _) => self.t = number,
-            ("n", _) => self.n = number,
-            ("d", Some(d)) => self.d = d,
-            ("k", _) => self.k = number.unwrap_or(1),
-            _ => return false,
-        }
-        true
+/// Sets or, with `None`, takes away an attribute; `false` if it cannot be done.
+pub(super) fn set_attribute(s: &mut S, name: &str, value: Option<&str>) -> bool {
+    let value = value.map(str::trim);
+    let number = value.and_then(|value| value.parse().ok());
+    let count = value.and_then(|value| value.parse().ok());
+    let is_number = if name == "r" {
+        count.is_some()
+    } else {
+        number.is_some()
+    };
+    if value.is_some() && !is_number {
+        return false;
     }
+    match (name, number) {
+        ("r", _) => s.r = count.unwrap_or(0),
+        ("t", _) => s.t = number,
+        ("n", _) => s.n = number,
+        ("d", Some(d)) => s.d = d,
+        ("k", _) => s.k = number.unwrap_or(1),
+        _ => return false,
+    }
+    true
 }
 
 /// What a timeline says in a period.

@@ -324,7 +324,7 @@ impl<'a> Reader<'a> {
     pub(super) fn line_of(&mut self, at: usize) -> u32 {
         let (from, line) = if at < self.mark.0 { (0, 1) } else { self.mark };
         let between = self.text.get(from..at).unwrap_or_default();
-        let line = line + between.iter().filter(|b| **b == b'\n').count() as u32;
+        let line = line + scan::line_breaks(between);
         self.mark = (at, line);
         line
     }

@@ -5,8 +5,9 @@
 
 use std::collections::VecDeque;
 
-use super::number;
-use super::varint::{self, read, unzigzag, zigzag};
+use scan::steps;
+use scan::varint::{self, read, unzigzag, zigzag};
+
 use crate::time::{ByteRange, MediaTime, WallTime};
 
 /// Segments of a block.
@@ -339,10 +340,10 @@ impl List {
         if url == before {
             return bit::SAME;
         }
-        if self.step.by != 0 && number::leads_to(before, self.step.behind, self.step.by, url) {
+        if self.step.by != 0 && steps::leads_to(before, self.step.behind, self.step.by, url) {
             return 0;
         }
-        if let Some((behind, by)) = number::difference(before, url) {
+        if let Some((behind, by)) = steps::difference(before, url) {
             self.step = Step { behind, by };
             self.number(behind as u64);
             self.number(zigzag(by));
@@ -399,7 +400,7 @@ impl Cursor<'_> {
         }
         let url = &mut entry.url;
         match flags & bit::URL {
-            0 if with_url => number::step(url, self.step.behind, self.step.by),
+            0 if with_url => steps::step(url, self.step.behind, self.step.by),
             bit::TEXT => {
                 let shared = read(&mut self.code)? as usize;
                 let length = read(&mut self.code)? as usize;
@@ -416,7 +417,7 @@ impl Cursor<'_> {
                     by: unzigzag(read(&mut self.code)?),
                 };
                 if with_url {
-                    number::step(url, self.step.behind, self.step.by);
+                    steps::step(url, self.step.behind, self.step.by);
                 }
             }
             _ => {}

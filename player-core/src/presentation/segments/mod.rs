@@ -2,16 +2,12 @@
 //! worked out when it is asked for, so that a huge repeat count costs nothing.
 
 mod list;
-mod number;
-mod runs;
-mod varint;
 
 use std::sync::Arc;
 
 use list::{BLOCK as BLOCK_LEN, List};
 pub(crate) use list::{Context, Entry};
-pub(crate) use runs::Mark;
-pub use runs::{Run, Runs};
+pub use scan::{Run, Runs};
 
 use super::Protection;
 use crate::time::{Bitrate, ByteRange, MediaTime, WallTime};

@@ -4,7 +4,8 @@
 const MAX_DIGITS: usize = 18;
 
 /// Raises the number that `behind` bytes follow by `by`. Leading zeros keep its width. If there is no number, nothing happens.
-pub(super) fn step(url: &mut String, behind: usize, by: i64) {
+#[inline(never)]
+pub fn step(url: &mut String, behind: usize, by: i64) {
     let Some((start, end, value)) = number_before(url, behind) else {
         return;
     };
@@ -27,7 +28,8 @@ pub(super) fn step(url: &mut String, behind: usize, by: i64) {
 }
 
 /// Whether [`step`] makes `to` of `from`.
-pub(super) fn leads_to(from: &str, behind: usize, by: i64, to: &str) -> bool {
+#[inline(never)]
+pub fn leads_to(from: &str, behind: usize, by: i64, to: &str) -> bool {
     if only_last_digit(from.as_bytes(), behind, by, to.as_bytes()) {
         return true;
     }
@@ -78,7 +80,8 @@ fn only_last_digit(from: &[u8], behind: usize, by: i64, to: &[u8]) -> bool {
 }
 
 /// The step that leads from one URL to the other, if they differ in one number only: bytes behind the number, and by how much it rises.
-pub(super) fn difference(from: &str, to: &str) -> Option<(usize, i64)> {
+#[inline(never)]
+pub fn difference(from: &str, to: &str) -> Option<(usize, i64)> {
     let (a, b) = (from.as_bytes(), to.as_bytes());
     let shared = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let start = a

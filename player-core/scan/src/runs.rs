@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use super::varint::{read, unzigzag, write, zigzag};
+use crate::varint::{read, unzigzag, write, zigzag};
 
 /// Runs of a chunk.
-pub(crate) const CHUNK: usize = 64;
+const CHUNK: usize = 64;
 
 /// `count` segments of equal duration, one after the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Run {
     }
 
     /// Where a segment of it starts, ticks.
-    pub(crate) fn tick(&self, within: u64) -> i64 {
+    pub fn tick(&self, within: u64) -> i64 {
         if (self.duration | within) >> 31 == 0 {
             return self.start.saturating_add((self.duration * within) as i64);
         }
@@ -76,11 +76,13 @@ struct Chunk {
 
 /// The text that a chunk was read from, to know it again in a newer version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Mark {
-    pub(crate) bytes: u32,
+pub struct Mark {
+    /// Its length.
+    pub bytes: u32,
     /// Line breaks in it.
-    pub(crate) lines: u32,
-    pub(crate) hash: u32,
+    pub lines: u32,
+    /// See [`fingerprint`](crate::fingerprint).
+    pub hash: u32,
 }
 
 /// Bits of the first byte of a run's code.
@@ -181,7 +183,7 @@ impl Runs {
     }
 
     /// The run that a segment is in. O(log n).
-    pub(crate) fn run_of(&self, position: u64) -> Option<Run> {
+    pub fn run_of(&self, position: u64) -> Option<Run> {
         let position = position.checked_add(self.segments_gone)?;
         let chunk = self.chunk_where(|_, first| first <= position);
         let position = position - self.segments_gone;
@@ -193,7 +195,7 @@ impl Runs {
     }
 
     /// The runs from that chunk on which is the last one to begin before what `begins` says.
-    pub(crate) fn around(&self, begins: impl Fn(i64) -> bool) -> Iter<'_> {
+    pub fn around(&self, begins: impl Fn(i64) -> bool) -> Iter<'_> {
         self.from(self.chunk_where(|start, _| begins(start)))
     }
 
@@ -220,7 +222,7 @@ impl Runs {
     }
 
     /// How many segments begin before a tick.
-    pub(crate) fn segments_before(&self, tick: i64) -> u64 {
+    pub fn segments_before(&self, tick: i64) -> u64 {
         if tick >= self.end {
             return self.segments();
         }
@@ -233,7 +235,7 @@ impl Runs {
     }
 
     /// Removes the first run.
-    pub(crate) fn remove_first(&mut self) {
+    pub fn remove_first(&mut self) {
         let Some(first) = self.get(0) else { return };
         self.remove(1, first.count);
     }
@@ -253,7 +255,7 @@ impl Runs {
     // What a newer version repeats -----------------------------------------------------------------------------------
 
     /// The run in which a segment begins at `tick`: its place, and that segment's among its own.
-    pub(crate) fn find(&self, tick: i64) -> Option<(usize, Run, u64)> {
+    pub fn find(&self, tick: i64) -> Option<(usize, Run, u64)> {
         let chunk = self.chunk_where(|start, _| start <= tick);
         let places = (chunk * CHUNK).saturating_sub(self.gone)..;
         for (place, run) in places.zip(self.from(chunk)) {
@@ -267,26 +269,31 @@ impl Runs {
     }
 
     /// Place of the first run of the next chunk, and that chunk: it may be the one after the last.
-    pub(crate) fn next_chunk(&self, place: usize) -> (usize, usize) {
+    pub fn next_chunk(&self, place: usize) -> (usize, usize) {
         let chunk = (self.gone + place) / CHUNK + 1;
         (chunk * CHUNK - self.gone, chunk)
     }
 
     /// What a chunk was read from; the one after the last is what has been begun.
-    pub(crate) fn mark(&self, chunk: usize) -> Option<Mark> {
+    pub fn mark(&self, chunk: usize) -> Option<Mark> {
         match self.chunks.get(chunk) {
             Some(chunk) => Some(chunk.mark),
             None => (chunk == self.chunks.len() && self.tail_len > 0).then_some(self.tail_mark),
         }
     }
 
+    /// How many chunks there are, with what has been begun.
+    pub fn marks(&self) -> usize {
+        self.chunks.len() + usize::from(self.tail_len > 0)
+    }
+
     /// What differs from one version to the next, and for a chunk only by that.
-    pub(crate) const fn turn(&self) -> usize {
+    pub const fn turn(&self) -> usize {
         self.turn
     }
 
     /// The chunks up to one, without `runs` and `segments` at the front: a newer version that has still to be added to.
-    pub(crate) fn continued(&self, chunks: usize, runs: usize, segments: u64) -> Self {
+    pub fn continued(&self, chunks: usize, runs: usize, segments: u64) -> Self {
         let gone = self.gone + runs;
         let with_tail = chunks > self.chunks.len();
         let all = self.chunks.len().min(chunks);
@@ -313,20 +320,19 @@ impl Runs {
     }
 
     /// How many chunks are complete.
-    pub(crate) fn chunks(&self) -> usize {
+    pub fn chunks(&self) -> usize {
         self.chunks.len()
     }
 
     /// Says what the last complete chunk was read from.
-    pub(crate) fn set_mark(&mut self, mark: Mark) {
+    pub fn set_mark(&mut self, mark: Mark) {
         if let Some(chunk) = self.chunks.last_mut() {
             chunk.mark = mark;
         }
     }
 
-    /// How many chunks are those of another one.
-    #[cfg(test)]
-    pub(crate) fn shared(&self, other: &Self) -> usize {
+    /// How many chunks are held once for both.
+    pub fn shared(&self, other: &Self) -> usize {
         let codes = |runs: &Self| -> Vec<_> { runs.chunks.iter().map(|chunk| chunk.code.clone()).collect() };
         let others = codes(other);
         let is_shared = |code: &&Arc<[u8]>| others.iter().any(|other| Arc::ptr_eq(code, other));
@@ -334,7 +340,7 @@ impl Runs {
     }
 
     /// Says what has been read of the chunk that has been begun.
-    pub(crate) fn set_tail_mark(&mut self, mark: Mark) {
+    pub fn set_tail_mark(&mut self, mark: Mark) {
         self.tail_mark = mark;
     }
 }
@@ -349,7 +355,7 @@ impl PartialEq for Runs {
 impl Eq for Runs {}
 
 /// Decodes runs from a chunk on.
-pub(crate) struct Iter<'a> {
+pub struct Iter<'a> {
     runs: &'a Runs,
     chunk: usize,
     /// What is left of the chunk.
