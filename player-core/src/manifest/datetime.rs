@@ -7,7 +7,8 @@ const DAY_US: i64 = 86_400_000_000;
 /// `2026-11-22T21:50:00.123456Z`, with an offset as `+01:00`, `+0100` or `+01`, or with none, which means UTC. `None` if it is malformed.
 pub fn parse(text: &str) -> Option<WallTime> {
     let text = text.trim_ascii();
-    if let Some(us) = usual(text.as_bytes()) {
+    // A live playlist has thousands of them in this form.
+    if let Some(us) = scan::date(text.as_bytes()) {
         return Some(WallTime::from_unix_micros(us));
     }
     let (date, time) = text.split_once(['T', 't', ' '])?;
@@ -32,72 +33,6 @@ pub fn parse(text: &str) -> Option<WallTime> {
     let seconds = (hour * 60 + minute) * 60 + whole;
     let us = days(year, month, day) * DAY_US + seconds * 1_000_000 + micros - offset_us;
     Some(WallTime::from_unix_micros(us))
-}
-
-/// The form that nearly all have, `2026-11-22T21:50:00Z` with up to nine digits of a second: a live playlist has thousands of them.
-fn usual(text: &[u8]) -> Option<i64> {
-    let (
-        &[
-            y0,
-            y1,
-            y2,
-            y3,
-            b'-',
-            m0,
-            m1,
-            b'-',
-            d0,
-            d1,
-            b'T',
-            h0,
-            h1,
-            b':',
-            n0,
-            n1,
-            b':',
-            s0,
-            s1,
-        ],
-        rest,
-    ) = text.split_first_chunk()?
-    else {
-        return None;
-    };
-    let mut valid = true;
-    let mut two = |tens: u8, ones: u8| {
-        let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
-        valid &= tens < 10 && ones < 10;
-        u32::from(tens) * 10 + u32::from(ones)
-    };
-    let year = two(y0, y1) * 100 + two(y2, y3);
-    let (month, day) = (two(m0, m1), two(d0, d1));
-    let (hour, minute, second) = (two(h0, h1), two(n0, n1), two(s0, s1));
-    let mut micros = 0;
-    let (last, fraction) = rest.split_last()?;
-    if let Some((point, digits)) = fraction.split_first() {
-        valid &= *point == b'.' && digits.len() < 10;
-        let mut unit = 100_000;
-        for digit in digits {
-            let digit = digit.wrapping_sub(b'0');
-            valid &= digit < 10;
-            micros += u32::from(digit) * unit;
-            unit /= 10;
-        }
-    }
-    valid &= *last == b'Z' && hour < 24 && minute < 60 && second < 60;
-    valid &= month.wrapping_sub(1) < 12 && day.wrapping_sub(1) < 31 && year >= 1;
-    if !valid {
-        return None;
-    }
-    // As `days`, in numbers that are quick to divide.
-    let from_march = (month + 9) % 12;
-    let year = year - u32::from(month <= 2);
-    let of_year = (153 * from_march + 2) / 5 + day - 1;
-    let days =
-        i64::from(year / 400 * 146_097 + year % 400 * 365 + year % 400 / 4 - year % 400 / 100 + of_year)
-            - 719_468;
-    let seconds = i64::from((hour * 60 + minute) * 60 + second);
-    Some(days * DAY_US + seconds * 1_000_000 + i64::from(micros))
 }
 
 /// `Z`, or hours and minutes ahead of UTC; in microseconds.

@@ -5,7 +5,6 @@
 
 pub mod dash;
 pub mod datetime;
-mod fingerprint;
 pub mod hls;
 pub mod interstitial;
 mod json;

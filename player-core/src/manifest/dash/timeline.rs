@@ -6,7 +6,8 @@ use std::sync::Arc;
 use memchr::memchr;
 
 use super::xml::{self, Attributes, Node, Reader, Tag};
-use crate::manifest::fingerprint::fingerprint;
+use scan::fingerprint;
+
 use crate::manifest::{MAX_ENTRIES, ManifestError};
 use crate::presentation::{Jump, Mark, Run, Runs};
 

@@ -154,7 +154,7 @@ impl Variables {
     /// looked at again. At most [`MAX_LINE`] bytes, and all of them together are bounded too.
     #[inline]
     pub(crate) fn expand<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, Unexpanded<'a>> {
-        match text.find('{') {
+        match scan::find(b'{', text.as_bytes()) {
             None => Ok(Cow::Borrowed(text)),
             Some(first) => self.expand_from(text, first),
         }

@@ -79,23 +79,18 @@ pub fn attributes(list: &str) -> impl Iterator<Item = (&str, &str)> {
 /// A decimal-floating-point number of seconds, exactly, to the microsecond; `None` if it is not a finite number ≥ 0 below
 /// 10⁹.
 pub(super) fn seconds(text: &str) -> Option<MediaTime> {
+    if let Some(micros) = scan::micros(text.as_bytes()) {
+        return Some(MediaTime::from_micros(micros));
+    }
+    // Spaces, exponents and signs: rare, and the latter never need to be exact.
     let text = text.trim();
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) || whole.len() + fraction.len() == 0 || whole.len() > 9 {
-        // Exponents, signs and words: rare, and never needed to be exact.
-        let value = number::float(text)?;
-        return (value.is_finite() && (0.0..1e9).contains(&value)).then(|| MediaTime::from_secs_f64(value));
+    if let Some(micros) = scan::micros(text.as_bytes()) {
+        return Some(MediaTime::from_micros(micros));
     }
-    let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    let mut micros: i64 = 0;
-    for i in 0..6 {
-        micros = micros * 10 + fraction.as_bytes().get(i).map_or(0, |b| i64::from(b - b'0'));
-    }
-    let rounds_up = fraction.as_bytes().get(6).is_some_and(|b| *b >= b'5');
-    Some(MediaTime::from_micros(
-        whole * 1_000_000 + micros + i64::from(rounds_up),
-    ))
+    let value = number::float(text)?;
+    (0.0..1e9)
+        .contains(&value)
+        .then(|| MediaTime::from_secs_f64(value))
 }
 
 /// `<n>[@<o>]`; without an offset the range starts at `next`, right behind the one before in the same resource.

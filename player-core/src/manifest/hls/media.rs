@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 
 use super::reader::{Item, MediaSegment, Part as PartLine, Place, Reader, Tags};
-use crate::manifest::fingerprint::fingerprint;
 use crate::manifest::{ManifestError, as_text, protocol_of};
 use crate::presentation::{BLOCK, Context, DateRange, Protocol, Resource, SegmentIndex, Warning};
 use crate::time::MediaTime;
@@ -267,7 +266,7 @@ impl MediaPlaylist {
             let compared = (number + self.marks.refreshes as usize).is_multiple_of(COMPARED)
                 || i == 0
                 || i + 1 == blocks.len();
-            if compared && text.get(at..end).map(fingerprint) != Some(*hash) {
+            if compared && text.get(at..end).map(scan::fingerprint) != Some(*hash) {
                 return Ok(None);
             }
             at = end;
@@ -328,7 +327,7 @@ impl MediaPlaylist {
                 let hash = if reader.tags.ended_early() {
                     0
                 } else {
-                    fingerprint(block)
+                    scan::fingerprint(block)
                 };
                 self.marks.blocks.push((block.len() as u32, hash));
                 block_at = reader.offset();

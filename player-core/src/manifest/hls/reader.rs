@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr_iter, memchr2};
+use memchr::memchr_iter;
+use scan::{Kind, Line};
 
 use super::define::{Definition, Variables};
 use super::key::{self, Key};
@@ -343,28 +344,31 @@ impl<'a> Reader<'a> {
     /// If a limit is exceeded.
     #[allow(clippy::should_implement_trait, reason = "it may fail")]
     pub fn next(&mut self) -> Result<Option<Item<'a>>, ManifestError> {
-        while let Some((at, line)) = self.line()? {
+        while let Some((at, line, text)) = self.line()? {
             if self.skips_unknown {
                 return Err(ManifestError::Delta);
             }
-            let Some(tag) = line.strip_prefix('#') else {
-                if let Some(segment) = self.segment(at, line)? {
-                    return Ok(Some(Item::Segment(segment)));
+            let value = text.get(line.colon - line.start + 1..).unwrap_or_default();
+            match line.kind {
+                Kind::Uri => {
+                    if let Some(segment) = self.segment(at, text)? {
+                        return Ok(Some(Item::Segment(segment)));
+                    }
                 }
-                continue;
-            };
-            if !tag.starts_with("EXT") {
-                continue;
-            }
-            let (name, value) = tag.split_once(':').unwrap_or((tag, ""));
-            if name == "EXTINF" {
-                self.extinf(at, value);
-            } else if name == "EXT-X-PART" {
-                if let Some(part) = self.part(at, value) {
-                    return Ok(Some(Item::Part(part)));
+                Kind::Inf => self.extinf(at, value),
+                Kind::Date => self.date(at, value),
+                Kind::Part => {
+                    if let Some(part) = self.part(at, value) {
+                        return Ok(Some(Item::Part(part)));
+                    }
                 }
-            } else if !self.segment_tag(at, name, value) && !self.playlist_tag(at, name, value) {
-                return Ok(Some(Item::Other { at, name, value }));
+                Kind::Tag => {
+                    let name = text.get(1..line.colon - line.start).unwrap_or_default();
+                    if !self.segment_tag(at, name, value) && !self.playlist_tag(at, name, value) {
+                        return Ok(Some(Item::Other { at, name, value }));
+                    }
+                }
+                Kind::Blank | Kind::Comment => {}
             }
         }
         Ok(None)
@@ -470,18 +474,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next line that is not blank, and where it begins.
-    fn line(&mut self) -> Result<Option<(usize, &'a str)>, ManifestError> {
+    /// The next line that is not blank: where it begins, its parts, and its text.
+    fn line(&mut self) -> Result<Option<(usize, Line, &'a str)>, ManifestError> {
         loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            if rest.is_empty() {
-                return Ok(None);
-            }
             let at = self.at;
-            let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-            self.at += end + 1;
-            let line = rest.get(..end).unwrap_or_default().trim_ascii();
-            if line.len() > MAX_LINE {
+            let Some(line) = scan::line(self.bytes, at) else {
+                return Ok(None);
+            };
+            self.at = line.next;
+            if line.end - line.start > MAX_LINE {
                 return Err(ManifestError::Limit {
                     line: Lines::new(self.bytes).of(at),
                     what: "a line is too long",
@@ -489,19 +490,22 @@ impl<'a> Reader<'a> {
                 });
             }
             // Parts are most of a low-latency playlist: they are passed over at once.
-            if !self.wants_parts && line.starts_with(b"#EXT-X-PART:") {
+            if line.kind == Kind::Part && !self.wants_parts && line.colon < line.end {
                 self.has_parts = true;
                 continue;
             }
-            if !line.is_empty() {
-                let line = core::str::from_utf8(line).map_err(|_| ManifestError::Encoding)?;
-                return Ok(Some((at, line)));
+            if line.kind != Kind::Blank {
+                let text = self.bytes.get(line.start..line.end).unwrap_or_default();
+                let text = core::str::from_utf8(text).map_err(|_| ManifestError::Encoding)?;
+                return Ok(Some((at, line, text)));
             }
         }
     }
 
     fn extinf(&mut self, at: usize, value: &'a str) {
-        let (text, title) = value.split_once(',').unwrap_or((value, ""));
+        let comma = scan::find(b',', value.as_bytes()).unwrap_or(value.len());
+        let text = value.get(..comma).unwrap_or_default();
+        let title = value.get(comma + 1..).unwrap_or_default();
         self.next.duration = seconds(text);
         self.next.title = title.trim_ascii();
         match self.next.duration {
@@ -511,6 +515,13 @@ impl<'a> Reader<'a> {
                 self.next.duration = None;
             }
             Some(_) => {}
+        }
+    }
+
+    fn date(&mut self, at: usize, value: &str) {
+        self.next.wall = datetime::parse(value);
+        if self.next.wall.is_none() {
+            self.warn(at, format!("\"{value}\" is no date"));
         }
     }
 
@@ -546,10 +557,13 @@ impl<'a> Reader<'a> {
                 gap = true;
             }
         }
-        let mut usable = self.expand(at, uri);
-        if let Err(error) = check(self.base, &usable) {
-            self.warn(at, format!("{error}: the segment is not there"));
-            (gap, usable) = (true, Cow::Borrowed(""));
+        let mut usable = Cow::Borrowed(uri);
+        if !scan::is_path(uri.as_bytes()) {
+            usable = self.expand(at, uri);
+            if let Err(error) = check(self.base, &usable) {
+                self.warn(at, format!("{error}: the segment is not there"));
+                (gap, usable) = (true, Cow::Borrowed(""));
+            }
         }
         self.place.range_end = range.map(|range| range.offset + range.length);
         self.next.ranged = range.map(|_| uri);
@@ -666,12 +680,6 @@ impl<'a> Reader<'a> {
             "EXT-X-TILES" => {
                 self.next.tiles = value;
                 self.tags.tiles = self.tags.tiles.or_else(|| Tiles::read(value));
-            }
-            "EXT-X-PROGRAM-DATE-TIME" => {
-                self.next.wall = datetime::parse(value);
-                if self.next.wall.is_none() {
-                    self.warn(at, format!("\"{value}\" is no date"));
-                }
             }
             "EXT-X-DISCONTINUITY" => {
                 self.next.discontinuous = true;
@@ -940,8 +948,7 @@ fn place_of<T: PartialEq>(list: &mut Vec<T>, value: T) -> u32 {
 
 /// Whether a reference can be resolved; a relative path always can.
 fn check(base: &str, uri: &str) -> Result<(), String> {
-    let suspicious = uri.is_empty() || uri.len() > 2048 || uri.contains(':') || uri.starts_with("//");
-    if suspicious {
+    if !scan::is_path(uri.as_bytes()) {
         url::resolve(base, uri).map_err(|error| error.to_string())?;
     }
     if uri.is_empty() {
