@@ -42,11 +42,10 @@ fn split(url: &str) -> Parts<'_> {
     match rest.strip_prefix("//") {
         Some(rest) => {
             let end = rest.find('/').unwrap_or(rest.len());
-            let (authority, path) = rest.split_at(end);
             Parts {
                 scheme,
-                authority: Some(authority),
-                path,
+                authority: rest.get(..end),
+                path: rest.get(end..).unwrap_or_default(),
                 query,
             }
         }
@@ -130,7 +129,7 @@ fn join(scheme: &str, authority: Option<&str>, path: &str, query: Option<&str>) 
 }
 
 fn remove_dot_segments(path: &str) -> String {
-    if !path.contains("/.") && !path.starts_with('.') {
+    if !scan::contains(path.as_bytes(), b"/.") && !path.starts_with('.') {
         return path.to_owned();
     }
     let absolute = path.starts_with('/');

@@ -67,9 +67,10 @@ pub(crate) fn error_text(error: &JsValue) -> String {
 }
 
 fn without_urls(text: &str) -> String {
-    let words = text
-        .split(' ')
-        .map(|word| if word.contains("://") { "(url)" } else { word });
+    let words = text.split(' ').map(|word| {
+        let is_url = word.split(':').skip(1).any(|rest| rest.starts_with("//"));
+        if is_url { "(url)" } else { word }
+    });
     words.collect::<Vec<_>>().join(" ")
 }
 

@@ -91,7 +91,7 @@ impl ToDriver {
             "unload" => Self::Unload,
             unknown => {
                 let why = format!(
-                    "unknown message {unknown:?}; known are host, limits, load, media, select, unload"
+                    "unknown message \"{unknown}\"; known are host, limits, load, media, select, unload"
                 );
                 return Err(FieldError::Value {
                     path: "type".to_owned(),

@@ -29,6 +29,12 @@ pub fn line_breaks(text: &[u8]) -> u32 {
     memchr_iter(b'\n', text).count() as u32
 }
 
+/// Whether a short text is part of another one. The standard library's search, made for long ones, is 5 KB of Wasm.
+#[inline(never)]
+pub fn contains(text: &[u8], part: &[u8]) -> bool {
+    part.is_empty() || text.windows(part.len()).any(|window| window == part)
+}
+
 /// Whether a text is surely a path, relative or absolute, of a usual length, which always can be resolved.
 #[inline(never)]
 pub fn is_path(uri: &[u8]) -> bool {
@@ -58,6 +64,16 @@ pub fn fingerprint(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_found_anywhere() {
+        for part in ["", "a", "ab", "bc", "c", "abc"] {
+            assert!(contains(b"abc", part.as_bytes()), "{part}");
+        }
+        for other in ["d", "ac", "abcd"] {
+            assert!(!contains(b"abc", other.as_bytes()), "{other}");
+        }
+    }
 
     #[test]
     fn only_what_surely_is_a_path_is_one() {

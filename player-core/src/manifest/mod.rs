@@ -89,10 +89,11 @@ fn protocol_of(text: &str) -> Result<Protocol, ManifestError> {
     }
     let head: String = start.chars().take(4096).collect();
     let lower = head.to_ascii_lowercase();
-    if lower.contains("<mpd") || (lower.contains(":mpd") && lower.starts_with('<')) {
+    let contains = |part: &str| scan::contains(lower.as_bytes(), part.as_bytes());
+    if contains("<mpd") || (contains(":mpd") && lower.starts_with('<')) {
         return Ok(Protocol::Dash);
     }
-    if lower.starts_with("<!doctype html") || lower.contains("<html") {
+    if lower.starts_with("<!doctype html") || contains("<html") {
         return Err(ManifestError::Html);
     }
     let shown = head

@@ -151,7 +151,7 @@ pub(super) fn live(mpd: &Mpd) -> Option<Live> {
 
 fn clock(mpd: &Mpd, element: &Element) -> Clock {
     let (scheme, value) = (element.string("schemeIdUri"), element.string("value"));
-    if !scheme.contains(":http-") {
+    if !scan::contains(scheme.as_bytes(), b":http-") {
         return Clock { scheme, value };
     }
     let mut urls = String::new();

@@ -105,7 +105,10 @@ pub(super) fn channels(element: &Element) -> Option<String> {
     let all = element.named("AudioChannelConfiguration");
     all.into_iter().find_map(|config| {
         let (scheme, value) = (config.string("schemeIdUri"), config.string("value"));
-        let count = if scheme.contains("dolby.com") || scheme.contains("dolby:dash") {
+        let count = if [b"dolby.com" as &[u8], b"dolby:dash"]
+            .iter()
+            .any(|part| scan::contains(scheme.as_bytes(), part))
+        {
             speakers(u16::from_str_radix(&value, 16).ok()?)
         } else if scheme.ends_with(":ChannelConfiguration") {
             // ISO/IEC 23091-3, table 4.
