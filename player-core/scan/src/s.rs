@@ -95,7 +95,7 @@ mod tests {
             k: 1,
             ..S::default()
         };
-        assert_eq!(s(b" <S d=\"7\"></S>x", 1), Some((usual, 16)));
+        assert_eq!(s(b" <S d=\"7\"></S>x", 1), Some((usual, 14)));
         for other in [
             "",
             "<",
