@@ -52,9 +52,6 @@ impl Mpd {
         if !same_time {
             return Err("originalPublishTime is not the publishTime of the MPD".into());
         }
-        if patch.children().len() > MAX_OPERATIONS {
-            return Err("it has too many operations".into());
-        }
         let mut work = 0;
         if patch.children().len() > MAX_OPERATIONS {
             return Err("it has too many operations".into());
