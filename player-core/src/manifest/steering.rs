@@ -341,7 +341,8 @@ fn with_host(url: &str, host: &str) -> String {
     else {
         return url.to_owned();
     };
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
     let authority = authority.rsplit('@').next().unwrap_or_default();
     let port = match port_of(host) {
         "" => port_of(authority),

@@ -132,7 +132,7 @@ impl Selector {
                 break;
             }
             let end = rest.find(['/', '[']).unwrap_or(rest.len());
-            let (name, mut after) = rest.split_at(end);
+            let (name, mut after) = rest.split_at_checked(end).unwrap_or((rest, ""));
             is_name(name).then_some(())?;
             let mut tests = Vec::new();
             while let Some(inner) = after.strip_prefix('[') {
