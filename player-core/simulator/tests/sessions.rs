@@ -218,7 +218,8 @@ proptest! {
 
     #[test]
     fn stalls_are_those_of_the_reference(
-        pieces in prop::collection::vec((200_u32..8000, 0_u32..4000), 1..12),
+        // A microsecond on the fast side of a step is so many times longer on the slow one as the rates differ.
+        pieces in prop::collection::vec((200_u32..8000, prop_oneof![1 => Just(0), 9 => 50_u32..4000]), 1..12),
         sizes in prop::collection::vec((1000_u64..1_000_000, 1000_u64..1_000_000, 0_usize..2, 1_i64..5), 2..25),
         uniform in any::<bool>(),
         rtt_ms in 5_u32..300,
