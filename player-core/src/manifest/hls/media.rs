@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 
-use super::reader::{Item, MediaSegment, Part as PartLine, Place, Reader, Tags};
+use super::items::{Item, MediaSegment, Part as PartLine, Tags};
+use super::reader::{Place, Reader};
 use crate::manifest::{ManifestError, as_text, protocol_of};
 use crate::presentation::{BLOCK, Context, DateRange, Protocol, Resource, SegmentIndex, Warning};
 use crate::time::MediaTime;

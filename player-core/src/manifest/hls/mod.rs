@@ -1,6 +1,7 @@
 //! HTTP Live Streaming (RFC 8216 and its successor, rfc8216bis).
 
 mod define;
+mod items;
 mod key;
 mod lexer;
 mod media;
@@ -9,13 +10,13 @@ mod reader;
 mod warnings;
 
 pub use define::{Definition, Origin};
+pub use items::{
+    Item, MediaSegment, Part as PartialSegment, PreloadHint, RenditionReport, ServerControl, Tags, Tiles,
+};
 pub use lexer::attributes;
 pub use media::{MediaPlaylist, Part, Refreshed};
 pub use multivariant::Multivariant;
-pub use reader::{
-    Item, MediaSegment, Part as PartialSegment, PreloadHint, Reader, RenditionReport, ServerControl, Tags,
-    Tiles,
-};
+pub use reader::Reader;
 
 use super::ManifestError;
 use crate::input::TrackKind;
