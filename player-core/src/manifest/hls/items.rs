@@ -49,9 +49,9 @@ pub struct MediaSegment<'a> {
     pub kbps: u32,
     /// Declared wall-clock time of its start (`EXT-X-PROGRAM-DATE-TIME`).
     pub wall: Option<WallTime>,
-    /// Which of [`Reader::inits`] it needs first.
+    /// Which of [`Reader::inits`](super::Reader::inits) it needs first.
     pub init: Option<usize>,
-    /// Which of [`Reader::keys`] it is encrypted with.
+    /// Which of [`Reader::keys`](super::Reader::keys) it is encrypted with.
     pub keys: Option<usize>,
     /// Tiles of an image playlist (`EXT-X-TILES`), as written; empty if none.
     pub tiles: &'a str,
