@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::abr::NetworkMemory;
+use crate::media::fmp4::Facts;
+use crate::media::id3::Frame;
+use crate::text::TextCue;
 use crate::time::{MediaTime, TimeRange};
 
 /// Names a request of the engine; never used twice in the life of a player.
@@ -72,6 +75,9 @@ pub enum Input {
         integrity: Integrity,
         /// The bytes came from a cache on this machine, as far as the driver can tell.
         cached: bool,
+        /// What [`media::fmp4`](crate::media::fmp4) found in them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        media: Option<Box<Facts>>,
     },
     /// A request has ended badly, before or in the middle of its body. Not sent for requests that the engine cancelled.
     Failed {
@@ -94,6 +100,13 @@ pub enum Input {
     Load(Load),
     /// The state of the media element, sent at each of its events and at least every 250 ms while it plays.
     Media(MediaState),
+    /// The answer to [`Output::Prepare`](crate::Output::Prepare).
+    Prepared {
+        /// The response; its bytes are now what a source buffer takes.
+        request: RequestId,
+        /// What came of it, or why nothing did, in words.
+        result: Result<Box<Prepared>, String>,
+    },
     /// More bytes of a body have arrived. Sent at most every 50 ms a request, at least every 250 ms while bytes flow.
     Progress {
         /// The request.
@@ -252,6 +265,50 @@ pub enum Integrity {
     Unchecked,
     /// Boxes fill the response exactly.
     Whole,
+}
+
+/// Media that was made ready for a source buffer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Prepared {
+    /// Its full type, as `video/mp4; codecs="avc1.64001f,mp4a.40.2"`; empty if it has not changed.
+    pub mime: String,
+    /// Bytes.
+    pub bytes: u64,
+    /// Where it begins and ends by its own timestamps (of the pictures, if it has any), past the point where these start over.
+    pub times: Option<TimeRange>,
+    /// Timed metadata in it, by its own timestamps, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<Id3>,
+    /// Captions in its pictures, by its own timestamps, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub captions: Vec<Caption>,
+    /// What a look into it found, if it is fMP4 that was only decrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<Box<Facts>>,
+    /// What was odd in it, for people; a few.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// An ID3 tag on the timeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Id3 {
+    /// When it is due.
+    pub time: MediaTime,
+    /// What is in it.
+    pub frames: Vec<Frame>,
+}
+
+/// A cue of captions inside the pictures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Caption {
+    /// `CC1` to `CC4`.
+    pub channel: String,
+    /// The cue.
+    pub cue: TextCue,
 }
 
 /// Bytes that the engine must read itself. In a log they are a string where they are UTF-8, else an array of numbers.

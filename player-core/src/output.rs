@@ -41,6 +41,9 @@ pub enum Output {
     Fetch(Fetch),
     /// Make a media source, attach it to the element, answer [`Input::SourceOpened`](crate::Input::SourceOpened).
     OpenSource,
+    /// Change the bytes of a completed [`Deliver::Handle`] response into what a source buffer takes, in its place; answer
+    /// [`Input::Prepared`](crate::Input::Prepared). Of one kind, they come in the order of the stream.
+    Prepare(Prepare),
     /// Ask which of these types can be played; answer [`Input::TypesSupported`](crate::Input::TypesSupported).
     ProbeTypes {
         /// Full MIME types with codecs.
@@ -132,6 +135,64 @@ pub enum Deliver {
     /// They stay with the driver, until [`Output::Release`]; the engine hears of them with
     /// [`Input::Complete`](crate::Input::Complete).
     Handle,
+}
+
+/// What must be done to media before it is appended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepare {
+    /// The response.
+    pub request: RequestId,
+    /// The stream that it belongs to: what is remembered from one segment to the next is so of a kind.
+    pub kind: TrackKind,
+    /// What it is.
+    pub container: Container,
+    /// How it is encrypted, if it is.
+    pub decrypt: Option<Decrypt>,
+    /// Its initialization section, where that is apart.
+    pub init: Option<RequestId>,
+    /// It goes on where the one before ended: timestamps, captions and half frames of that count.
+    pub continuous: bool,
+    /// Drop the sound: it is played from elsewhere.
+    pub mute: bool,
+    /// Take captions out of the pictures.
+    pub captions: bool,
+}
+
+/// A container that media may come in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Container {
+    /// Fragmented MP4.
+    Fmp4,
+    /// MPEG-2 transport stream (ISO/IEC 13818-1).
+    #[default]
+    MpegTs,
+    /// Frames of AAC (ADTS), AC-3, Enhanced AC-3 or MPEG audio, behind an ID3 tag with their time (RFC 8216, 3.4).
+    PackedAudio,
+}
+
+/// How a response is decrypted. The key is that of a response: it never reaches the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decrypt {
+    /// The method.
+    pub method: Encryption,
+    /// The response whose sixteen bytes are the key.
+    pub key: RequestId,
+    /// Initialization vector.
+    pub iv: [u8; 16],
+}
+
+/// An encryption that needs no key system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Encryption {
+    /// The whole response: AES-128 in CBC mode with PKCS #7 padding (RFC 8216, 4.3.2.4).
+    #[default]
+    Aes128,
+    /// Samples in a transport stream or packed audio (Apple, *MPEG-2 Stream Encryption Format for HTTP Live Streaming*).
+    SampleAes,
 }
 
 /// An append to a source buffer.

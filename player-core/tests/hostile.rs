@@ -113,7 +113,7 @@ fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
         4 => (request(), body()).prop_map(|(request, body)| Input::Body { request, body }),
         4 => (request(), any::<u32>(), integrity, any::<bool>())
-            .prop_map(|(request, bytes, integrity, cached)| Input::Complete { request, bytes: bytes.into(), integrity, cached }),
+            .prop_map(|(request, bytes, integrity, cached)| Input::Complete { request, bytes: bytes.into(), integrity, cached, media: None }),
         3 => response,
         3 => (request(), any::<u64>()).prop_map(|(request, bytes)| Input::Progress { request, bytes }),
         3 => (kind(), ranges()).prop_map(|(kind, buffered)| Input::Appended { kind, buffered }),

@@ -412,6 +412,7 @@ impl Driver<'_, '_> {
                     bytes,
                     integrity: Integrity::Whole,
                     cached: false,
+                    media: None,
                 }
             }
             What::Broken(bytes) => self.lost(request, bytes, "the connection broke"),

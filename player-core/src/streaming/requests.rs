@@ -261,6 +261,7 @@ impl Requests {
                 bytes,
                 integrity,
                 cached,
+                ..
             } => self.complete(cx, request, bytes, &integrity, cached),
             Input::Failed { request, reason } => {
                 let Some((i, _)) = self.find(request) else {

@@ -181,7 +181,7 @@ impl Session {
             Input::SelectRendition(id) => self.select(cx, id.as_deref()),
             Input::SourceOpened => self.source_open = true,
             Input::TypesSupported(types) => self.on_types(cx, &types),
-            Input::Load(_) | Input::Tick | Input::Unload => {}
+            Input::Load(_) | Input::Prepared { .. } | Input::Tick | Input::Unload => {}
         }
     }
 

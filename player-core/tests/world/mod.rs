@@ -649,6 +649,7 @@ impl World {
                 bytes: reply.bytes,
                 integrity: reply.integrity,
                 cached: reply.cached,
+                media: None,
             },
         };
         self.send(latency + end, input);

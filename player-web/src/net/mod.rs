@@ -109,6 +109,7 @@ impl Received {
                     bytes: u64::from(body.length()),
                     integrity: bodies::integrity(&body),
                     cached: from_cache(&self.url, self.started_ms),
+                    media: None,
                 };
                 shell.bodies.borrow_mut().keep(request, body);
                 complete

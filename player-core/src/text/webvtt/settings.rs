@@ -1,5 +1,7 @@
 //! Where cues are shown: cue settings (section 6.3 of the specification) and regions (6.2).
 
+use serde::{Deserialize, Serialize};
+
 use crate::number;
 
 /// Where a cue is shown.
@@ -81,7 +83,7 @@ pub enum Align {
 }
 
 /// A part of the video that cues are shown in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Region {
     /// Its id; empty if it has none.
     pub id: String,
