@@ -11,10 +11,22 @@ const FIRST: [&[u8; 4]; 16] = [
     b"ssix", b"styp", b"uuid", b"wide", b"mfra",
 ];
 
+/// Goes from one top-level box to the next.
 #[derive(Clone, Copy, Debug)]
-struct BoxWalker {
+pub(super) struct BoxWalker {
     offset: u64,
     length: u64,
+    boxes: u32,
+}
+
+/// A top-level box that is all there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TopBox {
+    pub(super) kind: [u8; 4],
+    /// Where its body begins,
+    pub(super) offset: u64,
+    /// and how many bytes that has.
+    pub(super) length: u64,
 }
 
 /// Looks at the top-level boxes of a response of `length` bytes. `read` copies bytes from an offset on into a buffer, as
@@ -34,28 +46,44 @@ struct BoxWalker {
 /// assert_eq!(check(18, read), Integrity::Truncated(2));
 /// ```
 pub fn check(length: u64, mut read: impl FnMut(u64, &mut [u8])) -> Integrity {
-    /// A segment has a handful a chunk; past this nobody needs to look further.
-    const MAX_BOXES: usize = 4096;
-    let mut walker = BoxWalker { offset: 0, length };
-    for _ in 0..MAX_BOXES {
-        if walker.offset == walker.length {
-            return if length == 0 {
-                Integrity::Truncated(8)
-            } else {
-                Integrity::Whole
-            };
-        }
-        let mut header = [0; HEADER_BYTES];
-        read(walker.offset, &mut header);
-        if let Err(verdict) = walker.step(&header) {
+    let mut walker = BoxWalker::new(length);
+    loop {
+        if let Err(verdict) = walker.next(&mut read) {
             return verdict;
         }
     }
-    Integrity::Unchecked
 }
 
 impl BoxWalker {
-    fn step(&mut self, header: &[u8; HEADER_BYTES]) -> Result<(), Integrity> {
+    pub(super) const fn new(length: u64) -> Self {
+        Self {
+            offset: 0,
+            length,
+            boxes: 0,
+        }
+    }
+
+    /// The next box, or what all of them say together.
+    pub(super) fn next(&mut self, read: &mut dyn FnMut(u64, &mut [u8])) -> Result<TopBox, Integrity> {
+        /// A segment has a handful a chunk; past this nobody needs to look further.
+        const MAX_BOXES: u32 = 4096;
+        if self.boxes == MAX_BOXES {
+            return Err(Integrity::Unchecked);
+        }
+        self.boxes += 1;
+        if self.offset == self.length {
+            return Err(if self.length == 0 {
+                Integrity::Truncated(8)
+            } else {
+                Integrity::Whole
+            });
+        }
+        let mut header = [0; HEADER_BYTES];
+        read(self.offset, &mut header);
+        self.step(&header)
+    }
+
+    fn step(&mut self, header: &[u8; HEADER_BYTES]) -> Result<TopBox, Integrity> {
         let left = self.length - self.offset;
         if left < 8 {
             return Err(Integrity::Truncated(8 - left));
@@ -82,20 +110,25 @@ impl BoxWalker {
                 .collect();
             return Err(Integrity::Foreign(shown));
         }
-        let size = match u32::from_be_bytes([s0, s1, s2, s3]) {
+        let (size, head) = match u32::from_be_bytes([s0, s1, s2, s3]) {
             // Up to the end of the file.
-            0 => left,
-            1 => u64::from_be_bytes(large),
-            n => u64::from(n),
+            0 => (left, 8),
+            1 => (u64::from_be_bytes(large), HEADER_BYTES as u64),
+            n => (u64::from(n), 8),
         };
-        if size < 8 {
+        if size < head {
             return Err(Integrity::Foreign(format!("a box of {size} bytes")));
         }
         if size > left {
             return Err(Integrity::Truncated(size - left));
         }
+        let body = self.offset + head;
         self.offset += size;
-        Ok(())
+        Ok(TopBox {
+            kind,
+            offset: body,
+            length: size - head,
+        })
     }
 }
 

@@ -26,6 +26,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use super::boxes::Cursor;
 use crate::manifest::MAX_ENTRIES;
 use crate::presentation::{Context, Resource, SegmentIndex, SidxSource};
 use crate::time::{ByteRange, MediaTime};
@@ -447,24 +448,5 @@ impl Header {
             return Err("a box is smaller than its header");
         }
         Ok(Some(Self { kind, size, length }))
-    }
-}
-
-/// Bytes, most significant first.
-struct Cursor<'a>(&'a [u8]);
-
-impl Cursor<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.take().map(u32::from_be_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.take().map(u64::from_be_bytes)
     }
 }
