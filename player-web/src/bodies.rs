@@ -2,7 +2,7 @@
 
 use js_sys::Uint8Array;
 use player_core::input::{Integrity, RequestId};
-use player_core::media::isobmff;
+use player_core::media::fmp4::{self, Facts};
 use player_core::time::ByteRange;
 
 #[derive(Debug, Default)]
@@ -52,14 +52,15 @@ pub(crate) fn join(chunks: &[Uint8Array]) -> Uint8Array {
     whole
 }
 
-/// Looks at the boxes of a body, sixteen bytes a box.
-pub(crate) fn integrity(body: &Uint8Array) -> Integrity {
+/// Looks at the boxes of a body, and into those that are not media.
+pub(crate) fn look(body: &Uint8Array) -> (Integrity, Option<Box<Facts>>) {
     let length = body.length();
-    isobmff::check(u64::from(length), |offset, into| {
+    let (integrity, facts) = fmp4::look(u64::from(length), |offset, into| {
         let offset = u32::try_from(offset).unwrap_or(length).min(length);
         let end = offset.saturating_add(into.len() as u32).min(length);
         if let Some(into) = into.get_mut(..(end - offset) as usize) {
             body.subarray(offset, end).copy_to(into);
         }
-    })
+    });
+    (integrity, (!facts.is_empty()).then(|| Box::new(facts)))
 }

@@ -104,12 +104,13 @@ impl Received {
                 body: Body(body.to_vec()),
             },
             Deliver::Handle => {
+                let (integrity, media) = bodies::look(&body);
                 let complete = Input::Complete {
                     request,
                     bytes: u64::from(body.length()),
-                    integrity: bodies::integrity(&body),
+                    integrity,
                     cached: from_cache(&self.url, self.started_ms),
-                    media: None,
+                    media,
                 };
                 shell.bodies.borrow_mut().keep(request, body);
                 complete
