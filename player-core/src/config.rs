@@ -18,6 +18,8 @@ pub struct Config {
     pub seed: u64,
     /// What to report, and as whom.
     pub telemetry: TelemetryConfig,
+    /// Which sound and text to begin with.
+    pub tracks: TrackConfig,
 }
 
 /// How renditions are chosen.
@@ -223,6 +225,29 @@ impl Default for BufferConfig {
         Self {
             goal_s: 30.0,
             back_s: 30.0,
+        }
+    }
+}
+
+/// Which sound and text to begin with, where there is a choice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrackConfig {
+    /// Language of the sound (BCP 47); empty = as the stream says. Default empty.
+    pub audio_language: String,
+    /// Language of subtitles to show from the start (BCP 47); empty = none but those that the stream wants to be shown. Default
+    /// empty.
+    pub text_language: String,
+    /// Show subtitles that the stream declares as default or forced. Default true.
+    pub default_text: bool,
+}
+
+impl Default for TrackConfig {
+    fn default() -> Self {
+        Self {
+            audio_language: String::new(),
+            text_language: String::new(),
+            default_text: true,
         }
     }
 }

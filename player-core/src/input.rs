@@ -145,6 +145,13 @@ pub enum Input {
     },
     /// The viewer or the application chose a rendition of the video, by its id; `None` gives the choice back to ABR.
     SelectRendition(Option<String>),
+    /// The viewer or the application chose a track of sound or text, by its id; `None` turns text off.
+    SelectTrack {
+        /// Audio or text.
+        kind: TrackKind,
+        /// An id of [`PlayerEvent::Tracks`](crate::output::PlayerEvent::Tracks).
+        id: Option<String>,
+    },
     /// The source that [`Output::OpenSource`](crate::Output::OpenSource) asked for is open.
     SourceOpened,
     /// The answer to [`Output::ProbeTypes`](crate::Output::ProbeTypes): those types of the question that can be played.

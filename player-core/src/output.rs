@@ -6,6 +6,7 @@ use crate::abr::NetworkMemory;
 use crate::error::PlayerError;
 use crate::input::{RequestId, TrackKind};
 use crate::telemetry::schema::{Beacon, PlaybackState, RebufferCause};
+use crate::text::TextCue;
 use crate::time::{Bitrate, ByteRange, Instant, MediaTime, TimeRange};
 
 /// One thing to do, from [`Player::poll_output`](crate::Player::poll_output).
@@ -25,7 +26,14 @@ pub enum Output {
     },
     /// Detach the source from the element and drop the source and its buffers.
     CloseSource,
-    /// Make a source buffer.
+    /// Show these cues. What has been given out before stays.
+    Cues {
+        /// Id of the track or channel that is on.
+        track: String,
+        /// In the order of the text, on the presentation timeline.
+        cues: Vec<TextCue>,
+    },
+    /// Make a source buffer. All of them are asked for before the first append.
     CreateBuffer {
         /// Its kind.
         kind: TrackKind,
@@ -71,8 +79,13 @@ pub enum Output {
     },
     /// Set the duration of the source.
     SetDuration {
-        /// The duration.
+        /// The duration; [`MediaTime::MAX`] if it has no end.
         duration: MediaTime,
+    },
+    /// Say what may be seeked in: `MediaSource.setLiveSeekableRange()`.
+    SetLiveRange {
+        /// The window.
+        range: TimeRange,
     },
     /// There is nothing more to do until an input arrives or, if there is one, this time comes. Always the last output:
     /// afterwards give an input ([`Input::Tick`](crate::Input::Tick) at the deadline).
@@ -103,6 +116,8 @@ pub struct Fetch {
 pub enum RequestKind {
     /// An initialization section.
     Init,
+    /// The key of encrypted segments.
+    Key,
     /// The manifest: multivariant playlist or MPD, or a media playlist that was loaded directly.
     Manifest,
     /// A media playlist.
@@ -114,10 +129,11 @@ pub enum RequestKind {
 }
 
 impl RequestKind {
-    /// `init`, `manifest`, `playlist`, `segment` or `segment_table`.
+    /// `init`, `key`, `manifest`, `playlist`, `segment` or `segment_table`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Init => "init",
+            Self::Key => "key",
             Self::Manifest => "manifest",
             Self::Playlist => "playlist",
             Self::Segment => "segment",
@@ -210,6 +226,9 @@ pub struct Append {
     pub change_type: Option<String>,
     /// Reset the parser first (`SourceBuffer.abort()`): what was appended before broke off.
     pub reset: bool,
+    /// Only what is in here counts (`SourceBuffer.appendWindowStart`, `appendWindowEnd`), on the presentation timeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<TimeRange>,
 }
 
 /// What an application may want to know.
@@ -226,12 +245,21 @@ pub enum PlayerEvent {
         /// What keeps the higher ones out, in order; empty when nothing does any more.
         by: Vec<Limit>,
     },
-    /// The manifest was read.
+    /// The window of a live stream has moved.
+    Live {
+        /// What may be seeked in.
+        range: TimeRange,
+        /// Where one watches live: as close to the end as the stream wants it.
+        edge: MediaTime,
+    },
+    /// The manifest was read, and it is known where playback begins.
     Loaded {
         /// `hls` or `dash`.
         protocol: String,
         /// Duration of the presentation, if it has an end.
         duration: Option<MediaTime>,
+        /// It is live.
+        live: bool,
         /// The video ladder, lowest bitrate first.
         renditions: Vec<RenditionInfo>,
         /// What was odd in the manifest but did not keep it from playing.
@@ -253,6 +281,13 @@ pub enum PlayerEvent {
     },
     /// Figures for a debug view, at most every half second.
     Stats(Stats),
+    /// There are other tracks to choose from than before, or another one is chosen.
+    Tracks {
+        /// Tracks of sound.
+        audio: Vec<TrackInfo>,
+        /// Subtitles and captions.
+        text: Vec<TrackInfo>,
+    },
 }
 
 /// What keeps renditions from being chosen.
@@ -300,6 +335,28 @@ pub struct RenditionInfo {
     pub frame_rate: f64,
     /// Codecs as declared (RFC 6381).
     pub codecs: String,
+}
+
+/// A track of sound or text, as an application sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrackInfo {
+    /// Its id, for [`Input::SelectTrack`](crate::Input::SelectTrack).
+    pub id: String,
+    /// Language (BCP 47); empty if not declared.
+    pub language: String,
+    /// For people; empty if not declared.
+    pub label: String,
+    /// Roles and characteristics, as written.
+    pub roles: Vec<String>,
+    /// Channels of sound as written; empty if not declared.
+    pub channels: String,
+    /// Text that is to be shown even to those who want none.
+    pub forced: bool,
+    /// Text that is inside the pictures.
+    pub captions: bool,
+    /// It is what is played.
+    pub selected: bool,
 }
 
 /// Figures for a debug view.

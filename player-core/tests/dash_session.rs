@@ -5,17 +5,18 @@ mod world;
 
 use player_core::Config;
 use player_core::output::PlayerEvent;
-use world::{World, text};
+use player_core::telemetry::schema::PlaybackState;
+use world::{World, media, text};
 
 const URL: &str = "https://host/other.mpd";
 const SET: &str =
-    "<SegmentTemplate duration='2' media='$Number$.m4s'/><Representation id='v' bandwidth='500000'/>";
+    "<SegmentTemplate duration='4' media='$Number$.m4s'/><Representation id='v' bandwidth='500000'/>";
 
 fn load(mpd: &str) -> World {
     let mut world = World::new(Config::default());
     world.files.insert(URL.into(), text(mpd));
     world.load(URL);
-    world.run(2.0);
+    world.run(0.1);
     world
 }
 
@@ -25,7 +26,8 @@ fn mpd(first: &str, second: &str) -> String {
     };
     let mut periods = format!("<Period duration='PT20S'>{}</Period>", set(first));
     if !second.is_empty() {
-        periods.push_str(&format!("<Period duration='PT20S'>{}</Period>", set(second)));
+        let set = set(second).replace("duration='4'", "duration='4' startNumber='6'");
+        periods.push_str(&format!("<Period duration='PT20S'>{set}</Period>"));
     }
     format!("<MPD>{periods}</MPD>")
 }
@@ -42,15 +44,8 @@ fn what_is_encrypted_is_refused_with_its_reason() {
 }
 
 #[test]
-fn a_live_mpd_is_refused_with_its_reason() {
-    let world = load(&mpd("", "").replace("<MPD>", "<MPD type='dynamic'>"));
-    let errors = world.errors().join("\n");
-    assert!(errors.contains("is a live stream"), "{errors}");
-}
-
-#[test]
-fn of_several_periods_the_first_is_played() {
-    let world = load(&mpd("", " "));
+fn periods_are_played_one_after_the_other() {
+    let mut world = load(&mpd("", " "));
     let loaded = world.events.iter().find_map(|event| match event {
         PlayerEvent::Loaded {
             duration, warnings, ..
@@ -58,9 +53,15 @@ fn of_several_periods_the_first_is_played() {
         _ => None,
     });
     let (duration, warnings) = loaded.unwrap();
-    assert_eq!(duration.unwrap().as_millis(), 20_000);
-    assert_eq!(
-        warnings,
-        ["only the first of 2 periods is played by this version"]
-    );
+    assert_eq!(duration.unwrap().as_millis(), 40_000);
+    assert_eq!(warnings, [""; 0]);
+    for n in 1..=10 {
+        world.files.insert(format!("https://host/{n}.m4s"), media(1000));
+    }
+    world.play();
+    world.run(45.0);
+    assert_eq!(world.state(), PlaybackState::Ended, "{:?}", world.errors());
+    let segments = world.fetched.iter().filter_map(|url| url.strip_suffix(".m4s"));
+    let numbers: Vec<&str> = segments.filter_map(|url| url.rsplit('/').next()).collect();
+    assert_eq!(numbers, ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]);
 }

@@ -310,7 +310,7 @@ fn a_missing_manifest_is_named_at_once() {
 }
 
 #[test]
-fn a_missing_segment_costs_its_rendition_then_playback() {
+fn a_missing_segment_is_played_in_another_rendition_or_passed_over() {
     let mut world = playing(true, 10);
     world.files.remove("https://h/high/5.m4s");
     world.run(60.0);
@@ -330,6 +330,19 @@ fn a_missing_segment_costs_its_rendition_then_playback() {
         world.files.remove(&format!("https://h/{name}/5.m4s"));
     }
     world.run(60.0);
+    assert_eq!(world.state(), PlaybackState::Ended);
+    let errors = world.errors();
+    let passed = "video from 16.000 s on cannot be had in any rendition and is passed over";
+    assert!(errors.iter().any(|e| e == passed), "{errors:?}");
+
+    // Not for ever.
+    let mut world = playing(true, 20);
+    for n in 5..=20 {
+        for name in ["low", "mid", "high"] {
+            world.files.remove(&format!("https://h/{name}/{n}.m4s"));
+        }
+    }
+    world.run(90.0);
     assert_eq!(world.state(), PlaybackState::Failed);
     assert_eq!(
         world.errors().iter().filter(|e| e.starts_with("fatal")).count(),
@@ -337,7 +350,7 @@ fn a_missing_segment_costs_its_rendition_then_playback() {
     );
     assert_eq!(
         world.beacons.last().unwrap().counters.fatal.as_deref(),
-        Some("http")
+        Some("segment")
     );
 }
 

@@ -77,6 +77,11 @@ pub fn parse(bytes: &[u8], url: &str) -> Result<Presentation, ManifestError> {
     }
 }
 
+/// Which protocol a manifest is of.
+pub(crate) fn protocol(bytes: &[u8]) -> Result<Protocol, ManifestError> {
+    protocol_of(as_text(bytes)?)
+}
+
 fn as_text(bytes: &[u8]) -> Result<&str, ManifestError> {
     let text = core::str::from_utf8(bytes).map_err(|_| ManifestError::Encoding)?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))

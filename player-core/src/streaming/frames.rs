@@ -8,7 +8,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use crate::time::Instant;
+use crate::time::{Bitrate, Instant};
 
 /// Frames are counted over this long.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -24,8 +24,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 /// What is seen at one moment; `None` in place of it while frames may drop for other reasons than the rendition.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
-    /// The rendition under the playhead.
-    pub(crate) rendition: usize,
+    /// The rendition under the playhead, by its bitrate,
+    pub(crate) rendition: Bitrate,
+    /// and it is the lowest one.
+    pub(crate) lowest: bool,
     /// Frames decoded so far, the dropped ones among them.
     pub(crate) decoded: u64,
     pub(crate) dropped: u64,
@@ -35,7 +37,7 @@ pub(crate) struct Shown {
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     /// The rendition that is watched, and since when.
-    watched: Option<(usize, Instant)>,
+    watched: Option<(Bitrate, Instant)>,
     window: VecDeque<(Instant, Shown)>,
     cap: Option<Cap>,
     pause: Option<Duration>,
@@ -44,14 +46,14 @@ pub(crate) struct Frames {
 #[derive(Clone, Copy, Debug)]
 struct Cap {
     /// The lowest rendition that may not be chosen.
-    first: usize,
+    first: Bitrate,
     /// When it may be tried again; `None` until the playhead has left it.
     until: Option<Instant>,
 }
 
 impl Frames {
     /// The lowest rendition that drops too many frames.
-    pub(crate) fn first_dropping(&self) -> Option<usize> {
+    pub(crate) fn first_dropping(&self) -> Option<Bitrate> {
         self.cap.map(|cap| cap.first)
     }
 
@@ -116,7 +118,7 @@ impl Frames {
         if now.since(at) < WINDOW
             || decoded < MIN_FRAMES
             || dropped as f64 <= max_share * decoded as f64
-            || shown.rendition == 0
+            || shown.lowest
         {
             return false;
         }
@@ -148,14 +150,15 @@ mod tests {
     impl Machine {
         /// Plays `rendition` for some seconds at 100 frames a second, `dropping` of them; says after which of its milliseconds
         /// the cap changed first.
-        fn play(&mut self, seconds: u64, rendition: usize, dropping: u64) -> Option<u64> {
+        fn play(&mut self, seconds: u64, rendition: u64, dropping: u64) -> Option<u64> {
             let mut changed = None;
             for quarter in 1..=seconds * 4 {
                 self.ms += 250;
                 self.decoded += 25;
                 self.dropped += dropping / 4;
                 let shown = Shown {
-                    rendition,
+                    rendition: Bitrate::from_bps(rendition),
+                    lowest: rendition == 0,
                     decoded: self.decoded,
                     dropped: self.dropped,
                 };
@@ -176,7 +179,7 @@ mod tests {
         let mut machine = Machine::default();
         assert_eq!(machine.play(60, 2, 20), None, "a fifth is not more than a fifth");
         assert_eq!(machine.play(60, 2, 40), Some(250));
-        assert_eq!(machine.frames.first_dropping(), Some(2));
+        assert_eq!(machine.frames.first_dropping(), Some(Bitrate::from_bps(2)));
         // What is buffered of it plays on and changes nothing.
         assert_eq!(machine.play(60, 2, 40), None);
         assert_eq!(machine.frames.deadline(), None);
@@ -192,7 +195,7 @@ mod tests {
         let mut machine = Machine::default();
         machine.play(10, 2, 80);
         assert_eq!(machine.play(10, 1, 80), Some(6250));
-        assert_eq!(machine.frames.first_dropping(), Some(1));
+        assert_eq!(machine.frames.first_dropping(), Some(Bitrate::from_bps(1)));
         assert_eq!(Machine::default().play(60, 0, 100), None);
     }
 
@@ -216,7 +219,8 @@ mod tests {
         let mut frames = Frames::default();
         for quarter in 0..100 {
             let shown = Shown {
-                rendition: 1,
+                rendition: Bitrate::from_bps(1),
+                lowest: false,
                 decoded: quarter * 25,
                 dropped: quarter * 25,
             };

@@ -53,7 +53,7 @@ impl Limits {
         let (kbps, height) = self.data_saver(config);
         keep(Limit::DataSaver, ladder, &below(kbps, height));
         if let Some(first) = self.frames.first_dropping() {
-            keep(Limit::DroppedFrames, ladder, &|i, _| i < first);
+            keep(Limit::DroppedFrames, ladder, &|_, r| r.bandwidth < first);
         }
         let Host { width, height, .. } = self.host;
         if config.cap_to_element_size && width > 0 && height > 0 {

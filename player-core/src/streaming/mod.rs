@@ -3,11 +3,14 @@
 //! [`Session`](session::Session) is one loaded presentation: it owns a [`Loader`](loader::Loader) for each kind of media, the
 //! requests under way, the playhead, and the view that telemetry reports.
 
+mod anchors;
 pub(crate) mod context;
 mod frames;
+mod keys;
 mod limits;
 mod loader;
 mod playhead;
 mod requests;
 pub(crate) mod session;
+mod shared;
 mod slots;

@@ -6,6 +6,7 @@ use super::context::{Cx, error};
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{Input, Integrity, NetworkFailure, RequestId, TrackKind};
 use crate::manifest;
+use crate::media::fmp4::Facts;
 use crate::output::{Deliver, Fetch, Output, RequestKind};
 use crate::presentation::Resource;
 use crate::time::{Instant, MediaTime};
@@ -13,6 +14,10 @@ use crate::url;
 
 /// A segment or initialization section larger than this is none.
 const MAX_MEDIA_BYTES: u64 = 512 * 1024 * 1024;
+/// A key has sixteen bytes; what has many more is a web page.
+const MAX_KEY_BYTES: u64 = 4096;
+/// Subtitles of a whole film have a few hundred kilobytes.
+const MAX_TEXT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A piece of work that stays the same over its attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +30,12 @@ pub(crate) enum Purpose {
         kind: TrackKind,
         rendition: usize,
         init: usize,
+        /// Its boxes cannot be seen before it is decrypted.
+        opaque: bool,
+    },
+    Key {
+        kind: TrackKind,
+        rendition: usize,
     },
     Manifest,
     Playlist {
@@ -40,6 +51,8 @@ pub(crate) enum Purpose {
         kind: TrackKind,
         rendition: usize,
         start: MediaTime,
+        /// It has no boxes, or they cannot be seen before it is decrypted.
+        opaque: bool,
     },
     SegmentTable,
 }
@@ -48,6 +61,7 @@ impl Purpose {
     pub(crate) fn request_kind(self) -> RequestKind {
         match self {
             Self::Init { .. } => RequestKind::Init,
+            Self::Key { .. } => RequestKind::Key,
             Self::Manifest => RequestKind::Manifest,
             Self::Playlist { .. } | Self::Sidx { .. } => RequestKind::Playlist,
             Self::Segment { .. } => RequestKind::Segment,
@@ -59,6 +73,7 @@ impl Purpose {
     pub(crate) fn track(self) -> Option<(TrackKind, usize)> {
         match self {
             Self::Init { kind, rendition, .. }
+            | Self::Key { kind, rendition }
             | Self::Playlist { kind, rendition }
             | Self::Sidx { kind, rendition }
             | Self::Segment { kind, rendition, .. } => Some((kind, rendition)),
@@ -84,6 +99,11 @@ enum State {
 }
 
 impl Job {
+    /// The URL that it was made for.
+    pub(crate) fn url(&self) -> &str {
+        &self.resource.url
+    }
+
     /// The first byte that it asks for.
     pub(crate) fn offset(&self) -> u64 {
         self.resource.range.map_or(0, |range| range.offset)
@@ -120,6 +140,8 @@ pub(crate) enum Outcome {
         job: Job,
         attempt: Attempt,
         cached: bool,
+        integrity: Integrity,
+        media: Option<Box<Facts>>,
     },
     /// An attempt failed; the job goes on by itself.
     Retrying {
@@ -261,8 +283,8 @@ impl Requests {
                 bytes,
                 integrity,
                 cached,
-                ..
-            } => self.complete(cx, request, bytes, &integrity, cached),
+                media,
+            } => self.complete(cx, request, bytes, integrity, cached, media),
             Input::Failed { request, reason } => {
                 let Some((i, _)) = self.find(request) else {
                     return Outcome::Nothing;
@@ -288,8 +310,9 @@ impl Requests {
         cx: &mut Cx<'_>,
         request: RequestId,
         bytes: u64,
-        integrity: &Integrity,
+        integrity: Integrity,
         cached: bool,
+        media: Option<Box<Facts>>,
     ) -> Outcome {
         let Some((i, attempt)) = self.find(request) else {
             return Outcome::Nothing;
@@ -303,17 +326,25 @@ impl Requests {
             .and_then(|job| job.resource.range)
             .map(|r| r.length);
         let what = self.describe(i);
-        let wrong = match integrity {
+        let opaque = self.jobs.get(i).is_some_and(|job| {
+            matches!(
+                job.purpose,
+                Purpose::Key { .. }
+                    | Purpose::Init { opaque: true, .. }
+                    | Purpose::Segment { opaque: true, .. }
+            )
+        });
+        let wrong = match &integrity {
             Integrity::Foreign(_) if html => Some(format!(
                 "{what}: the server answered with a web page (HTML) instead of media"
             )),
-            Integrity::Foreign(start) => Some(format!(
+            Integrity::Foreign(start) if !opaque => Some(format!(
                 "{what}: this is no media file (it begins with \"{start}\")"
             )),
-            Integrity::Truncated(missing) => {
+            Integrity::Truncated(missing) if !opaque => {
                 Some(format!("{what}: it is cut off, {missing} bytes are missing"))
             }
-            Integrity::Unchecked | Integrity::Whole => match expected.or(range) {
+            _ => match expected.or(range) {
                 Some(expected) if bytes < expected => {
                     Some(format!("{what}: it is cut off after {bytes} of {expected} bytes"))
                 }
@@ -325,7 +356,13 @@ impl Requests {
             return self.fail(cx, i, error(ErrorKind::Segment, message), true);
         }
         match self.finish(cx.now, i) {
-            Some((job, attempt)) => Outcome::Complete { job, attempt, cached },
+            Some((job, attempt)) => Outcome::Complete {
+                job,
+                attempt,
+                cached,
+                integrity,
+                media,
+            },
             None => Outcome::Nothing,
         }
     }
@@ -433,6 +470,7 @@ impl Requests {
         let name = url::public(&job.resource.url);
         let what = match job.purpose {
             Purpose::Init { .. } => "initialization section",
+            Purpose::Key { .. } => "key",
             Purpose::Manifest => "manifest",
             Purpose::Playlist { .. } => "media playlist",
             Purpose::Sidx { .. } => "segment index",
@@ -443,12 +481,19 @@ impl Requests {
     }
 }
 
+/// Text is read in the engine.
+fn is_text(purpose: Purpose) -> bool {
+    purpose.track().is_some_and(|(kind, _)| kind == TrackKind::Text)
+}
+
 fn fetch(cx: &mut Cx<'_>, purpose: Purpose, resource: &Resource) -> Attempt {
     let request = cx.request_id();
     let kind = purpose.request_kind();
     let (deliver, max_bytes) = match kind {
         RequestKind::Manifest | RequestKind::Playlist => (Deliver::Body, manifest::MAX_BYTES),
         RequestKind::SegmentTable => (Deliver::Body, manifest::table::MAX_BYTES),
+        RequestKind::Key => (Deliver::Handle, MAX_KEY_BYTES),
+        RequestKind::Init | RequestKind::Segment if is_text(purpose) => (Deliver::Body, MAX_TEXT_BYTES),
         RequestKind::Init | RequestKind::Segment => (Deliver::Handle, MAX_MEDIA_BYTES),
     };
     cx.send(Output::Fetch(Fetch {

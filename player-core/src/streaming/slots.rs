@@ -2,30 +2,46 @@
 
 use std::borrow::Cow;
 
+use core::time::Duration;
+
+use super::context::Cx;
 use super::limits::Limits;
 use crate::abr::{Context, Rung, Upcoming};
 use crate::config::AbrConfig;
 use crate::input::RequestId;
+use crate::manifest::hls::MediaPlaylist;
 use crate::manifest::table::{SegmentTable, Sizes};
+use crate::media::fmp4::Facts;
 use crate::media::sidx::SidxReader;
-use crate::output::Limit;
+use crate::output::{Container, Limit, Output};
 use crate::presentation::{Rendition, SegmentIndex, SegmentSource, Track};
-use crate::time::MediaTime;
+use crate::time::{Instant, MediaTime};
 
 /// A rendition and its state.
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) rendition: Rendition,
+    /// Which of [`Slots::tracks`] it is of.
+    pub(crate) track: usize,
     pub(crate) index: Index,
     /// Initialization sections that are on their way or here, by their place in the index, in its order.
     pub(crate) inits: Vec<(usize, Init)>,
     /// It failed, or cannot be played here.
     pub(crate) excluded: bool,
+    /// What its segments come in, as far as it is known.
+    pub(crate) container: Container,
     /// URL of its media playlist, if it has one.
-    playlist: Option<String>,
+    pub(crate) playlist: Option<String>,
+    /// How often it failed since the last segment that came.
+    pub(crate) failures: u32,
+    /// Where segments begin that it has not got.
+    lacking: Vec<MediaTime>,
     /// What the segment table says of it.
     sizes: Option<Sizes>,
 }
+
+/// As many segments are remembered that a rendition has not got.
+const MAX_LACKING: usize = 32;
 
 #[derive(Debug)]
 pub(crate) enum Index {
@@ -37,29 +53,200 @@ pub(crate) enum Index {
     },
     Loading,
     Ready(SegmentIndex),
+    /// As a media playlist lists it, which may be read again. Its media has clocks of its own.
+    Listed(Box<Listed>),
 }
 
-#[derive(Clone, Copy, Debug)]
+/// A media playlist and when it is to be read again.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) playlist: MediaPlaylist,
+    /// When it was asked for last,
+    pub(crate) asked_at: Instant,
+    /// and when it came.
+    pub(crate) read_at: Instant,
+    /// It is on its way again.
+    pub(crate) loading: bool,
+    /// The last version brought nothing new.
+    pub(crate) stale: bool,
+    /// Since when nothing new has come.
+    pub(crate) changed_at: Instant,
+    /// How often it could not be had in a row.
+    pub(crate) failures: u32,
+}
+
+impl Listed {
+    pub(crate) fn new(playlist: MediaPlaylist, asked_at: Instant, now: Instant) -> Self {
+        Self {
+            playlist,
+            asked_at,
+            read_at: now,
+            loading: false,
+            stale: false,
+            changed_at: now,
+            failures: 0,
+        }
+    }
+
+    /// When it is to be read again: a target duration after it was asked for, half of one if it had not changed (RFC 8216, 6.3.4).
+    pub(crate) fn due(&self) -> Instant {
+        let target = self
+            .playlist
+            .target_duration()
+            .as_duration()
+            .max(Duration::from_millis(500));
+        let pause = if self.stale { target / 2 } else { target };
+        // What took long to come is not asked for again at once.
+        (self.asked_at + pause).max(self.read_at + pause / 4)
+    }
+
+    /// There must be something new in it by now.
+    pub(crate) fn is_old(&self, now: Instant) -> bool {
+        let target = self
+            .playlist
+            .target_duration()
+            .as_duration()
+            .max(Duration::from_millis(500));
+        now.since(self.read_at) > target * 3 / 2
+    }
+}
+
+impl Index {
+    pub(crate) fn get(&self) -> Option<&SegmentIndex> {
+        match self {
+            Self::Ready(index) => Some(index),
+            Self::Listed(listed) => Some(&listed.playlist.index),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 pub(crate) enum Init {
     Loading,
-    Ready(RequestId),
+    /// It must be decrypted first,
+    Raw(RequestId),
+    /// which is being done.
+    Preparing(RequestId),
+    Ready(RequestId, Option<Box<Facts>>),
+    /// Of text: the bytes themselves.
+    Bytes(Vec<u8>),
 }
 
-/// All renditions of a track, and those of them that may be chosen.
+/// A track of a period.
+#[derive(Debug)]
+pub(crate) struct TrackSlot {
+    /// Which of the presentation's periods it is in.
+    pub(crate) period: usize,
+    /// Without its renditions, which are slots.
+    pub(crate) track: Track,
+}
+
+/// By what a track is chosen where a period begins, or when it is asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Wanted {
+    /// The track that was chosen by hand or played last, to be gone on with.
+    pub(crate) id: String,
+    pub(crate) language: String,
+    pub(crate) label: String,
+    pub(crate) roles: Vec<String>,
+    pub(crate) channels: String,
+}
+
+impl Wanted {
+    pub(crate) fn like(track: &Track) -> Self {
+        Self {
+            id: track.id.clone(),
+            language: track.language.clone(),
+            label: track.label.clone(),
+            roles: track.roles.clone(),
+            channels: track.channels.clone(),
+        }
+    }
+
+    /// How well a track fits: the more the better.
+    fn fit(&self, track: &Track) -> u32 {
+        let primary = |language: &str| {
+            language
+                .split('-')
+                .next()
+                .unwrap_or_default()
+                .to_ascii_lowercase()
+        };
+        let mut fit = u32::from(track.default) + track.priority.min(1000);
+        let mut add = |fits: bool, points: u32| fit += if fits { points } else { 0 };
+        add(self.id == track.id && !self.id.is_empty(), 4_000_000);
+        add(
+            !self.language.is_empty() && self.language.eq_ignore_ascii_case(&track.language),
+            2_000_000,
+        );
+        add(
+            !self.language.is_empty() && primary(&self.language) == primary(&track.language),
+            1_000_000,
+        );
+        add(!self.roles.is_empty() && self.roles == track.roles, 400_000);
+        add(!self.label.is_empty() && self.label == track.label, 200_000);
+        add(
+            !self.channels.is_empty() && self.channels == track.channels,
+            100_000,
+        );
+        fit
+    }
+}
+
+/// All renditions of a kind, in every track and period, and those of them that may be chosen now.
 #[derive(Debug)]
 pub(crate) struct Slots {
+    /// In the order of their periods. A rendition's number stays the same, and those of periods that are gone have none.
     pub(crate) all: Vec<Slot>,
-    /// The rendition that the viewer or the application chose.
-    pub(crate) manual: Option<usize>,
+    /// Number of the first one.
+    first: usize,
+    /// In the order of their periods, and in these of preference.
+    pub(crate) tracks: Vec<TrackSlot>,
+    /// Number of the first one.
+    first_track: usize,
+    pub(crate) wanted: Wanted,
+    /// Id of the rendition that the viewer or the application chose.
+    pub(crate) manual: Option<String>,
+    /// The group that sound must be of; empty if any will do.
+    pub(crate) audio_group: String,
+    /// The period of the ladder,
+    period: usize,
+    /// and its track: of [`Self::tracks`].
+    track: Option<usize>,
     ladder: Vec<usize>,
     rungs: Vec<Rung>,
     limited_by: Vec<Limit>,
 }
 
 impl Slot {
-    pub(crate) fn init(&self, place: usize) -> Option<Init> {
+    fn new(mut rendition: Rendition, track: usize) -> Self {
+        let source = core::mem::replace(&mut rendition.source, SegmentSource::Playlist(String::new()));
+        let (index, playlist) = match source {
+            SegmentSource::Index(index) => (Index::Ready(index), None),
+            SegmentSource::Playlist(url) => (Index::Unknown(url.clone()), Some(url)),
+            SegmentSource::Sidx(source) => {
+                let reader = Box::new(SidxReader::new(source));
+                (Index::Sidx { reader, asked: false }, None)
+            }
+        };
+        Self {
+            rendition,
+            track,
+            index,
+            inits: Vec::new(),
+            excluded: false,
+            container: Container::Fmp4,
+            playlist,
+            failures: 0,
+            lacking: Vec::new(),
+            sizes: None,
+        }
+    }
+
+    pub(crate) fn init(&self, place: usize) -> Option<&Init> {
         let found = self.inits.iter().find(|(known, _)| *known == place);
-        found.map(|(_, init)| *init)
+        found.map(|(_, init)| init)
     }
 
     pub(crate) fn set_init(&mut self, place: usize, init: Init) {
@@ -69,79 +256,248 @@ impl Slot {
             _ => self.inits.insert(at, (place, init)),
         }
     }
+
+    /// Media playlists do not say what the clock of the media shows.
+    pub(crate) fn has_own_clock(&self) -> bool {
+        self.playlist.is_some()
+    }
+
+    /// It has not got the segment that begins here.
+    pub(crate) fn lacks(&self, start: MediaTime) -> bool {
+        self.lacking
+            .iter()
+            .any(|at| (*at - start).max(start - *at) <= TOLERANCE)
+    }
+
+    pub(crate) fn set_lacking(&mut self, start: MediaTime) {
+        if !self.lacks(start) {
+            if self.lacking.len() >= MAX_LACKING {
+                self.lacking.remove(0);
+            }
+            self.lacking.push(start);
+        }
+    }
+
+    /// Lets go of its initialization sections.
+    pub(crate) fn release(&mut self, cx: &mut Cx<'_>) {
+        for (_, init) in core::mem::take(&mut self.inits) {
+            if let Init::Ready(request, _) | Init::Raw(request) | Init::Preparing(request) = init {
+                cx.send(Output::Release { request });
+            }
+        }
+    }
 }
 
 impl Slots {
-    pub(crate) fn new(track: Track) -> Self {
-        let slot = |mut rendition: Rendition| {
-            let source = core::mem::replace(&mut rendition.source, SegmentSource::Playlist(String::new()));
-            let (index, playlist) = match source {
-                SegmentSource::Index(index) => (Index::Ready(index), None),
-                SegmentSource::Playlist(url) => (Index::Unknown(url.clone()), Some(url)),
-                SegmentSource::Sidx(source) => {
-                    let reader = Box::new(SidxReader::new(source));
-                    (Index::Sidx { reader, asked: false }, None)
-                }
-            };
-            Slot {
-                rendition,
-                index,
-                inits: Vec::new(),
-                excluded: false,
-                playlist,
-                sizes: None,
-            }
-        };
+    pub(crate) fn new() -> Self {
         Self {
-            all: track.renditions.into_iter().map(slot).collect(),
+            all: Vec::new(),
+            first: 0,
+            tracks: Vec::new(),
+            first_track: 0,
+            wanted: Wanted::default(),
             manual: None,
+            audio_group: String::new(),
+            period: 0,
+            track: None,
             ladder: Vec::new(),
             rungs: Vec::new(),
             limited_by: Vec::new(),
         }
     }
 
-    pub(crate) fn get(&self, rendition: usize) -> Option<&Slot> {
-        self.all.get(rendition)
+    /// Adds a track of a period, the last one so far.
+    pub(crate) fn add(&mut self, period: usize, mut track: Track) {
+        let place = self.first_track + self.tracks.len();
+        for rendition in core::mem::take(&mut track.renditions) {
+            self.all.push(Slot::new(rendition, place));
+        }
+        self.tracks.push(TrackSlot { period, track });
     }
 
-    pub(crate) fn get_mut(&mut self, rendition: usize) -> Option<&mut Slot> {
-        self.all.get_mut(rendition)
-    }
-
-    pub(crate) fn index(&self, rendition: usize) -> Option<&SegmentIndex> {
-        match &self.all.get(rendition)?.index {
-            Index::Ready(index) => Some(index),
-            _ => None,
+    /// Adds a track to the last period.
+    pub(crate) fn insert(&mut self, period: usize, track: Track) {
+        if self.tracks.last().is_none_or(|last| last.period <= period) {
+            self.add(period, track);
         }
     }
 
-    /// An index that is known, for durations: of `rendition` if it is, else of any.
+    /// Adds a rendition to a track that is there.
+    fn add_rendition(&mut self, track: usize, rendition: Rendition) {
+        self.all.push(Slot::new(rendition, track));
+    }
+
+    /// The numbers of the renditions.
+    pub(crate) fn numbers(&self) -> core::ops::Range<usize> {
+        self.first..self.first + self.all.len()
+    }
+
+    /// Lets go of the periods before one.
+    pub(crate) fn forget(&mut self, cx: &mut Cx<'_>, period: usize) {
+        let tracks = self.tracks.partition_point(|track| track.period < period);
+        if tracks == 0 {
+            return;
+        }
+        self.tracks.drain(..tracks);
+        self.first_track += tracks;
+        let first_track = self.first_track;
+        let gone = self.all.partition_point(|slot| slot.track < first_track);
+        for mut slot in self.all.drain(..gone) {
+            slot.release(cx);
+        }
+        self.first += gone;
+    }
+
+    pub(crate) fn get(&self, rendition: usize) -> Option<&Slot> {
+        self.all.get(rendition.checked_sub(self.first)?)
+    }
+
+    pub(crate) fn get_mut(&mut self, rendition: usize) -> Option<&mut Slot> {
+        self.all.get_mut(rendition.checked_sub(self.first)?)
+    }
+
+    fn track_slot(&self, track: usize) -> Option<&TrackSlot> {
+        self.tracks.get(track.checked_sub(self.first_track)?)
+    }
+
+    pub(crate) fn index(&self, rendition: usize) -> Option<&SegmentIndex> {
+        self.get(rendition)?.index.get()
+    }
+
+    /// An index of the current track that is known, for durations: of `rendition` if it is, else of any.
     pub(crate) fn any_index(&self, rendition: Option<usize>) -> Option<&SegmentIndex> {
         rendition
+            .filter(|r| self.is_of_track(*r))
             .and_then(|r| self.index(r))
-            .or_else(|| (0..self.all.len()).find_map(|r| self.index(r)))
+            .or_else(|| {
+                self.numbers()
+                    .filter(|r| self.is_of_track(*r))
+                    .find_map(|r| self.index(r))
+            })
+    }
+
+    /// The period of a rendition.
+    pub(crate) fn period_of(&self, rendition: usize) -> Option<usize> {
+        let slot = self.get(rendition)?;
+        self.track_slot(slot.track).map(|track| track.period)
+    }
+
+    /// The period that the ladder is of.
+    pub(crate) fn period(&self) -> usize {
+        self.period
+    }
+
+    /// The track that is played.
+    pub(crate) fn track(&self) -> Option<&TrackSlot> {
+        self.track_slot(self.track?)
+    }
+
+    /// The rendition is of the track that is played.
+    fn is_of_track(&self, rendition: usize) -> bool {
+        self.get(rendition)
+            .is_some_and(|slot| Some(slot.track) == self.track)
+    }
+
+    /// A rendition is of the track that would be chosen in its period, and not another one than was chosen by hand.
+    pub(crate) fn is_wanted(&self, rendition: usize) -> bool {
+        let Some(slot) = self.get(rendition) else {
+            return true;
+        };
+        if self.is_manual() && self.is_of_track(rendition) && self.manual.as_ref() != Some(&slot.rendition.id)
+        {
+            return false;
+        }
+        let period = self.track_slot(slot.track).map(|track| track.period);
+        period
+            .and_then(|period| self.best(period))
+            .is_none_or(|best| best == slot.track)
+    }
+
+    /// The tracks of the period that the ladder is of.
+    pub(crate) fn tracks_of_period(&self) -> impl Iterator<Item = &Track> {
+        let of_period = |slot: &&TrackSlot| slot.period == self.period;
+        self.tracks.iter().filter(of_period).map(|slot| &slot.track)
+    }
+
+    /// Whether a rendition may be offered to the viewer: it is of the current track, and can be played.
+    pub(crate) fn is_offered(&self, rendition: usize) -> bool {
+        self.is_of_track(rendition)
+    }
+
+    /// Number of a track of a period.
+    pub(crate) fn find_track(&self, period: usize, id: &str) -> Option<usize> {
+        let found = self
+            .tracks
+            .iter()
+            .position(|slot| slot.period == period && slot.track.id == id);
+        found.map(|at| self.first_track + at)
+    }
+
+    /// Takes over a newer version of a rendition of a track.
+    pub(crate) fn update(&mut self, track: usize, rendition: Rendition) {
+        let same = |slot: &&mut Slot| slot.track == track && slot.rendition.id == rendition.id;
+        match self.all.iter_mut().find(same) {
+            Some(slot) => {
+                if let SegmentSource::Index(index) = rendition.source {
+                    slot.index = Index::Ready(index);
+                }
+            }
+            // A new one of an earlier track would have a number out of order.
+            None if track + 1 == self.first_track + self.tracks.len() => self.add_rendition(track, rendition),
+            None => {}
+        }
+    }
+
+    /// The track of a period that fits best what is wanted.
+    fn best(&self, period: usize) -> Option<usize> {
+        let mut best: Option<(u32, usize)> = None;
+        for (i, slot) in self.tracks.iter().enumerate() {
+            let number = self.first_track + i;
+            let alive = || self.all.iter().any(|s| s.track == number && !s.excluded);
+            if slot.period != period || !alive() {
+                continue;
+            }
+            let fit = self.wanted.fit(&slot.track);
+            if best.is_none_or(|(known, _)| fit > known) {
+                best = Some((fit, number));
+            }
+        }
+        best.map(|(_, number)| number)
+    }
+
+    /// Goes on to a period: its track that fits best what is wanted, if it has one of this kind.
+    pub(crate) fn enter(&mut self, period: usize) {
+        self.period = period;
+        self.track = self.best(period);
     }
 
     /// Works out again which renditions may be chosen: those that are left, within the limits, or else the lowest one.
     pub(crate) fn limit(&mut self, config: &AbrConfig, limits: &Limits) {
-        let mut ladder: Vec<usize> = (0..self.all.len())
-            .filter(|i| self.all.get(*i).is_some_and(|s| !s.excluded))
+        let mut ladder: Vec<usize> = self
+            .numbers()
+            .filter(|i| self.is_of_track(*i) && self.get(*i).is_some_and(|s| !s.excluded))
             .collect();
-        let may_be_shown = |i: &usize| {
-            ladder.contains(i)
-                && self
-                    .all
-                    .get(*i)
-                    .is_some_and(|s| !limits.is_restricted(&s.rendition))
+        let of_group = |i: &usize| {
+            self.get(*i)
+                .is_some_and(|s| s.rendition.audio_group == self.audio_group)
         };
-        match self.manual.filter(may_be_shown) {
+        if !self.audio_group.is_empty() && ladder.iter().any(of_group) {
+            ladder.retain(of_group);
+        }
+        let by_hand = self.manual.as_deref().and_then(|id| {
+            let chosen = |i: &&usize| {
+                self.get(**i)
+                    .is_some_and(|s| s.rendition.id == id && !limits.is_restricted(&s.rendition))
+            };
+            ladder.iter().find(chosen).copied()
+        });
+        match by_hand {
             Some(manual) => {
                 ladder = vec![manual];
                 self.limited_by.clear();
             }
             None => {
-                self.limited_by = limits.apply(config, &mut ladder, |i| Some(&self.all.get(i)?.rendition));
+                self.limited_by = limits.apply(config, &mut ladder, |i| Some(&self.get(i)?.rendition));
             }
         }
         self.rungs = self.rungs_of(&ladder);
@@ -150,7 +506,11 @@ impl Slots {
 
     /// The choice by hand is in force.
     pub(crate) fn is_manual(&self) -> bool {
-        self.manual.is_some_and(|manual| self.ladder == [manual])
+        let only = match self.ladder.as_slice() {
+            [only] => self.get(*only),
+            _ => None,
+        };
+        self.manual.is_some() && only.map(|slot| &slot.rendition.id) == self.manual.as_ref()
     }
 
     /// What keeps higher renditions out of the ladder.
@@ -159,7 +519,7 @@ impl Slots {
     }
 
     fn rungs_of(&self, ladder: &[usize]) -> Vec<Rung> {
-        let slots = ladder.iter().filter_map(|i| self.all.get(*i));
+        let slots = ladder.iter().filter_map(|i| self.get(*i));
         slots
             .map(|slot| Rung {
                 bitrate: slot.rendition.typical_bandwidth(),
@@ -187,7 +547,9 @@ impl Slots {
             return self.upcoming_from(start);
         }
         let mut ladder = self.ladder.clone();
-        ladder.insert(ladder.partition_point(|r| *r < rendition), rendition);
+        let bandwidth = |r: usize| self.get(r).map(|slot| slot.rendition.bandwidth);
+        let at = ladder.partition_point(|r| bandwidth(*r) <= bandwidth(rendition));
+        ladder.insert(at, rendition);
         UpcomingFrom {
             slots: self,
             rungs: Cow::Owned(self.rungs_of(&ladder)),
@@ -211,7 +573,7 @@ impl Slots {
     }
 
     fn tabled_bytes(&self, rendition: usize, position: usize) -> Option<u64> {
-        self.all.get(rendition)?.sizes.as_ref()?.bytes(position)
+        self.get(rendition)?.sizes.as_ref()?.bytes(position)
     }
 
     /// Takes what a table says of these renditions; says what is wrong with it.
@@ -223,13 +585,13 @@ impl Slots {
             }
             .cloned();
         }
-        (0..self.all.len()).filter_map(|i| self.check_table(i)).collect()
+        self.numbers().filter_map(|i| self.check_table(i)).collect()
     }
 
     /// A table that counts other segments than the manifest is of something else: it is dropped.
     pub(crate) fn check_table(&mut self, rendition: usize) -> Option<String> {
         let segments = self.index(rendition)?.len();
-        let slot = self.all.get_mut(rendition)?;
+        let slot = self.get_mut(rendition)?;
         let tabled = slot.sizes.as_ref()?.len();
         if tabled == segments {
             return None;
@@ -249,7 +611,7 @@ impl Slots {
         if tabled.abs_diff(bytes) <= tabled / 10 {
             return None;
         }
-        let slot = self.all.get_mut(rendition)?;
+        let slot = self.get_mut(rendition)?;
         slot.sizes = None;
         let id = &slot.rendition.id;
         Some(format!(
@@ -273,11 +635,12 @@ impl UpcomingFrom<'_> {
         self.ladder.get(rung).copied()
     }
 
-    /// The rung of a rendition; if it is not among them, the highest rung below it, or else the lowest.
+    /// The rung of a rendition; if it is not among them, the highest rung with no more bitrate, or else the lowest.
     pub(crate) fn rung_of(&self, rendition: usize) -> Option<usize> {
-        self.ladder
-            .iter()
-            .rposition(|r| *r <= rendition)
+        let bandwidth = |r: usize| self.slots.get(r).map(|slot| slot.rendition.bandwidth);
+        let this = bandwidth(rendition);
+        self.rung(rendition)
+            .or_else(|| self.ladder.iter().rposition(|r| bandwidth(*r) <= this))
             .or((!self.ladder.is_empty()).then_some(0))
     }
 
@@ -313,7 +676,7 @@ pub(crate) const TOLERANCE: MediaTime = MediaTime::from_millis(20);
 
 /// Context for the ABR; here because it borrows the slots.
 pub(crate) struct Moment {
-    pub(crate) now: crate::time::Instant,
+    pub(crate) now: Instant,
     pub(crate) buffer_s: f64,
     pub(crate) goal_s: f64,
     pub(crate) last: Option<usize>,

@@ -158,6 +158,10 @@ impl View {
         self.event(now, Event::Manifest);
     }
 
+    pub(crate) fn set_live(&mut self) {
+        self.info.stream_type = "live".into();
+    }
+
     pub(crate) fn set_duration(&mut self, duration: MediaTime) {
         self.info.duration_ms = duration.as_millis().max(0) as u64;
     }

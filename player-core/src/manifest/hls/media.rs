@@ -122,11 +122,7 @@ impl MediaPlaylist {
         }
         let mut playlist = Self::read(bytes, url, self.imported.as_deref())?;
         let start = self.start_of(&playlist);
-        playlist.index.shift(start);
-        for part in &mut playlist.parts {
-            part.start += start;
-        }
-        playlist.marks.settled.start += start;
+        playlist.shift(start);
         let refreshed = Refreshed {
             added: playlist.index.len(),
             removed: self.index.len(),
@@ -134,6 +130,15 @@ impl MediaPlaylist {
         };
         *self = playlist;
         Ok(refreshed)
+    }
+
+    /// Puts it so much later on the timeline.
+    pub(crate) fn shift(&mut self, by: MediaTime) {
+        self.index.shift(by);
+        for part in &mut self.parts {
+            part.start += by;
+        }
+        self.marks.settled.start += by;
     }
 
     /// It will not grow (`EXT-X-ENDLIST`, or a playlist type of `VOD`).
@@ -468,10 +473,13 @@ fn container_of(uri: &str) -> &'static str {
         "ts" => "video/mp2t",
         "aac" => "audio/aac",
         "mp3" => "audio/mpeg",
+        "ac3" | "ec3" => "audio/ac3",
         "vtt" | "webvtt" => "text/vtt",
         "jpg" | "jpeg" => "image/jpeg",
         "png" => "image/png",
         "webp" => "image/webp",
-        _ => "video/mp4",
+        "cmfa" | "cmft" | "cmfv" | "m4a" | "m4s" | "m4v" | "mp4" => "video/mp4",
+        // Without a map it can be nothing else (RFC 8216, 3).
+        _ => "video/mp2t",
     }
 }

@@ -1,0 +1,647 @@
+//! What to fetch next, and what becomes of it.
+
+use core::time::Duration;
+
+use super::{
+    ABANDON_CHECK, Env, Flight, Loader, MAX_EARLY, MAX_FAILURES, MAX_SKIPPED, Pending, SEGMENTS_AT_EDGE,
+    Stage, UNKNOWN_SEGMENT_S,
+};
+use crate::abr::{Download, Flight as AbrFlight, Progress};
+use crate::error::{ErrorKind, PlayerError};
+use crate::input::{Integrity, RequestId, TrackKind};
+use crate::manifest::hls::MediaPlaylist;
+use crate::media::fmp4::Facts;
+use crate::media::sidx::{Progress as SidxProgress, SidxError};
+use crate::output::{Container, Output};
+use crate::presentation::{Resource, SegmentIndex};
+use crate::streaming::context::{Cx, error};
+use crate::streaming::keys::Cipher;
+use crate::streaming::requests::{Attempt, Job, JobId, Purpose, Requests};
+use crate::streaming::shared::Shared;
+use crate::streaming::slots::{Index, Init, Listed, Moment, TOLERANCE};
+use crate::time::{Instant, MediaTime, TimeRange};
+
+impl Loader {
+    /// Starts what should be started; says when to look again.
+    pub(crate) fn schedule(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, env: &Env) -> Option<Instant> {
+        let fetch = self.schedule_segment(cx, shared, env);
+        let refresh = self.refresh(cx, shared);
+        [refresh, fetch].into_iter().flatten().min()
+    }
+
+    fn schedule_segment(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, env: &Env) -> Option<Instant> {
+        // A declared gap is passed over, and a choice can fail at once: at most one round a segment or rendition.
+        loop {
+            if self
+                .retracted
+                .is_some_and(|start| self.busy.is_none() && !self.holds_past(start))
+            {
+                self.retracted = None;
+            }
+            if self.flight.is_some() || self.done || self.idle || self.retracted.is_some() {
+                return None;
+            }
+            if let Some(choice) = self.choice
+                && matches!(
+                    self.slots.get(choice).map(|s| &s.index),
+                    Some(Index::Loading | Index::Sidx { asked: true, .. })
+                )
+            {
+                return None;
+            }
+            let period = shared.period_at(self.next + TOLERANCE);
+            if period != self.slots.period() || self.slots.track().is_none() {
+                self.choice = None;
+                self.slots.enter(period);
+                self.slots.limit(&cx.config.abr, &shared.limits);
+            }
+            let end = self.slots.any_index(self.last).map(SegmentIndex::end);
+            if self.slots.track().is_none() || end.is_some_and(|end| self.next + TOLERANCE >= end) {
+                if let Some(span) = shared.periods.get(period + 1) {
+                    self.next = span.start.max(self.next);
+                    if shared.period_at(self.next + TOLERANCE) > period {
+                        continue;
+                    }
+                }
+                self.done = !self.may_grow(shared);
+                return None;
+            }
+            if let Some(until) = self.early.1.filter(|until| cx.now < *until) {
+                return Some(until);
+            }
+            // After a seek back what was buffered before may still be there.
+            if let Some(held) = self.held_from(self.next) {
+                self.next = held;
+                continue;
+            }
+            if let Some(deadline) = self.too_early(cx, env) {
+                return deadline;
+            }
+            let rendition = match self.choice.take().filter(|r| self.slots.ladder().contains(r)) {
+                Some(rendition) => rendition,
+                None => self.choose(cx, env)?,
+            };
+            let Some(rendition) = self.available(rendition) else {
+                self.skip()?;
+                continue;
+            };
+            self.choice = Some(rendition);
+            if !self.find_index(cx, shared, rendition) || !env.settled {
+                return None;
+            }
+            let slot = self.slots.get(rendition)?;
+            let index = slot.index.get()?;
+            let position = index.position_at(self.next + TOLERANCE);
+            let Some(segment) = index.get(position) else {
+                // Of a list that may grow the newest version comes; another rendition may have it sooner.
+                let listed = matches!(slot.index, Index::Listed(_));
+                self.done = !listed && !self.may_grow(shared);
+                return None;
+            };
+            let ahead = slot.rendition.availability_time_offset.unwrap_or_default();
+            if let Some(edge) = shared
+                .edge
+                .map(|edge| edge + ahead)
+                .filter(|edge| segment.end > *edge)
+            {
+                self.choice = None;
+                return Some(cx.now + (segment.end - edge).as_duration());
+            }
+            self.choice = None;
+            if segment.gap {
+                self.hole += segment.end - self.next;
+                self.next = segment.end;
+                continue;
+            }
+            let ways = segment.keys.and_then(|keys| index.keys.get(keys));
+            let cipher = ways.and_then(|ways| Cipher::of(ways, segment.number));
+            let init = segment.init.filter(|i| *i < index.inits.len());
+            let missing = init.filter(|i| slot.init(*i).is_none());
+            let resource = missing.and_then(|i| index.inits.get(i)).cloned();
+            let opaque = slot.container != Container::Fmp4 || cipher.as_ref().is_some_and(Cipher::is_whole);
+            let kind = self.kind;
+            if let (Some(init), Some(resource)) = (missing, resource) {
+                let purpose = Purpose::Init {
+                    kind,
+                    rendition,
+                    init,
+                    opaque,
+                };
+                shared.requests.start(cx, purpose, resource);
+                if let Some(slot) = self.slots.get_mut(rendition) {
+                    slot.set_init(init, Init::Loading);
+                }
+            }
+            if let Some(cipher) = &cipher {
+                shared
+                    .keys
+                    .want(cx, &mut shared.requests, cipher, kind, rendition);
+            }
+            let purpose = Purpose::Segment {
+                kind,
+                rendition,
+                start: segment.start,
+                opaque,
+            };
+            let bytes = self.slots.bytes(rendition, position);
+            let job = shared.requests.start(cx, purpose, segment.resource);
+            self.flight = Some(Flight {
+                job,
+                rendition,
+                range: TimeRange::new(segment.start, segment.end),
+                init,
+                bytes,
+                cipher,
+                discontinuity: segment.discontinuity,
+            });
+            return None;
+        }
+    }
+
+    /// More segments may come at the end.
+    fn may_grow(&self, shared: &Shared) -> bool {
+        let listed = self.current().or(self.slots.ladder().first().copied());
+        match listed.and_then(|r| self.slots.get(r)).map(|slot| &slot.index) {
+            Some(Index::Listed(listed)) => !listed.playlist.ended(),
+            _ => shared.growing,
+        }
+    }
+
+    /// Sees to it that the segments of a rendition are known; true if they are.
+    fn find_index(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, rendition: usize) -> bool {
+        let kind = self.kind;
+        let Some(slot) = self.slots.get_mut(rendition) else {
+            return false;
+        };
+        match &mut slot.index {
+            Index::Ready(_) => true,
+            // One that was left alone may not know the newest segments.
+            Index::Listed(listed) => !listed.loading && (listed.playlist.ended() || !listed.is_old(cx.now)),
+            Index::Loading | Index::Sidx { asked: true, .. } => false,
+            Index::Unknown(url) => {
+                let resource = Resource {
+                    url: url.clone(),
+                    range: None,
+                };
+                slot.index = Index::Loading;
+                shared
+                    .requests
+                    .start(cx, Purpose::Playlist { kind, rendition }, resource);
+                false
+            }
+            Index::Sidx { reader, asked } => {
+                *asked = true;
+                let resource = Resource {
+                    url: reader.url().to_owned(),
+                    range: Some(reader.request()),
+                };
+                shared
+                    .requests
+                    .start(cx, Purpose::Sidx { kind, rendition }, resource);
+                false
+            }
+        }
+    }
+
+    /// Reads the media playlist in use again when it is time; says when that is.
+    fn refresh(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) -> Option<Instant> {
+        if self.idle || self.done {
+            return None;
+        }
+        let rendition = self.choice.or_else(|| self.current())?;
+        let kind = self.kind;
+        let slot = self.slots.get_mut(rendition)?;
+        let (Index::Listed(listed), Some(url)) = (&mut slot.index, &slot.playlist) else {
+            return None;
+        };
+        if listed.playlist.ended() || listed.loading {
+            return None;
+        }
+        let due = listed.due();
+        if due > cx.now {
+            return Some(due);
+        }
+        listed.loading = true;
+        listed.asked_at = cx.now;
+        let resource = Resource {
+            url: url.clone(),
+            range: None,
+        };
+        shared
+            .requests
+            .start(cx, Purpose::Playlist { kind, rendition }, resource);
+        None
+    }
+
+    /// A rendition that has the next segment as far as is known: this one, or else the next lower, or else the next higher one.
+    fn available(&self, rendition: usize) -> Option<usize> {
+        let ladder = self.slots.ladder();
+        let has = |r: &&usize| self.slots.get(**r).is_some_and(|slot| !slot.lacks(self.next));
+        let at = ladder.iter().position(|r| *r == rendition)?;
+        let (below, above) = ladder.split_at(at + 1);
+        below
+            .iter()
+            .rev()
+            .find(has)
+            .or_else(|| above.iter().find(has))
+            .copied()
+    }
+
+    /// No rendition has the next segment: goes on behind it.
+    fn skip(&mut self) -> Option<()> {
+        let index = self.slots.any_index(self.last)?;
+        let (_, end) = index.times(index.position_at(self.next + TOLERANCE))?;
+        let at = self.next.max(MediaTime::ZERO).as_millis();
+        self.hole += end - self.next;
+        self.next = end;
+        self.skipped += 1;
+        let message = format!(
+            "{} from {}.{:03} s on cannot be had in any rendition and is passed over",
+            self.kind.name(),
+            at / 1000,
+            at % 1000
+        );
+        let fatal = self.skipped > MAX_SKIPPED;
+        self.trouble.push(PlayerError {
+            fatal,
+            ..error(ErrorKind::Segment, message)
+        });
+        (!fatal).then_some(())
+    }
+
+    /// `Some(when to look again)` if the next segment must not be fetched yet.
+    fn too_early(&self, cx: &Cx<'_>, env: &Env) -> Option<Option<Instant>> {
+        if env.not_after.is_some_and(|limit| self.next > limit) {
+            return Some(None);
+        }
+        let segment = MediaTime::from_secs_f64(self.segment_s(self.next));
+        let goal = self.goal(cx).max(segment + segment);
+        let excess = self.level(env.position) - self.hole + segment - goal;
+        // Half a millisecond is rounding.
+        if excess <= MediaTime::from_micros(500) {
+            return None;
+        }
+        let wait = excess.as_secs_f64() / env.speed;
+        Some((env.speed > 0.0).then(|| cx.now + Duration::from_micros((wait * 1e6) as u64 + 1)))
+    }
+
+    pub(super) fn goal(&self, cx: &Cx<'_>) -> MediaTime {
+        MediaTime::from_secs_f64(cx.config.buffer.goal_s * self.goal_scale)
+    }
+
+    pub(super) fn segment_s(&self, at: MediaTime) -> f64 {
+        let times = self
+            .slots
+            .any_index(self.last)
+            .and_then(|index| index.times(index.position_at(at + TOLERANCE)));
+        times.map_or(UNKNOWN_SEGMENT_S, |(start, end)| (end - start).as_secs_f64())
+    }
+
+    fn moment(&self, cx: &Cx<'_>, env: &Env, start: MediaTime) -> Moment {
+        let remaining = self
+            .slots
+            .any_index(self.last)
+            .map(|index| index.len().saturating_sub(index.position_at(start + TOLERANCE)));
+        Moment {
+            now: cx.now,
+            buffer_s: (start - env.position).max(MediaTime::ZERO).as_secs_f64(),
+            goal_s: self.goal(cx).as_secs_f64(),
+            last: self.last.filter(|_| !self.jumped),
+            segment_s: self.segment_s(start),
+            remaining,
+            started: env.started,
+        }
+    }
+
+    fn choose(&self, cx: &mut Cx<'_>, env: &Env) -> Option<usize> {
+        let ladder = self.slots.ladder();
+        if !env.main {
+            // Sound is chosen once: it costs little and a change can be heard.
+            let keep = self.last.filter(|r| ladder.contains(r));
+            let budget = cx.abr.estimate().map_or(0.0, |e| e.as_f64() / 10.0);
+            let affordable = |r: &&usize| {
+                self.slots
+                    .get(**r)
+                    .is_some_and(|s| s.rendition.bandwidth.as_f64() <= budget)
+            };
+            return keep
+                .or_else(|| ladder.iter().rfind(affordable).copied())
+                .or(ladder.first().copied());
+        }
+        let moment = self.moment(cx, env, self.next);
+        let upcoming = self.slots.upcoming_from(self.next);
+        let rung = cx.abr.choose(&moment.context(&upcoming));
+        ladder.get(rung.min(ladder.len().checked_sub(1)?)).copied()
+    }
+
+    /// Asks the ABR whether the segment on its way should be given up, and does so. What was given up, if it was.
+    pub(crate) fn consider_abandoning(
+        &mut self,
+        cx: &mut Cx<'_>,
+        requests: &mut Requests,
+        env: &Env,
+    ) -> Option<(Job, Attempt)> {
+        if !env.main || !cx.config.abr.abandonment {
+            return None;
+        }
+        let flight = self.flight.as_ref()?;
+        let attempt = requests.attempt(flight.job)?;
+        let upcoming = self.slots.upcoming_with(flight.range.start, flight.rendition);
+        let rung = upcoming.rung(flight.rendition)?;
+        let abr_flight = AbrFlight {
+            progress: progress(cx.now, attempt),
+            rung,
+            total_bytes: attempt.expected.or(flight.bytes),
+        };
+        if attempt.first_byte_at.is_some() {
+            // That nothing came is news too.
+            cx.abr.on_progress(&abr_flight.progress);
+        }
+        let moment = self.moment(cx, env, flight.range.start);
+        let lower = cx.abr.abandon(&moment.context(&upcoming), &abr_flight)?;
+        let lower = upcoming.rendition(lower.min(rung.checked_sub(1)?))?;
+        let given_up = requests.cancel(cx, flight.job)?;
+        self.flight = None;
+        self.choice = Some(lower);
+        cx.abr.on_download(&Download {
+            progress: abr_flight.progress,
+            rung,
+            abandoned: true,
+            cached: false,
+        });
+        Some(given_up)
+    }
+
+    /// When the segment on its way should be looked at again.
+    pub(crate) fn abandon_deadline(&self, cx: &Cx<'_>, requests: &Requests, env: &Env) -> Option<Instant> {
+        if !env.main || !cx.config.abr.abandonment {
+            return None;
+        }
+        let attempt = requests.attempt(self.flight.as_ref()?.job)?;
+        attempt.first_byte_at.map(|_| cx.now + ABANDON_CHECK)
+    }
+
+    /// Bytes have arrived for the segment on its way.
+    pub(crate) fn on_progress(&self, cx: &mut Cx<'_>, requests: &Requests, job: JobId, env: &Env) {
+        if !env.main || self.flight.as_ref().is_none_or(|f| f.job != job) {
+            return;
+        }
+        if let Some(attempt) = requests.attempt(job) {
+            cx.abr.on_progress(&progress(cx.now, attempt));
+        }
+    }
+
+    /// A segment is here, or its text; says what is wrong with the segment table, if it shows that.
+    pub(crate) fn on_segment(
+        &mut self,
+        cx: &mut Cx<'_>,
+        attempt: &Attempt,
+        cached: bool,
+        facts: Option<Box<Facts>>,
+        body: Vec<u8>,
+        env: &Env,
+    ) -> Option<String> {
+        let Some(flight) = self.flight.take() else {
+            cx.send(Output::Release {
+                request: attempt.request,
+            });
+            return None;
+        };
+        if env.main {
+            let upcoming = self.slots.upcoming_from(flight.range.start);
+            let rung = upcoming.rung_of(flight.rendition).unwrap_or(0);
+            let progress = progress(cx.now, attempt);
+            cx.abr.on_download(&Download {
+                progress,
+                rung,
+                abandoned: false,
+                cached,
+            });
+        }
+        self.next = flight.range.end;
+        self.last = Some(flight.rendition);
+        self.jumped = false;
+        self.skipped = 0;
+        self.hole = MediaTime::ZERO;
+        self.early = (0, None);
+        let Flight {
+            rendition,
+            init,
+            range,
+            cipher,
+            discontinuity,
+            ..
+        } = flight;
+        let slot = self.slots.get_mut(rendition)?;
+        slot.failures = 0;
+        let is_raw = slot.container != Container::Fmp4 || cipher.is_some() || self.captions;
+        self.queue.push_back(Pending {
+            request: attempt.request,
+            rendition,
+            init,
+            range,
+            cipher,
+            discontinuity,
+            stage: if is_raw { Stage::Raw } else { Stage::Ready },
+            facts,
+            body,
+            url: attempt.url.clone(),
+        });
+        self.slots.check_size(rendition, range.start, attempt.bytes)
+    }
+
+    /// An initialization section is here.
+    pub(crate) fn on_init(
+        &mut self,
+        cx: &mut Cx<'_>,
+        rendition: usize,
+        init: usize,
+        request: RequestId,
+        integrity: &Integrity,
+        facts: Option<Box<Facts>>,
+    ) {
+        let state = match integrity {
+            Integrity::Foreign(_) | Integrity::Truncated(_) => Init::Raw(request),
+            Integrity::Unchecked | Integrity::Whole => Init::Ready(request, facts),
+        };
+        match self.slots.get_mut(rendition) {
+            Some(slot) => slot.set_init(init, state),
+            None => cx.send(Output::Release { request }),
+        }
+    }
+
+    /// An initialization section of text is here.
+    pub(crate) fn on_text_init(&mut self, rendition: usize, init: usize, bytes: Vec<u8>) {
+        if let Some(slot) = self.slots.get_mut(rendition) {
+            slot.set_init(init, Init::Bytes(bytes));
+        }
+    }
+
+    /// Bytes of a segment index are here, from an offset on. It, once it is complete.
+    pub(crate) fn on_sidx(
+        &mut self,
+        rendition: usize,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<Option<Box<SegmentIndex>>, SidxError> {
+        let slot = self.slots.get_mut(rendition);
+        let Some(Index::Sidx { reader, asked }) = slot.map(|slot| &mut slot.index) else {
+            return Ok(None);
+        };
+        *asked = false;
+        match reader.push(offset, bytes)? {
+            SidxProgress::Need(_) => Ok(None),
+            SidxProgress::Ready(index) => Ok(Some(index)),
+        }
+    }
+
+    /// The segments of a rendition are known now; says what is wrong with the segment table, if it shows that.
+    pub(crate) fn on_index(&mut self, rendition: usize, index: Index) -> Option<String> {
+        let known = self.slots.any_index(None).map(SegmentIndex::end);
+        if let Some(slot) = self.slots.get_mut(rendition) {
+            if let Index::Listed(listed) = &index {
+                slot.container = container(self.kind, listed.playlist.container);
+            }
+            slot.index = index;
+        }
+        if known.is_none() {
+            self.done = false;
+        }
+        self.slots.check_table(rendition)
+    }
+
+    /// The newer version of a live playlist that is asked for, to be filled in.
+    pub(crate) fn listed(&mut self, rendition: usize) -> Option<&mut Listed> {
+        match &mut self.slots.get_mut(rendition)?.index {
+            Index::Listed(listed) => Some(listed),
+            _ => None,
+        }
+    }
+
+    /// A live playlist, to align others with.
+    pub(crate) fn any_listed(&self) -> Option<&MediaPlaylist> {
+        self.slots.all.iter().find_map(|slot| match &slot.index {
+            Index::Listed(listed) => Some(&listed.playlist),
+            _ => None,
+        })
+    }
+
+    /// A job of this loader has failed for good. An error if nothing is left to be tried.
+    pub(crate) fn on_failed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        purpose: Purpose,
+        cause: PlayerError,
+    ) -> Result<(), PlayerError> {
+        let Some((_, rendition)) = purpose.track() else {
+            return Ok(());
+        };
+        self.choice = None;
+        // No server answers: another rendition will not fare better.
+        let hopeless = matches!(cause.kind, ErrorKind::Network | ErrorKind::Timeout);
+        match purpose {
+            Purpose::Segment { start, .. } => {
+                self.flight = None;
+                if !hopeless && self.is_early(cx, shared, start) {
+                    return Ok(());
+                }
+                self.bar(cx, shared, rendition, start);
+                return if hopeless { Err(cause) } else { Ok(()) };
+            }
+            Purpose::Playlist { .. } if self.retry_list(cx, rendition) => return Ok(()),
+            // What waits for an initialization section or a key that will never come would block the rest.
+            Purpose::Init { .. } | Purpose::Key { .. } => {
+                let queued = self
+                    .queue
+                    .iter()
+                    .find(|p| p.rendition == rendition)
+                    .map(|p| p.range.start);
+                let flying = self
+                    .flight
+                    .as_ref()
+                    .filter(|f| f.rendition == rendition)
+                    .map(|f| f.range.start);
+                if let Some(start) = queued.or(flying) {
+                    self.restart(cx, shared, start);
+                }
+            }
+            _ => {}
+        }
+        self.exclude(cx, shared, rendition);
+        if hopeless || self.slots.ladder().is_empty() {
+            return Err(cause);
+        }
+        Ok(())
+    }
+
+    /// A segment at the live edge is not there yet, it seems: the server's clock may be behind.
+    fn is_early(&mut self, cx: &Cx<'_>, shared: &Shared, start: MediaTime) -> bool {
+        let segment = self.segment_s(start);
+        let listed = self.slots.any_index(self.last).map(SegmentIndex::end);
+        let edge = shared.edge.or(listed).unwrap_or(MediaTime::MAX);
+        let close = start + MediaTime::from_secs_f64(segment * SEGMENTS_AT_EDGE) > edge;
+        if !close || !self.may_grow(shared) || self.early.0 >= MAX_EARLY {
+            return false;
+        }
+        let pause = Duration::from_micros((segment * 250_000.0) as u64).max(Duration::from_millis(250));
+        self.early = (self.early.0 + 1, Some(cx.now + pause));
+        true
+    }
+
+    /// A newer version of a live playlist did not come: the next one may.
+    fn retry_list(&mut self, cx: &Cx<'_>, rendition: usize) -> bool {
+        let Some(listed) = self.listed(rendition) else {
+            return false;
+        };
+        listed.loading = false;
+        listed.read_at = cx.now;
+        listed.stale = true;
+        listed.failures += 1;
+        listed.failures < 10
+    }
+
+    /// A rendition has not got the segment that starts here, or not in a form that can be played.
+    pub(super) fn bar(&mut self, cx: &Cx<'_>, shared: &Shared, rendition: usize, start: MediaTime) {
+        let alone = self.slots.ladder().len() < 2;
+        let Some(slot) = self.slots.get_mut(rendition) else {
+            return;
+        };
+        slot.set_lacking(start);
+        slot.failures += 1;
+        if slot.failures >= MAX_FAILURES && !alone {
+            self.exclude(cx, shared, rendition);
+        }
+    }
+
+    fn exclude(&mut self, cx: &Cx<'_>, shared: &Shared, rendition: usize) {
+        if let Some(slot) = self.slots.get_mut(rendition) {
+            slot.excluded = true;
+        }
+        self.slots.limit(&cx.config.abr, &shared.limits);
+        if self.slots.ladder().is_empty() {
+            // Another track of the period may be left.
+            let period = self.slots.period();
+            self.slots.enter(period);
+            self.slots.limit(&cx.config.abr, &shared.limits);
+        }
+    }
+}
+
+/// What segments come in, by what their playlist says.
+fn container(kind: TrackKind, mime: &str) -> Container {
+    match mime {
+        "video/mp2t" if kind != TrackKind::Text => Container::MpegTs,
+        "audio/aac" | "audio/mpeg" | "audio/ac3" => Container::PackedAudio,
+        _ => Container::Fmp4,
+    }
+}
+
+fn progress(now: Instant, attempt: &Attempt) -> Progress {
+    Progress {
+        at: now,
+        requested_at: attempt.requested_at,
+        first_byte_at: attempt.first_byte_at.unwrap_or(now),
+        bytes: attempt.bytes,
+    }
+}

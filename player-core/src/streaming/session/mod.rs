@@ -1,0 +1,566 @@
+//! One loaded presentation, from the manifest to the last segment.
+
+mod choices;
+mod live;
+mod load;
+mod observe;
+mod stalls;
+mod text;
+
+use core::time::Duration;
+
+use super::context::{Cx, error};
+use super::limits::Limits;
+use super::loader::{Env, Loader};
+use super::playhead::Playhead;
+use super::requests::{Job, Outcome, Purpose};
+use super::shared::Shared;
+use crate::error::{ErrorKind, PlayerError};
+use crate::input::{Host, Input, Load, MediaState, TrackKind};
+use crate::output::{Limit, Output, PlayerEvent};
+use crate::presentation::{Presentation, Resource};
+use crate::telemetry::View;
+use crate::telemetry::schema::{Event, PlaybackState, Rung};
+use crate::time::{Instant, MediaTime};
+use crate::url;
+use live::Live;
+use stalls::Stalls;
+use text::Texts;
+
+/// A halt with less than this in the buffer is the network's: browsers stop a little before the very end.
+const STARVED: MediaTime = MediaTime::from_millis(500);
+const STATS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// See the module's text.
+pub(crate) struct Session {
+    load: Load,
+    view: View,
+    shared: Shared,
+    phase: Phase,
+    loaders: Vec<Loader>,
+    playhead: Playhead,
+    /// The rendition under the playhead.
+    visible: Option<(usize, Rung)>,
+    /// What the application was told of what keeps renditions from being chosen.
+    limited_by: Vec<Limit>,
+    highest: Option<usize>,
+    /// Of the multivariant playlist, for its media playlists.
+    variables: Vec<(String, String)>,
+    /// The segment table, until it is asked for.
+    table: Option<Resource>,
+    /// What the application is to be told once it is known where playback begins: protocol and warnings.
+    loaded: Option<(&'static str, Vec<String>)>,
+    live: Live,
+    stalls: Stalls,
+    texts: Texts,
+    source_open: bool,
+    /// Where the playhead should start, until the element has been told.
+    start: Option<MediaTime>,
+    duration: Option<MediaTime>,
+    duration_sent: Option<MediaTime>,
+    end_of_stream: bool,
+    failed: bool,
+    stats_due: Instant,
+    announced: Option<usize>,
+}
+
+enum Phase {
+    Manifest,
+    /// Waiting to hear which types can be played.
+    Probing(Box<Presentation>),
+    Playing,
+}
+
+impl Session {
+    /// Starts to load.
+    pub(crate) fn new(
+        cx: &mut Cx<'_>,
+        load: Load,
+        host: Host,
+        media: &MediaState,
+        ids: (String, String),
+    ) -> Self {
+        let view = View::new(&cx.config.telemetry, &load, ids, cx.now, cx.abr.name());
+        let start = load.start.filter(|s| *s > MediaTime::ZERO);
+        let mut session = Self {
+            view,
+            shared: Shared {
+                limits: Limits {
+                    host,
+                    ..Limits::default()
+                },
+                ..Shared::default()
+            },
+            phase: Phase::Manifest,
+            loaders: Vec::new(),
+            playhead: Playhead::new(cx.now, start.unwrap_or_default(), media),
+            visible: None,
+            limited_by: Vec::new(),
+            highest: None,
+            table: None,
+            variables: Vec::new(),
+            loaded: None,
+            live: Live::new(cx.now, load.wall_clock_ms),
+            stalls: Stalls::new(cx.now),
+            texts: Texts::default(),
+            source_open: false,
+            start,
+            duration: None,
+            duration_sent: None,
+            end_of_stream: false,
+            failed: false,
+            stats_due: cx.now,
+            announced: None,
+            load,
+        };
+        session.view.set_hidden(cx.now, host.hidden);
+        match url::resolve(&session.load.url, &session.load.url) {
+            Ok(url) => {
+                let resource = Resource { url, range: None };
+                session.shared.requests.start(cx, Purpose::Manifest, resource);
+                cx.send(Output::OpenSource);
+            }
+            Err(why) => {
+                let message = format!(
+                    "the source \"{}\" cannot be loaded: {why}",
+                    url::public(&session.load.url)
+                );
+                session.fail(cx, error(ErrorKind::Manifest, message));
+            }
+        }
+        session
+    }
+
+    /// Ends the view and lets go of everything.
+    pub(crate) fn close(&mut self, cx: &mut Cx<'_>) {
+        self.shared.requests.cancel_all(cx);
+        for loader in &mut self.loaders {
+            loader.release(cx);
+        }
+        self.shared.keys.release(cx);
+        for beacon in self.view.end(cx.now) {
+            cx.send(Output::Beacon(Box::new(beacon)));
+        }
+        cx.send(Output::CloseSource);
+    }
+
+    /// Takes one input; [`Session::pump`] acts on it.
+    pub(crate) fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
+        match input {
+            Input::Appended { kind, buffered } => {
+                if let Some(loader) = self.loader(kind) {
+                    loader.on_appended(cx, buffered);
+                }
+            }
+            Input::AppendFailed {
+                kind,
+                reason,
+                buffered,
+            } => {
+                let position = self.playhead.position(cx.now);
+                let Some(loader) = self.loaders.iter_mut().find(|l| l.kind == kind) else {
+                    return;
+                };
+                match loader.on_append_failed(cx, &mut self.shared, &reason, buffered, position) {
+                    Ok(Some(error)) => self.report(cx, error),
+                    Ok(None) => {}
+                    Err(error) => self.fail(cx, error),
+                }
+            }
+            Input::Removed { kind, buffered } => {
+                if let Some(loader) = self.loader(kind) {
+                    loader.on_removed(buffered);
+                }
+            }
+            Input::Prepared { request, result } => {
+                let shared = &mut self.shared;
+                let found = self
+                    .loaders
+                    .iter_mut()
+                    .find_map(|loader| loader.on_prepared(cx, shared, request, &result));
+                if let Some(Err(error)) = found {
+                    self.report(cx, error);
+                }
+            }
+            Input::Body { .. }
+            | Input::Complete { .. }
+            | Input::Failed { .. }
+            | Input::Progress { .. }
+            | Input::Response { .. } => {
+                let outcome = self.shared.requests.handle(cx, input);
+                self.on_outcome(cx, outcome);
+            }
+            Input::Host(host) => {
+                self.shared.limits.host = host;
+                self.view.set_hidden(cx.now, host.hidden);
+                self.limit(cx);
+            }
+            Input::Limits { .. } => self.limit(cx),
+            Input::Media(state) => self.on_media(cx, state),
+            Input::Restrict { renditions } => self.restrict(cx, renditions),
+            Input::SelectRendition(id) => self.select(cx, id.as_deref()),
+            Input::SelectTrack { kind, id } => self.select_track(cx, kind, id.as_deref()),
+            Input::SourceOpened => self.source_open = true,
+            Input::TypesSupported(types) => self.on_types(cx, &types),
+            Input::Load(_) | Input::Tick | Input::Unload => {}
+        }
+    }
+
+    /// Does everything that is due now; says when to come back.
+    pub(crate) fn pump(&mut self, cx: &mut Cx<'_>) -> Option<Instant> {
+        let mut deadline: Option<Instant> = None;
+        let mut at = |when: Option<Instant>| {
+            if let Some(when) = when {
+                deadline = Some(deadline.map_or(when, |d| d.min(when)));
+            }
+        };
+        if !self.failed {
+            loop {
+                let outcome = self.shared.requests.due(cx);
+                if matches!(outcome, Outcome::Nothing) {
+                    break;
+                }
+                self.on_outcome(cx, outcome);
+            }
+        }
+        if !self.failed {
+            at(self.keep_up(cx));
+            for i in 0..self.loaders.len() {
+                at(self.fetch(cx, i));
+            }
+            self.create_buffers(cx);
+            for i in 0..self.loaders.len() {
+                at(self.feed(cx, i));
+            }
+        }
+        if !self.failed {
+            self.end_stream(cx);
+            at(self.watch(cx));
+            at(self.shared.requests.deadline(cx));
+        }
+        self.observe(cx);
+        at(self.shared.limits.frames.deadline().filter(|_| !self.failed));
+        for beacon in self.view.flush(cx.now) {
+            cx.send(Output::Beacon(Box::new(beacon)));
+        }
+        at(self.view.deadline());
+        deadline
+    }
+
+    fn loader(&mut self, kind: TrackKind) -> Option<&mut Loader> {
+        self.loaders.iter_mut().find(|l| l.kind == kind)
+    }
+
+    /// The loader whose downloads ABR learns from: video, or audio if there is no video.
+    fn main(&self) -> Option<&Loader> {
+        self.loaders.first()
+    }
+
+    fn env(&self, now: Instant, i: usize) -> Env {
+        // Sound and text do not run ahead of the pictures: they would take the line from them.
+        let not_after = if i == 0 {
+            None
+        } else {
+            self.main().filter(|main| !main.is_done()).map(Loader::next)
+        };
+        Env {
+            position: self.playhead.position(now),
+            speed: self.playhead.speed(),
+            started: self.view.started(),
+            not_after,
+            main: i == 0,
+            main_done: self.main().is_none_or(Loader::is_done),
+            settled: self.live.is_settled(),
+        }
+    }
+
+    /// Lets a loader fetch what it needs; says when to come back.
+    fn fetch(&mut self, cx: &mut Cx<'_>, i: usize) -> Option<Instant> {
+        let env = self.env(cx.now, i);
+        let loader = self.loaders.get_mut(i)?;
+        if let Some((job, attempt)) = loader.consider_abandoning(cx, &mut self.shared.requests, &env) {
+            self.view.counters().requests_cancelled += 1;
+            self.account_request(cx, &job, &attempt, true);
+        }
+        let loader = self.loaders.get_mut(i)?;
+        let next_fetch = loader.schedule(cx, &mut self.shared, &env);
+        let abandon = loader.abandon_deadline(cx, &self.shared.requests, &env);
+        for trouble in core::mem::take(&mut loader.trouble) {
+            if trouble.fatal {
+                self.fail(cx, trouble);
+                return None;
+            }
+            self.report(cx, trouble);
+        }
+        if i == 0 {
+            self.announce(cx);
+        }
+        [next_fetch, abandon].into_iter().flatten().min()
+    }
+
+    /// Gives a source buffer what has arrived; says when to come back.
+    fn feed(&mut self, cx: &mut Cx<'_>, i: usize) -> Option<Instant> {
+        let env = self.env(cx.now, i);
+        let mute =
+            i == 0 && self.loaders.len() > 1 && self.loaders.iter().any(|l| l.kind == TrackKind::Audio);
+        let ready = self.source_open && self.buffers_exist();
+        let loader = self.loaders.get_mut(i)?;
+        if loader.is_text() {
+            self.feed_text(cx, i, &env);
+            return None;
+        }
+        loader.prepare(cx, &self.shared, mute);
+        if !ready {
+            return None;
+        }
+        let was_busy = loader.is_busy();
+        let extras = loader.feed(cx, &mut self.shared, &env);
+        if !was_busy && loader.is_busy() {
+            self.end_of_stream = false;
+        }
+        let hold = loader.hold_deadline(cx.now);
+        if let Some(extras) = extras {
+            self.on_extras(cx, extras);
+        }
+        hold
+    }
+
+    /// Says which rendition is being fetched, when that changes.
+    fn announce(&mut self, cx: &mut Cx<'_>) {
+        let Some(loader) = self.loaders.first() else {
+            return;
+        };
+        let current = loader.current();
+        if current.is_none() || current == self.announced {
+            return;
+        }
+        self.announced = current;
+        if let Some(slot) = current.and_then(|r| loader.slots.get(r)) {
+            let id = slot.rendition.id.clone();
+            cx.event(PlayerEvent::Rendition { id, visible: false });
+        }
+    }
+
+    fn buffers_exist(&self) -> bool {
+        self.loaders.iter().all(|l| l.is_text() || l.has_buffer())
+    }
+
+    /// Makes all source buffers at once: browsers let none be added later.
+    fn create_buffers(&mut self, cx: &mut Cx<'_>) {
+        if !self.source_open || self.loaders.is_empty() {
+            return;
+        }
+        if !self.buffers_exist() {
+            let types: Vec<Option<String>> = self
+                .loaders
+                .iter()
+                .map(|l| {
+                    if l.is_text() {
+                        Some(String::new())
+                    } else {
+                        l.buffer_type()
+                    }
+                })
+                .collect();
+            if types.iter().any(Option::is_none) {
+                return;
+            }
+            for (loader, mime) in self.loaders.iter_mut().zip(types) {
+                if let Some(mime) = mime.filter(|_| !loader.is_text()) {
+                    loader.create_buffer(cx, mime);
+                }
+            }
+        }
+        if let Some(duration) = self.duration.filter(|d| self.duration_sent != Some(*d)) {
+            self.duration_sent = Some(duration);
+            cx.send(Output::SetDuration { duration });
+        }
+        self.tell_range(cx);
+        if self.live.is_settled()
+            && let Some(to) = self.start.take()
+        {
+            cx.send(Output::Seek { to });
+        }
+    }
+
+    fn end_stream(&mut self, cx: &mut Cx<'_>) {
+        let finished = |l: &Loader| l.is_text() || l.is_finished();
+        if !self.end_of_stream && !self.loaders.is_empty() && self.loaders.iter().all(finished) {
+            self.end_of_stream = true;
+            cx.send(Output::EndOfStream);
+        }
+    }
+
+    // Inputs -----------------------------------------------------------------------------------------------------------
+
+    fn on_media(&mut self, cx: &mut Cx<'_>, state: MediaState) {
+        if let Some(code) = state.error {
+            return self.on_element_error(cx, state, code);
+        }
+        if self.start.is_some() || self.stalls.is_reopening() {
+            // The element still stands at zero; the start position is the engine's.
+            let before = self.playhead.state();
+            let (position, paused) = (before.position, before.paused);
+            let paused = if self.stalls.is_reopening() {
+                paused
+            } else {
+                state.paused
+            };
+            let state = MediaState {
+                position,
+                paused,
+                ..state
+            };
+            return self.playhead.report(cx.now, state);
+        }
+        let expected = self.playhead.position(cx.now);
+        self.playhead.report(cx.now, state);
+        let moved = (state.position - expected).max(expected - state.position);
+        // An element reports its position late and in steps; a seek is announced.
+        if state.seeking || moved > MediaTime::from_millis(1000) {
+            let position = self.playhead.state().position;
+            for (i, loader) in self.loaders.iter_mut().enumerate() {
+                loader.seek(cx, &mut self.shared, position, i == 0);
+            }
+        }
+    }
+
+    fn on_outcome(&mut self, cx: &mut Cx<'_>, outcome: Outcome) {
+        match outcome {
+            Outcome::Nothing => {}
+            Outcome::Progress { job } => {
+                if let (Some(loader), env) = (self.loaders.first(), self.env(cx.now, 0)) {
+                    loader.on_progress(cx, &self.shared.requests, job, &env);
+                }
+            }
+            Outcome::Body { job, attempt, body } => {
+                self.account_request(cx, &job, &attempt, false);
+                match job.purpose {
+                    Purpose::Playlist { kind, rendition } => {
+                        self.on_playlist(cx, kind, rendition, &job, &attempt, &body);
+                    }
+                    Purpose::Sidx { kind, rendition } => {
+                        self.on_sidx(cx, kind, rendition, &job, &attempt, &body);
+                    }
+                    Purpose::SegmentTable => self.on_table(cx, &attempt, &body),
+                    Purpose::Init {
+                        kind,
+                        rendition,
+                        init,
+                        ..
+                    } => {
+                        if let Some(loader) = self.loader(kind) {
+                            loader.on_text_init(rendition, init, body);
+                        }
+                    }
+                    Purpose::Segment { kind, .. } => {
+                        let Some(i) = self.loaders.iter().position(|l| l.kind == kind) else {
+                            return;
+                        };
+                        let env = self.env(cx.now, i);
+                        if let Some(loader) = self.loaders.get_mut(i) {
+                            loader.on_segment(cx, &attempt, false, None, body, &env);
+                        }
+                    }
+                    _ => self.on_manifest(cx, &attempt, &body),
+                }
+            }
+            Outcome::Complete {
+                job,
+                attempt,
+                cached,
+                integrity,
+                media,
+            } => {
+                self.account_request(cx, &job, &attempt, false);
+                let Some((kind, rendition)) = job.purpose.track() else {
+                    return;
+                };
+                if let Purpose::Key { .. } = job.purpose {
+                    return self.shared.keys.on_key(cx, job.url(), attempt.request);
+                }
+                let Some(i) = self.loaders.iter().position(|l| l.kind == kind) else {
+                    return;
+                };
+                let env = self.env(cx.now, i);
+                let Some(loader) = self.loaders.get_mut(i) else {
+                    return;
+                };
+                if let Purpose::Init { init, .. } = job.purpose {
+                    return loader.on_init(cx, rendition, init, attempt.request, &integrity, media);
+                }
+                if let Some(wrong) = loader.on_segment(cx, &attempt, cached, media, Vec::new(), &env) {
+                    self.report(cx, error(ErrorKind::Manifest, wrong));
+                }
+                // Not before the first segment: it would take the line from it.
+                if let Some(table) = self.table.take() {
+                    self.shared.requests.start(cx, Purpose::SegmentTable, table);
+                }
+            }
+            Outcome::Retrying { job, attempt, error } => {
+                self.view.counters().requests_failed += 1;
+                self.account_request(cx, &job, &attempt, false);
+                self.report(cx, error);
+            }
+            Outcome::Failed { job, attempt, error } => {
+                self.view.counters().requests_failed += 1;
+                self.account_request(cx, &job, &attempt, false);
+                self.on_job_failed(cx, &job, error);
+            }
+        }
+    }
+
+    fn on_job_failed(&mut self, cx: &mut Cx<'_>, job: &Job, cause: PlayerError) {
+        match job.purpose {
+            // Sizes are estimated then, as without one.
+            Purpose::SegmentTable => return self.report(cx, cause),
+            Purpose::Manifest if matches!(self.phase, Phase::Playing) => {
+                self.live.on_failed(cx.now);
+                return self.report(cx, cause);
+            }
+            Purpose::Key { .. } => self.shared.keys.on_failed(job.url()),
+            _ => {}
+        }
+        let Some((kind, _)) = job.purpose.track() else {
+            return self.fail(cx, cause);
+        };
+        let Some(loader) = self.loaders.iter_mut().find(|l| l.kind == kind) else {
+            return;
+        };
+        match loader.on_failed(cx, &mut self.shared, job.purpose, cause.clone()) {
+            Ok(()) => self.report(cx, cause),
+            // One can watch without subtitles.
+            Err(cause) if kind == TrackKind::Text => {
+                self.report(cx, cause);
+                self.select_track(cx, TrackKind::Text, None);
+            }
+            Err(cause) => self.fail(cx, cause),
+        }
+    }
+
+    fn report(&mut self, cx: &mut Cx<'_>, error: PlayerError) {
+        let event = Event::Error {
+            kind: error.kind.name().into(),
+            fatal: error.fatal,
+            message: error.message.clone(),
+        };
+        self.view.event(cx.now, event);
+        cx.event(PlayerEvent::Error(error));
+    }
+
+    fn fail(&mut self, cx: &mut Cx<'_>, error: PlayerError) {
+        if self.failed {
+            return;
+        }
+        self.failed = true;
+        self.shared.requests.cancel_all(cx);
+        let error = PlayerError { fatal: true, ..error };
+        let kind = error.kind.name();
+        self.report(cx, error);
+        self.view.fail(cx.now, kind);
+        cx.event(PlayerEvent::State {
+            state: PlaybackState::Failed,
+            cause: None,
+        });
+    }
+}

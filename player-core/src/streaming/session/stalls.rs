@@ -1,0 +1,210 @@
+//! What to do when the playhead does not move though it should: holes, frozen decoders, failed elements.
+
+use core::time::Duration;
+
+use super::Session;
+use crate::error::{ErrorKind, PlayerError};
+use crate::input::MediaState;
+use crate::output::Output;
+use crate::streaming::context::{Cx, error};
+use crate::time::{Instant, MediaTime};
+
+/// A hole in the buffer that is jumped over at once; a longer one only when nothing is on its way that could fill it.
+const SMALL_GAP: MediaTime = MediaTime::from_millis(500);
+/// The playhead must stand this long before a hole.
+const GAP_PATIENCE: Duration = Duration::from_millis(100);
+/// How far behind a hole the playhead lands.
+const GAP_LANDING: MediaTime = MediaTime::from_millis(1);
+/// With this much ahead of it a playhead has no reason to stand.
+const ENOUGH: MediaTime = MediaTime::from_millis(1000);
+/// It must stand this long nevertheless before something is done.
+const FREEZE_PATIENCE: Duration = Duration::from_millis(2000);
+/// How far it is moved the first time; each further time by as much more.
+const NUDGE: MediaTime = MediaTime::from_millis(100);
+/// How often it is moved before the source is opened anew.
+const MAX_NUDGES: u32 = 3;
+/// Sources that are opened anew within [`REOPEN_WINDOW`]; the next failure is fatal.
+const MAX_REOPENS: usize = 3;
+const REOPEN_WINDOW: Duration = Duration::from_secs(60);
+/// Played without trouble for so long, the past is forgotten.
+const HEALED: MediaTime = MediaTime::from_millis(5000);
+
+/// How the playhead fares.
+#[derive(Debug)]
+pub(super) struct Stalls {
+    /// Since when it stands before a hole.
+    gap_since: Option<Instant>,
+    /// Where it moved last, and when.
+    moved: (MediaTime, Instant),
+    nudges: u32,
+    /// Where it was nudged first.
+    nudged_at: MediaTime,
+    reopened: Vec<Instant>,
+    /// The source is on its way out and in again.
+    reopening: bool,
+}
+
+impl Stalls {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            gap_since: None,
+            moved: (MediaTime::ZERO, now),
+            nudges: 0,
+            nudged_at: MediaTime::ZERO,
+            reopened: Vec::new(),
+            reopening: false,
+        }
+    }
+
+    pub(super) const fn is_reopening(&self) -> bool {
+        self.reopening
+    }
+}
+
+impl Session {
+    /// Gets the playhead going where it stands without a reason; says when to look again.
+    pub(super) fn watch(&mut self, cx: &mut Cx<'_>) -> Option<Instant> {
+        if self.stalls.reopening {
+            // Until the new source has something.
+            let ready = self
+                .loaders
+                .iter()
+                .all(|l| l.is_text() || l.playable(self.playhead.state().position) > MediaTime::ZERO);
+            if ready && self.start.is_none() {
+                self.stalls.reopening = false;
+                self.stalls.moved.1 = cx.now;
+            }
+            return None;
+        }
+        let gap = self.jump_gap(cx);
+        let freeze = self.unfreeze(cx);
+        [gap, freeze].into_iter().flatten().min()
+    }
+
+    /// Jumps over a hole that the playhead stands before.
+    fn jump_gap(&mut self, cx: &mut Cx<'_>) -> Option<Instant> {
+        let state = *self.playhead.state();
+        let waits = !state.ended && state.ready_state < 3 && (state.seeking || !state.paused);
+        let position = state.position;
+        let target = self.loaders.iter().filter_map(|l| l.next_start(position)).max();
+        let Some(target) = target.filter(|_| waits) else {
+            self.stalls.gap_since = None;
+            return None;
+        };
+        let since = *self.stalls.gap_since.get_or_insert(cx.now);
+        let fillable = self
+            .loaders
+            .iter()
+            .any(|l| l.next_start(position).is_some_and(|start| l.next() < start));
+        if fillable && (target - position > SMALL_GAP || state.seeking) {
+            return None;
+        }
+        if cx.now.since(since) < GAP_PATIENCE {
+            return Some(since + GAP_PATIENCE);
+        }
+        self.stalls.gap_since = None;
+        self.go_to(cx, target + GAP_LANDING);
+        None
+    }
+
+    /// Moves the playhead.
+    pub(super) fn go_to(&mut self, cx: &mut Cx<'_>, to: MediaTime) {
+        self.playhead.expect(cx.now, to);
+        cx.send(Output::Seek { to });
+    }
+
+    /// Nudges a playhead that stands with media ahead of it; opens the source anew if that does not help.
+    fn unfreeze(&mut self, cx: &mut Cx<'_>) -> Option<Instant> {
+        let state = *self.playhead.state();
+        let stalls = &mut self.stalls;
+        let (at, since) = stalls.moved;
+        if (state.position - at).max(at - state.position) > MediaTime::from_millis(10) {
+            stalls.moved = (state.position, cx.now);
+            if state.position - stalls.nudged_at > HEALED {
+                stalls.nudges = 0;
+            }
+            return None;
+        }
+        let should_move = !state.paused
+            && !state.seeking
+            && !state.ended
+            && !self.shared.limits.host.hidden
+            && self.view.started()
+            && self.start.is_none();
+        let ahead = self
+            .loaders
+            .iter()
+            .filter(|l| !l.is_text())
+            .map(|l| l.playable(state.position))
+            .min();
+        if !should_move || ahead.is_none_or(|ahead| ahead < ENOUGH) {
+            stalls.moved.1 = cx.now;
+            return None;
+        }
+        if cx.now.since(since) < FREEZE_PATIENCE {
+            return Some(since + FREEZE_PATIENCE);
+        }
+        if stalls.nudges == 0 {
+            stalls.nudged_at = state.position;
+        }
+        stalls.moved.1 = cx.now;
+        stalls.nudges += 1;
+        if stalls.nudges > MAX_NUDGES {
+            stalls.nudges = 0;
+            let message = "the pictures stand still with media ahead of them";
+            self.reopen(cx, error(ErrorKind::Media, message), state.position);
+            return None;
+        }
+        let by = NUDGE.as_micros() * i64::from(self.stalls.nudges);
+        self.go_to(cx, state.position + MediaTime::from_micros(by));
+        Some(cx.now + FREEZE_PATIENCE)
+    }
+
+    /// The element has failed: what was shown is not shown again, and playback goes on in a new source.
+    pub(super) fn on_element_error(&mut self, cx: &mut Cx<'_>, state: MediaState, code: u8) {
+        if self.stalls.reopening {
+            // Of the source before.
+            return;
+        }
+        let position = self.playhead.position(cx.now);
+        self.playhead.report(cx.now, MediaState { position, ..state });
+        let what = match code {
+            3 => "the decoder failed",
+            4 => "the source is not supported",
+            _ => "the media element failed",
+        };
+        let cause = error(ErrorKind::Media, format!("{what} (MediaError {code})"));
+        if code != 3 || !self.source_open {
+            return self.fail(cx, cause);
+        }
+        let shared = &self.shared;
+        if let Some(main) = self.loaders.first_mut() {
+            main.bar_at(cx, shared, position);
+        }
+        self.reopen(cx, cause, position);
+    }
+
+    /// Opens the source anew and goes on at `position`; fatal if that was done too often.
+    pub(super) fn reopen(&mut self, cx: &mut Cx<'_>, cause: PlayerError, position: MediaTime) {
+        self.stalls
+            .reopened
+            .retain(|at| cx.now.since(*at) < REOPEN_WINDOW);
+        if self.stalls.reopened.len() >= MAX_REOPENS {
+            return self.fail(cx, cause);
+        }
+        self.report(cx, cause);
+        self.stalls.reopened.push(cx.now);
+        self.stalls.reopening = true;
+        self.source_open = false;
+        self.start = Some(position);
+        self.duration_sent = None;
+        self.live.range_sent = None;
+        self.end_of_stream = false;
+        self.playhead.expect(cx.now, position);
+        for loader in &mut self.loaders {
+            loader.reopen(cx, &mut self.shared, position);
+        }
+        cx.send(Output::CloseSource);
+        cx.send(Output::OpenSource);
+    }
+}
