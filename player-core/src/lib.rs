@@ -40,6 +40,7 @@ pub mod input;
 pub mod manifest;
 pub mod media;
 mod memory;
+pub mod metadata;
 mod number;
 pub mod output;
 mod player;

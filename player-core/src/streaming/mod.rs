@@ -9,6 +9,8 @@ mod frames;
 mod keys;
 mod limits;
 mod loader;
+#[cfg_attr(not(test), expect(dead_code, reason = "the session is to use it"))]
+pub(crate) mod metadata;
 mod playhead;
 mod requests;
 pub(crate) mod session;

@@ -1,12 +1,19 @@
 //! Thumbnails for the seek bar: which part of which image shows the picture at a time.
 //!
 //! They come as sprites that a WebVTT file lists ([`Sprites`]), or as images that are grids of tiles and listed like segments
-//! ([`thumbnail_at`]): DASH thumbnail adaptation sets, HLS image playlists.
+//! ([`thumbnail_at`]): DASH thumbnail adaptation sets, HLS image playlists. Where there are none, I-frame playlists and trick-mode sets
+//! have pictures as pieces of video, which fast-forward shows too ([`fast_forward`]). [`Thumbnails`] are all of these of a load.
 
 mod fragment;
+mod listing;
 mod sprites;
+mod store;
+mod trick_play;
 
+pub use listing::{MAX_LISTED, to_webvtt};
 pub use sprites::Sprites;
+pub use store::{Found, Frame, Need, Picture, SourceId, ThumbnailError, Thumbnails};
+pub use trick_play::{Shot, fast_forward};
 
 use crate::manifest::hls::MediaPlaylist;
 use crate::presentation::{ImageTrack, Resource, SegmentSource};
