@@ -6,9 +6,10 @@ use core::time::Duration;
 
 use super::context::{Cx, error};
 use super::limits::Limits;
-use super::requests::{Attempt, Job, JobId, Purpose, Requests};
+use super::requests::{Attempt, Job, JobId, Purpose, Requests, Work};
 use super::slots::{Index, Init, Moment, Slots, TOLERANCE};
 use crate::abr::{Download, Flight as AbrFlight, Progress};
+use crate::cmcd::Object;
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{AppendFailure, RequestId, TrackKind};
 use crate::media::sidx::{Progress as SidxProgress, SidxError};
@@ -246,6 +247,8 @@ impl Loader {
                 Some(rendition) => rendition,
                 None => self.choose(cx, env)?,
             };
+            self.follow_pathway(cx, requests, rendition);
+            let object = requests.tells().then(|| self.object(rendition)).flatten();
             let slot = self.slots.get_mut(rendition)?;
             match &slot.index {
                 Index::Loading => {
@@ -258,14 +261,8 @@ impl Loader {
                         range: None,
                     };
                     slot.index = Index::Loading;
-                    requests.start(
-                        cx,
-                        Purpose::Playlist {
-                            kind: self.kind,
-                            rendition,
-                        },
-                        resource,
-                    );
+                    let kind = self.kind;
+                    requests.fetch(cx, slot.work(Purpose::Playlist { kind, rendition }, resource));
                     self.choice = Some(rendition);
                     return None;
                 }
@@ -282,7 +279,7 @@ impl Loader {
                         *asked = true;
                     }
                     let kind = self.kind;
-                    requests.start(cx, Purpose::Sidx { kind, rendition }, resource);
+                    requests.fetch(cx, slot.work(Purpose::Sidx { kind, rendition }, resource));
                     self.choice = Some(rendition);
                     return None;
                 }
@@ -301,15 +298,12 @@ impl Loader {
                     if let (Some(i), Some(resource)) =
                         (missing, missing.and_then(|i| index.inits.get(i)).cloned())
                     {
-                        requests.start(
-                            cx,
-                            Purpose::Init {
-                                kind: self.kind,
-                                rendition,
-                                init: i,
-                            },
-                            resource,
-                        );
+                        let purpose = Purpose::Init {
+                            kind: self.kind,
+                            rendition,
+                            init: i,
+                        };
+                        requests.fetch(cx, slot.work(purpose, resource));
                         slot.set_init(i, Init::Loading);
                     }
                     let purpose = Purpose::Segment {
@@ -317,8 +311,12 @@ impl Loader {
                         rendition,
                         start: segment.start,
                     };
+                    let work = Work {
+                        object,
+                        ..slot.work(purpose, segment.resource)
+                    };
+                    let job = requests.fetch(cx, work);
                     let bytes = self.slots.bytes(rendition, position);
-                    let job = requests.start(cx, purpose, segment.resource);
                     let range = TimeRange::new(segment.start, segment.end);
                     self.flight = Some(Flight {
                         job,
@@ -331,6 +329,43 @@ impl Loader {
                 }
             }
         }
+    }
+
+    /// Forgets the media playlist of a rendition if there is a better pathway now: it is fetched from there.
+    fn follow_pathway(&mut self, cx: &Cx<'_>, requests: &Requests, rendition: usize) {
+        let kind = self.kind;
+        if let Some(slot) = self.slots.get_mut(rendition)
+            && let (Index::Ready(_), Some(url)) = (&slot.index, &slot.playlist)
+            && requests.has_moved(cx.now, kind, rendition, &slot.rendition, url)
+        {
+            slot.index = Index::Unknown(url.clone());
+        }
+    }
+
+    /// What servers are told of the segment that comes next.
+    fn object(&self, rendition: usize) -> Option<Object> {
+        let slot = self.slots.get(rendition)?;
+        let Index::Ready(index) = &slot.index else {
+            return None;
+        };
+        let position = index.position_at(self.next + TOLERANCE);
+        let (start, end) = index.times(position)?;
+        let bandwidth = |r: &usize| self.slots.get(*r).map(|slot| slot.rendition.bandwidth);
+        let mut object = Object::of(self.kind, &slot.rendition);
+        let ladder = self.slots.ladder();
+        for (known, r) in object
+            .bitrates
+            .iter_mut()
+            .skip(1)
+            .zip([ladder.first(), ladder.last()])
+        {
+            *known = r.and_then(bandwidth).unwrap_or(*known);
+        }
+        object.duration = end - start;
+        object.next = index
+            .get(position + 1)
+            .map(|next| (next.resource.url, next.resource.range));
+        Some(object)
     }
 
     /// `Some(when to look again)` if the next segment must not be fetched yet.
@@ -569,6 +604,17 @@ impl Loader {
             _ => {}
         }
         self.choice = None;
+        let moves = self.slots.get(rendition).is_some_and(|slot| {
+            let url = slot.playlist.as_deref();
+            url.is_some_and(|url| requests.has_moved(cx.now, self.kind, rendition, &slot.rendition, url))
+        });
+        if moves {
+            // Another pathway has it: an initialization section is asked for there.
+            if let (Purpose::Init { init, .. }, Some(slot)) = (purpose, self.slots.get_mut(rendition)) {
+                slot.inits.retain(|(known, _)| *known != init);
+            }
+            return Ok(());
+        }
         self.exclude(cx, rendition, limits);
         // No server answers: another rendition will not fare better.
         let hopeless = matches!(cause.kind, ErrorKind::Network | ErrorKind::Timeout);

@@ -3,10 +3,13 @@
 //! [`Session`](session::Session) is one loaded presentation: it owns a [`Loader`](loader::Loader) for each kind of media, the
 //! requests under way, the playhead, and the view that telemetry reports.
 
+mod attempt;
+mod clock;
 pub(crate) mod context;
 mod frames;
 mod limits;
 mod loader;
+mod pathways;
 mod playhead;
 mod requests;
 pub(crate) mod session;

@@ -8,6 +8,7 @@ use super::limits::Limits;
 use super::loader::{Env, Loader};
 use super::playhead::Playhead;
 use super::requests::{Attempt, Job, Outcome, Purpose, Requests};
+use crate::cmcd::Playback;
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{Host, Input, Load, MediaState, TrackKind};
 use crate::manifest;
@@ -16,7 +17,7 @@ use crate::output::{Limit, Output, PlayerEvent, RenditionInfo, Stats};
 use crate::presentation::{Presentation, Resource, SegmentIndex, SegmentSource, Track};
 use crate::telemetry::schema::{Event, PlaybackState, RebufferCause, Rung};
 use crate::telemetry::{Seen, View};
-use crate::time::{Instant, MediaTime};
+use crate::time::{Bitrate, Instant, MediaTime};
 use crate::url;
 
 /// A hole in the buffer that is jumped over at once; a longer one only when nothing is on its way that could fill it.
@@ -74,11 +75,12 @@ impl Session {
         media: &MediaState,
         ids: (String, String),
     ) -> Self {
+        let requests = Requests::new(cx, &load, &ids.0);
         let view = View::new(&cx.config.telemetry, &load, ids, cx.now, cx.abr.name());
         let start = load.start.filter(|s| *s > MediaTime::ZERO);
         let mut session = Self {
             view,
-            requests: Requests::default(),
+            requests,
             phase: Phase::Manifest,
             loaders: Vec::new(),
             rungs: Vec::new(),
@@ -103,6 +105,7 @@ impl Session {
             load,
         };
         session.view.set_hidden(cx.now, host.hidden);
+        session.requests.set_offline(cx.now, host.offline);
         match url::resolve(&session.load.url, &session.load.url) {
             Ok(url) => {
                 session
@@ -123,7 +126,7 @@ impl Session {
 
     /// Ends the view and lets go of everything.
     pub(crate) fn close(&mut self, cx: &mut Cx<'_>) {
-        self.requests.cancel_all(cx);
+        self.requests.close(cx);
         for loader in &mut self.loaders {
             loader.release(cx);
         }
@@ -172,6 +175,7 @@ impl Session {
             }
             Input::Host(host) => {
                 self.limits.host = host;
+                self.requests.set_offline(cx.now, host.offline);
                 self.view.set_hidden(cx.now, host.hidden);
                 self.limit(cx);
             }
@@ -368,6 +372,7 @@ impl Session {
     fn on_outcome(&mut self, cx: &mut Cx<'_>, outcome: Outcome) {
         match outcome {
             Outcome::Nothing => {}
+            Outcome::Notice(error) => self.report(cx, error),
             Outcome::Progress { job } => {
                 if let (Some(loader), env) = (self.loaders.first(), self.env(cx.now, 0)) {
                     loader.on_progress(cx, &self.requests, job, &env);
@@ -454,6 +459,9 @@ impl Session {
                 url::public(&attempt.url)
             );
             return self.fail(cx, error(ErrorKind::Unsupported, message));
+        }
+        if let Some(odd) = self.requests.read(cx, attempt.requested_at, &presentation) {
+            self.report(cx, odd);
         }
         let mut types: Vec<String> = Vec::new();
         for track in presentation
@@ -779,6 +787,7 @@ impl Session {
             dropped_frames: state.dropped_frames,
         };
         let changes = self.view.observe(cx.now, &seen);
+        self.tell_servers(cx, &state, position);
         let shown = self.shown(&state, position);
         let max_share = cx.config.abr.max_dropped_frames;
         if !self.failed && self.limits.frames.observe(cx.now, shown, max_share) {
@@ -803,6 +812,41 @@ impl Session {
                 rendition,
             }));
         }
+    }
+
+    /// What servers are told of how playback stands, if they are.
+    fn tell_servers(&mut self, cx: &mut Cx<'_>, media: &MediaState, position: MediaTime) {
+        if !self.requests.tells() {
+            return;
+        }
+        let buffer = |kind| {
+            self.loaders
+                .iter()
+                .find(|l| l.kind == kind)
+                .map(|l| l.playable(position))
+        };
+        let bitrate = |rendition| {
+            let rung: &Rung = self.rungs.get(rendition)?;
+            Some(Bitrate::from_bps(u64::from(rung.bandwidth_kbps) * 1000))
+        };
+        let playback = Playback {
+            state: self.view.state(),
+            position,
+            rate: media.rate,
+            hidden: self.limits.host.hidden,
+            audio: buffer(TrackKind::Audio),
+            video: buffer(TrackKind::Video),
+            target: MediaTime::from_secs_f64(cx.config.buffer.goal_s),
+            throughput: cx.abr.estimate(),
+            selected: self.main().and_then(Loader::current).and_then(bitrate),
+            shown: self
+                .main()
+                .and_then(|l| l.rendition_at(position))
+                .and_then(bitrate),
+            dropped_frames: media.dropped_frames,
+            latency: None,
+        };
+        self.requests.observe(cx, playback);
     }
 
     /// What is shown, while dropped frames are the decoder's doing: a hidden page drops them, and so does a screen that is asked
@@ -890,6 +934,7 @@ impl Session {
             message: error.message.clone(),
         };
         self.view.event(cx.now, event);
+        self.requests.on_error(cx, &error);
         cx.event(PlayerEvent::Error(error));
     }
 

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use super::limits::Limits;
+use super::requests::{Purpose, Work};
 use crate::abr::{Context, Rung, Upcoming};
 use crate::config::AbrConfig;
 use crate::input::RequestId;
 use crate::manifest::table::{SegmentTable, Sizes};
 use crate::media::sidx::SidxReader;
 use crate::output::Limit;
-use crate::presentation::{Rendition, SegmentIndex, SegmentSource, Track};
+use crate::presentation::{Rendition, Resource, SegmentIndex, SegmentSource, Track};
 use crate::time::MediaTime;
 
 /// A rendition and its state.
@@ -22,7 +23,7 @@ pub(crate) struct Slot {
     /// It failed, or cannot be played here.
     pub(crate) excluded: bool,
     /// URL of its media playlist, if it has one.
-    playlist: Option<String>,
+    pub(crate) playlist: Option<String>,
     /// What the segment table says of it.
     sizes: Option<Sizes>,
 }
@@ -57,6 +58,17 @@ pub(crate) struct Slots {
 }
 
 impl Slot {
+    /// Something of this rendition to fetch, from wherever it is.
+    pub(crate) fn work(&self, purpose: Purpose, resource: Resource) -> Work<'_> {
+        Work {
+            purpose,
+            resource,
+            rendition: Some(&self.rendition),
+            object: None,
+            any_container: false,
+        }
+    }
+
     pub(crate) fn init(&self, place: usize) -> Option<Init> {
         let found = self.inits.iter().find(|(known, _)| *known == place);
         found.map(|(_, init)| *init)
