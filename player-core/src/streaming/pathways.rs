@@ -6,7 +6,7 @@
 use core::time::Duration;
 
 use crate::manifest::steering::{self, DEFAULT_TTL, PathwayClone};
-use crate::presentation::{Alternative, Location, Presentation, Protocol, Rendition, Warning};
+use crate::presentation::{Alternative, Location, Presentation, Protocol, Rendition, SegmentSource, Warning};
 use crate::rng::Rng;
 use crate::time::{Bitrate, Instant};
 use crate::url;
@@ -77,11 +77,9 @@ impl Pathways {
         let periods = presentation.periods.iter();
         let renditions = periods.flat_map(|p| &p.tracks).flat_map(|t| &t.renditions);
         for rendition in renditions {
-            let own = match rendition.locations.is_empty() {
-                true => self.name(&rendition.pathway, ""),
-                false => String::new(),
-            };
-            self.know(own);
+            if let SegmentSource::Playlist(url) = &rendition.source {
+                self.know(self.name(&rendition.pathway, url));
+            }
             for Alternative { pathway, url } in &rendition.alternatives {
                 self.know(self.name(pathway, url));
             }
@@ -384,5 +382,306 @@ fn directory(url: &str) -> Option<&str> {
         path.get(..=slash)
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::manifest;
+    use crate::rng::Rng;
+
+    const STEER: &str = "https://steer/s.json";
+
+    fn at(s: u64) -> Instant {
+        Instant::from_micros(s * 1_000_000)
+    }
+
+    fn read(text: &str) -> (Pathways, Presentation) {
+        let presentation = manifest::parse(text.as_bytes(), "https://h/m/x").unwrap();
+        let mut pathways = Pathways::default();
+        pathways.read(at(0), &presentation, &mut Rng::new(1));
+        (pathways, presentation)
+    }
+
+    fn hls(steering: bool) -> (Pathways, Presentation) {
+        let mut text = "#EXTM3U\n".to_owned();
+        if steering {
+            text.push_str("#EXT-X-CONTENT-STEERING:SERVER-URI=\"https://steer/s.json\",PATHWAY-ID=\"A\"\n");
+        }
+        for cdn in ["A", "B"] {
+            let lower = cdn.to_lowercase();
+            text.push_str(&format!(
+                "#EXT-X-STREAM-INF:BANDWIDTH=1000000,CODECS=\"avc1.64001f\",STABLE-VARIANT-ID=\"v\",PATHWAY-ID=\"{cdn}\"\nhttps://{lower}/v/1.m3u8\n"
+            ));
+        }
+        read(&text)
+    }
+
+    fn dash(bases: &str, more: &str) -> (Pathways, Presentation) {
+        read(&format!(
+            "<MPD type=\"static\" mediaPresentationDuration=\"PT8S\">{more}{bases}<Period><AdaptationSet contentType=\"video\" mimeType=\"video/mp4\" \
+             codecs=\"avc1\"><SegmentTemplate duration=\"4\" media=\"$Number$.m4s\"/><Representation id=\"v\" bandwidth=\"1\"/>\
+             </AdaptationSet></Period></MPD>"
+        ))
+    }
+
+    fn rendition(presentation: &Presentation) -> &Rendition {
+        &presentation.periods[0].tracks[0].renditions[0]
+    }
+
+    fn names(places: &[Place]) -> Vec<&str> {
+        places.iter().map(|place| place.pathway.as_str()).collect()
+    }
+
+    fn playlists(pathways: &Pathways, presentation: &Presentation, s: u64) -> Vec<Place> {
+        pathways.playlists(at(s), rendition(presentation), "https://a/v/1.m3u8")
+    }
+
+    #[test]
+    fn what_fails_is_put_back_for_a_while_and_longer_each_time() {
+        let (mut pathways, presentation) = hls(false);
+        assert_eq!(names(&playlists(&pathways, &presentation, 0)), ["A", "B"]);
+        pathways.on_failure(at(0), "A");
+        assert!(pathways.is_put_back(at(0), "A") && !pathways.is_put_back(at(0), "B"));
+        let places = playlists(&pathways, &presentation, 1);
+        assert_eq!(names(&places), ["B", "A"]);
+        assert_eq!(places[0].url, "https://b/v/1.m3u8");
+        // What fails at the same time says the same again.
+        pathways.on_failure(at(1), "A");
+        assert_eq!(names(&playlists(&pathways, &presentation, 30)), ["A", "B"]);
+        pathways.on_failure(at(31), "A");
+        assert_eq!(names(&playlists(&pathways, &presentation, 90)), ["B", "A"]);
+        assert_eq!(names(&playlists(&pathways, &presentation, 92)), ["A", "B"]);
+        // When all have failed, the first to come back is the best.
+        pathways.on_failure(at(92), "B");
+        pathways.on_failure(at(92), "A");
+        assert_eq!(names(&playlists(&pathways, &presentation, 93)), ["B", "A"]);
+        // Success is forgiving, once the time is over.
+        pathways.on_success(at(95), "A", 1000, Duration::from_secs(1));
+        assert!(pathways.is_put_back(at(211), "A"));
+        pathways.on_success(at(300), "A", 1000, Duration::from_secs(1));
+        pathways.on_failure(at(301), "A");
+        assert!(!pathways.is_put_back(at(331), "A"));
+        for _ in 0..50 {
+            let now = at(400);
+            pathways.on_failure(now, "A");
+        }
+        assert!(!pathways.is_put_back(at(400 + 480), "A"));
+    }
+
+    #[test]
+    fn segments_are_below_every_base_url() {
+        let bases = "<BaseURL serviceLocation=\"a\">https://a/x/</BaseURL><BaseURL serviceLocation=\"b\">https://b/y/z/?q</BaseURL>\
+                     <BaseURL>https://c/</BaseURL>";
+        let (mut pathways, presentation) = dash(bases, "");
+        let rendition = rendition(&presentation);
+        let places = pathways.places(at(0), rendition, "https://a/x/v/1.m4s?t=1");
+        let urls: Vec<_> = places.iter().map(|place| place.url.as_str()).collect();
+        assert_eq!(
+            urls,
+            [
+                "https://a/x/v/1.m4s?t=1",
+                "https://b/y/z/v/1.m4s?t=1",
+                "https://c/v/1.m4s?t=1"
+            ]
+        );
+        assert_eq!(names(&places), ["a", "b", "c"]);
+        pathways.on_failure(at(0), "a");
+        assert_eq!(
+            names(&pathways.places(at(1), rendition, "https://a/x/1.m4s")),
+            ["b", "c", "a"]
+        );
+        // Absolute, somewhere else.
+        let places = pathways.places(at(1), rendition, "https://d/1.m4s");
+        assert_eq!(
+            (names(&places), places[0].url.as_str()),
+            (vec!["d"], "https://d/1.m4s")
+        );
+    }
+
+    #[test]
+    fn references_that_lead_up_are_followed_at_every_place() {
+        for (url, from, to, expected) in [
+            (
+                "https://a/x/s/1",
+                "https://a/x/v/",
+                "https://b/y/z/v/",
+                Some("https://b/y/z/s/1"),
+            ),
+            (
+                "https://a/1",
+                "https://a/x/v/",
+                "https://b/y/z/v/",
+                Some("https://b/y/1"),
+            ),
+            (
+                "https://a/f.mp4",
+                "https://a/f.mp4",
+                "https://b/g.mp4",
+                Some("https://b/g.mp4"),
+            ),
+            (
+                "https://a/f.mp4?x",
+                "https://a/f.mp4",
+                "https://b/g/h.mp4",
+                Some("https://b/g/f.mp4?x"),
+            ),
+            ("https://ab/1", "https://a/x/", "https://b/", None),
+            ("https://a/1", "https://a/x/y/", "https://b/", None),
+            ("https://a/1", "https://a", "https://b", None),
+        ] {
+            assert_eq!(transplanted(url, from, to).as_deref(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn dvb_priorities_and_weights_count() {
+        let base = |name: &str, priority: u32, weight: u32| {
+            format!(
+                "<BaseURL serviceLocation=\"{name}\" dvb:priority=\"{priority}\" dvb:weight=\"{weight}\">https://{name}/</BaseURL>"
+            )
+        };
+        let bases = [base("last", 2, 1), base("a", 1, 1), base("b", 1, 9)].concat();
+        let text = format!(
+            "<MPD xmlns:dvb=\"urn:dvb:dash:dash-extensions:2014-1\" type=\"static\" mediaPresentationDuration=\"PT8S\">{bases}<Period>\
+            <AdaptationSet contentType=\"video\" mimeType=\"video/mp4\"><SegmentTemplate duration=\"4\" media=\"$Number$.m4s\"/>\
+            <Representation id=\"v\" bandwidth=\"1\"/></AdaptationSet></Period></MPD>"
+        );
+        let presentation = manifest::parse(text.as_bytes(), "https://h/m/x").unwrap();
+        let mut heavy = 0;
+        for seed in 0..400 {
+            let mut pathways = Pathways::default();
+            pathways.read(at(0), &presentation, &mut Rng::new(seed));
+            let places = pathways.places(at(0), rendition(&presentation), "https://a/1.m4s");
+            assert_eq!(places[2].pathway, "last");
+            heavy += u32::from(places[0].pathway == "b");
+        }
+        assert!((330..=390).contains(&heavy), "nine in ten: {heavy}");
+    }
+
+    #[test]
+    fn a_steering_server_is_asked_told_and_obeyed() {
+        let (mut pathways, presentation) = hls(true);
+        assert!(!pathways.is_waiting(), "HLS begins where the playlist says");
+        assert_eq!(pathways.deadline(), Some(at(0)));
+        pathways.on_success(at(1), "A", 1_000_000, Duration::from_secs(2));
+        assert_eq!(
+            pathways.ask(at(1)).unwrap(),
+            format!("{STEER}?_HLS_pathway=%22A%22&_HLS_throughput=4000000")
+        );
+        assert_eq!(
+            (pathways.ask(at(1)), pathways.deadline()),
+            (None, None),
+            "one at a time"
+        );
+        let answer = r#"{"VERSION":1,"TTL":10,"RELOAD-URI":"t.json","PATHWAY-PRIORITY":["?","C","B","A"],"PATHWAY-CLONES":[
+            {"BASE-ID":"A","ID":"C","URI-REPLACEMENT":{"HOST":"c","PARAMS":{"p":"1"},"PER-VARIANT-URIS":{"w":"https://w/"}}}]}"#;
+        assert_eq!(pathways.on_steering(at(2), answer.as_bytes(), STEER), []);
+        let places = playlists(&pathways, &presentation, 2);
+        assert_eq!(names(&places), ["C", "B", "A"]);
+        assert_eq!(places[0].url, "https://c/v/1.m3u8?p=1");
+        assert_eq!(pathways.deadline(), Some(at(12)));
+        assert_eq!(
+            pathways.ask(at(12)).unwrap(),
+            "https://steer/t.json?_HLS_pathway=%22C%22",
+            "nothing came from there yet"
+        );
+        // What cannot be read changes nothing, and is asked for again.
+        assert_eq!(pathways.on_steering(at(13), b"<html>", STEER).len(), 1);
+        assert_eq!(names(&playlists(&pathways, &presentation, 13)), ["C", "B", "A"]);
+        assert_eq!(pathways.deadline(), Some(at(23)));
+        pathways.ask(at(23)).unwrap();
+        pathways.on_no_steering(at(24), 429, Some(Duration::from_secs(500)));
+        assert_eq!(pathways.deadline(), Some(at(524)));
+        pathways.ask(at(524)).unwrap();
+        pathways.on_no_steering(at(525), 503, Some(Duration::from_secs(500)));
+        assert_eq!(pathways.deadline(), Some(at(535)));
+        pathways.ask(at(535)).unwrap();
+        pathways.on_no_steering(at(536), 410, None);
+        assert_eq!((pathways.deadline(), pathways.ask(at(9999))), (None, None));
+        assert_eq!(names(&playlists(&pathways, &presentation, 9999)), ["C", "B", "A"]);
+    }
+
+    #[test]
+    fn dash_waits_for_steering_if_it_is_asked_to_and_tells_of_all_it_used() {
+        let bases = "<BaseURL serviceLocation=\"a\">https://a/</BaseURL><BaseURL serviceLocation=\"b\">https://b/</BaseURL>";
+        let steering = format!(
+            "<ContentSteering defaultServiceLocation=\"b a\" queryBeforeStart=\"true\">{STEER}</ContentSteering>"
+        );
+        let (mut pathways, presentation) = dash(bases, &steering);
+        let places =
+            |pathways: &Pathways| pathways.places(at(1), rendition(&presentation), "https://a/1.m4s");
+        assert!(pathways.is_waiting());
+        assert_eq!(names(&places(&pathways)), ["b", "a"]);
+        assert_eq!(
+            pathways.ask(at(0)).unwrap(),
+            format!("{STEER}?_DASH_pathway=%22b%22")
+        );
+        pathways.on_no_steering(at(1), 0, None);
+        assert!(!pathways.is_waiting());
+        assert_eq!(pathways.deadline(), Some(at(301)));
+        pathways.on_success(at(2), "a", 1000, Duration::from_secs(1));
+        pathways.on_success(at(2), "b", 2000, Duration::from_secs(1));
+        assert_eq!(
+            pathways.ask(at(301)).unwrap(),
+            format!("{STEER}?_DASH_pathway=%22a,b%22&_DASH_throughput=8000,16000")
+        );
+        let answer = r#"{"VERSION":1,"TTL":10,"PATHWAY-PRIORITY":["c"],"PATHWAY-CLONES":[
+            {"BASE-ID":"b","ID":"c","URI-REPLACEMENT":{"HOST":"c.example","PARAMS":{"p":"1"}}}]}"#;
+        pathways.on_steering(at(302), answer.as_bytes(), STEER);
+        let places = places(&pathways);
+        assert_eq!(names(&places), ["c", "a", "b"]);
+        assert_eq!(places[0].url, "https://c.example/1.m4s?p=1");
+    }
+
+    #[test]
+    fn servers_without_names_go_by_their_hosts() {
+        let (pathways, presentation) = read(
+            "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000000\nhttps://a/1.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=1000000\nhttps://b/1.m3u8\n",
+        );
+        let places = pathways.playlists(at(0), rendition(&presentation), "https://a/1.m3u8");
+        assert_eq!(names(&places), ["a", "b"]);
+        let locations: Vec<Location> = ["https://x/m.mpd", "https://y/m.mpd"]
+            .map(|url| Location {
+                url: url.into(),
+                ..Location::default()
+            })
+            .into();
+        assert_eq!(names(&pathways.manifests(at(0), &locations)), ["x", "y"]);
+    }
+
+    proptest! {
+        #[test]
+        fn there_is_always_a_place_and_none_twice(
+            failures in prop::collection::vec((0..1000u64, 0..4usize), 0..30),
+            priority in prop::collection::vec("[A-E]", 0..5),
+            now in 0..2000u64,
+        ) {
+            let (mut pathways, presentation) = hls(true);
+            let names = ["A", "B", "C", "D"];
+            let json = format!("{{\"VERSION\":1,\"TTL\":1,\"PATHWAY-PRIORITY\":{priority:?},\"PATHWAY-CLONES\":[\
+                {{\"BASE-ID\":\"B\",\"ID\":\"C\",\"URI-REPLACEMENT\":{{\"HOST\":\"c\"}}}},\
+                {{\"BASE-ID\":\"C\",\"ID\":\"D\",\"URI-REPLACEMENT\":{{\"HOST\":\"d\"}}}}]}}");
+            pathways.on_steering(at(0), json.as_bytes(), STEER);
+            let mut time = 0;
+            for (pause, i) in failures {
+                time += pause;
+                pathways.on_failure(at(time), names[i]);
+            }
+            let places = playlists(&pathways, &presentation, time + now);
+            prop_assert_eq!(places.len(), 4);
+            let mut urls: Vec<_> = places.iter().map(|place| &place.url).collect();
+            urls.sort();
+            urls.dedup();
+            prop_assert_eq!(urls.len(), 4);
+            // What is put back comes after what is not.
+            let back: Vec<_> = places.iter().map(|p| pathways.is_put_back(at(time + now), &p.pathway)).collect();
+            prop_assert!(back.is_sorted());
+        }
     }
 }
