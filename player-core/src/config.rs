@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::abr::{Objective, Utility};
+use crate::output::RequestKind;
 
 /// Configuration of a [`Player`](crate::Player).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -12,6 +13,8 @@ pub struct Config {
     pub abr: AbrConfig,
     /// How much media to keep.
     pub buffer: BufferConfig,
+    /// What to tell the servers about playback.
+    pub cmcd: CmcdConfig,
     /// When to try again.
     pub retry: RetryConfig,
     /// Seed of everything random (identifiers, jitter). The driver draws it; the same seed gives the same outputs.
@@ -252,30 +255,190 @@ impl Default for TrackConfig {
     }
 }
 
-/// When to try again.
+/// When to try again, by kind of request.
+///
+/// What must be there before anything plays (manifest, keys) is asked for often within a short time; a segment, of which there are
+/// others to play meanwhile, for longer; what can be done without, or is asked for again anyway (tables, clocks, steering), hardly.
+/// Attempts are counted at each place that has a copy; where there is another place, no more than two.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryConfig {
-    /// Attempts for a manifest, playlist or initialization section, the first included. Default 4.
-    pub manifest_attempts: u32,
-    /// Attempts for a media segment, the first included. Default 6.
-    pub segment_attempts: u32,
-    /// First pause, milliseconds; it doubles each time, up to eight times this, ± a quarter at random. Default 500.
-    pub backoff_ms: u64,
-    /// Longest wait for the first byte, milliseconds. Default 10 000.
-    pub ttfb_timeout_ms: u64,
-    /// Longest silence in the middle of a body, milliseconds. Default 10 000.
-    pub stall_timeout_ms: u64,
+    /// The manifest.
+    pub manifest: RetryPolicy,
+    /// Media playlists and segment indexes, also when they are read again.
+    pub playlist: RetryPolicy,
+    /// Media segments. What is slow but comes is left to the ABR, which may give it up for a lower rendition.
+    pub segment: RetryPolicy,
+    /// Initialization sections: small, and all segments behind one wait for it.
+    pub init: RetryPolicy,
+    /// Segments of text: without one, a few lines are missing.
+    pub text: RetryPolicy,
+    /// Keys.
+    pub key: RetryPolicy,
+    /// Licences: their server may have to ask others, so it is given more time for the first byte.
+    pub licence: RetryPolicy,
+    /// Steering manifests: after a failure one goes on as before, and asks again later.
+    pub steering: RetryPolicy,
+    /// Sources of time: after a failure the next one is asked. A late answer is a bad one.
+    pub clock: RetryPolicy,
+    /// The [segment table](crate::manifest::table), which can be done without.
+    pub table: RetryPolicy,
+    /// The driver gives each attempt its authorization anew: one more attempt after 401 and 403, at once. Default false.
+    pub authorization: bool,
 }
 
 impl Default for RetryConfig {
     fn default() -> Self {
+        let policy = |attempts, timeout_ms: u64, total_timeout_ms| RetryPolicy {
+            attempts,
+            ttfb_timeout_ms: timeout_ms,
+            stall_timeout_ms: timeout_ms,
+            total_timeout_ms,
+            ..RetryPolicy::default()
+        };
         Self {
-            manifest_attempts: 4,
-            segment_attempts: 6,
-            backoff_ms: 500,
+            manifest: policy(4, 10_000, 30_000),
+            playlist: policy(4, 10_000, 30_000),
+            segment: policy(6, 10_000, 120_000),
+            init: policy(4, 10_000, 30_000),
+            text: policy(3, 10_000, 30_000),
+            key: policy(4, 8000, 15_000),
+            licence: policy(3, 15_000, 30_000),
+            steering: policy(1, 5000, 10_000),
+            clock: policy(1, 4000, 4000),
+            table: policy(2, 10_000, 30_000),
+            authorization: false,
+        }
+    }
+}
+
+impl RetryConfig {
+    /// The policy for a kind of request.
+    pub const fn policy(&self, kind: RequestKind) -> &RetryPolicy {
+        match kind {
+            RequestKind::Clock => &self.clock,
+            RequestKind::Init => &self.init,
+            RequestKind::Key => &self.key,
+            RequestKind::Licence => &self.licence,
+            RequestKind::Manifest => &self.manifest,
+            RequestKind::Playlist => &self.playlist,
+            RequestKind::Segment => &self.segment,
+            RequestKind::SegmentTable => &self.table,
+            RequestKind::Steering => &self.steering,
+            RequestKind::Text => &self.text,
+        }
+    }
+
+    /// Every policy, to change something for all kinds of request.
+    pub const fn policies_mut(&mut self) -> [&mut RetryPolicy; 10] {
+        [
+            &mut self.manifest,
+            &mut self.playlist,
+            &mut self.segment,
+            &mut self.init,
+            &mut self.text,
+            &mut self.key,
+            &mut self.licence,
+            &mut self.steering,
+            &mut self.clock,
+            &mut self.table,
+        ]
+    }
+}
+
+/// When to try a request again. A time-out of 0 is none; while the machine is offline, neither attempts nor time-outs count.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetryPolicy {
+    /// Attempts, the first included. Default 4.
+    pub attempts: u32,
+    /// Longest wait for the first byte, milliseconds. Default 10 000.
+    pub ttfb_timeout_ms: u64,
+    /// Longest silence in the middle of a body, milliseconds. Default 10 000.
+    pub stall_timeout_ms: u64,
+    /// Longest time for the whole, milliseconds, for what comes at less than 10 kbit/s; what comes faster has four times as long.
+    /// Default 30 000.
+    pub total_timeout_ms: u64,
+    /// First pause, milliseconds; it doubles each time. Default 500.
+    pub backoff_ms: u64,
+    /// Longest pause, milliseconds, unless the server asks for a longer one (`Retry-After`, up to a minute). Default 4000.
+    pub max_backoff_ms: u64,
+    /// How far a pause is off at random, as a share of it; 0 to 1. Default 0.25.
+    pub jitter: f64,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 4,
             ttfb_timeout_ms: 10_000,
             stall_timeout_ms: 10_000,
+            total_timeout_ms: 30_000,
+            backoff_ms: 500,
+            max_backoff_ms: 4000,
+            jitter: 0.25,
+        }
+    }
+}
+
+/// Common Media Client Data (CTA-5004, CTA-5004-B): what to tell the servers about playback. Nothing is told by default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CmcdConfig {
+    /// With each request, to the server that it goes to. Default off.
+    pub mode: CmcdMode,
+    /// Of the data that goes with requests: 2 is CTA-5004-B, all else CTA-5004. Events are always of version 2.
+    pub version: u8,
+    /// `sid`, a UUID; empty = that of the view.
+    pub session_id: String,
+    /// `cid`; empty = [`Load::video_id`](crate::input::Load::video_id).
+    pub content_id: String,
+    /// Keys to send, as `br`; empty = all.
+    pub keys: Vec<String>,
+    /// Also with requests for keys and licences. Default false.
+    pub include_keys: bool,
+    /// Collectors of events.
+    pub targets: Vec<CmcdTarget>,
+}
+
+/// How the data goes with a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CmcdMode {
+    /// In header fields, which other origins must allow (CORS), with a preflight each.
+    Header,
+    /// Not at all.
+    #[default]
+    Off,
+    /// In the query parameter `CMCD`, which becomes a part of the key of caches that do not leave it out.
+    Query,
+}
+
+/// A collector of events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CmcdTarget {
+    /// Absolute URL to post to.
+    pub url: String,
+    /// Events to report, of `ps` (state), `e` (error), `t` (interval), `c` (content), `b` (hidden), `bc` (bitrate), `pr` (rate),
+    /// `rr` (response); empty = `ps`, `e` and `t`.
+    pub events: Vec<String>,
+    /// Seconds between two events `t`; 0 = none. Default 30.
+    pub interval_s: u32,
+    /// Keys to send; empty = all.
+    pub keys: Vec<String>,
+    /// Reports that are gathered before they are sent; at most ten seconds. Default 1.
+    pub batch: u32,
+}
+
+impl Default for CmcdTarget {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            events: Vec::new(),
+            interval_s: 30,
+            keys: Vec::new(),
+            batch: 1,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::abr::NetworkMemory;
 use crate::media::fmp4::Facts;
 use crate::media::id3::Frame;
 use crate::text::TextCue;
-use crate::time::{MediaTime, TimeRange};
+use crate::time::{ByteRange, MediaTime, TimeRange};
 
 /// Names a request of the engine; never used twice in the life of a player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -142,6 +142,9 @@ pub enum Input {
         content_length: Option<u64>,
         /// Retry-After in seconds, if any.
         retry_after_s: Option<u32>,
+        /// More of the headers, as far as the driver may see them.
+        #[serde(default, skip_serializing_if = "Headers::is_empty")]
+        headers: Headers,
     },
     /// The viewer or the application chose a rendition of the video, by its id; `None` gives the choice back to ABR.
     SelectRendition(Option<String>),
@@ -160,6 +163,37 @@ pub enum Input {
     Tick,
     /// Stop, drop everything, end the view.
     Unload,
+}
+
+/// Headers that not every response has, or shows to a page of another origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Headers {
+    /// Content-Range, see [`content_range`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<ByteRange>,
+    /// Date plus Age, milliseconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date_ms: Option<u64>,
+    /// CMSD-Static and CMSD-Dynamic (CTA-5006) as they are; the list is empty, or has both, of which either may be empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cmsd: Vec<String>,
+}
+
+impl Headers {
+    fn is_empty(&self) -> bool {
+        self.range.is_none() && self.date_ms.is_none() && self.cmsd.is_empty()
+    }
+}
+
+/// The range that a Content-Range header speaks of (RFC 9110, 14.4), as `bytes 0-99/1000`; `None` if it is malformed, or says that there
+/// is no such range.
+pub fn content_range(header: &str) -> Option<ByteRange> {
+    let (range, _) = header.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.trim().split_once('-')?;
+    let (offset, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+    let length = last.checked_sub(offset)?.checked_add(1)?;
+    Some(ByteRange { offset, length })
 }
 
 /// What to load.
@@ -195,6 +229,8 @@ pub struct Host {
     pub height: u32,
     /// The viewer asks for little data (`navigator.connection.saveData`, the header `Save-Data`).
     pub save_data: bool,
+    /// The machine is not connected (`navigator.onLine`): requests wait for it, and what fails meanwhile does not count.
+    pub offline: bool,
 }
 
 /// The state of the media element.

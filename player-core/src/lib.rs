@@ -34,6 +34,7 @@
 //! id, and the engine says *append response 17*. Only what the engine must read crosses over: manifests.
 
 pub mod abr;
+pub mod cmcd;
 pub mod config;
 pub mod error;
 pub mod input;

@@ -77,6 +77,16 @@ pub enum Output {
         /// Where to.
         to: MediaTime,
     },
+    /// Post this, without credentials. If it cannot be delivered, try again a few times: not after 4xx but 429, and nothing more for
+    /// this URL after 410.
+    Report {
+        /// Absolute URL.
+        url: String,
+        /// Content-Type.
+        content_type: String,
+        /// The body.
+        body: String,
+    },
     /// Set the duration of the source.
     SetDuration {
         /// The duration; [`MediaTime::MAX`] if it has no end.
@@ -92,7 +102,7 @@ pub enum Output {
     Wait(Option<Instant>),
 }
 
-/// A request to make: `GET`, without credentials.
+/// A request to make, without credentials.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fetch {
     /// Its name.
@@ -107,6 +117,29 @@ pub struct Fetch {
     pub deliver: Deliver,
     /// Fail with [`NetworkFailure::TooLarge`](crate::input::NetworkFailure::TooLarge) past this size.
     pub max_bytes: u64,
+    /// `GET`, or `HEAD`: then the body is empty.
+    #[serde(default, skip_serializing_if = "Method::is_get")]
+    pub method: Method,
+    /// More header fields: name and value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
+}
+
+/// The method of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// The whole, or a range.
+    #[default]
+    Get,
+    /// The header fields only.
+    Head,
+}
+
+impl Method {
+    const fn is_get(&self) -> bool {
+        matches!(self, Self::Get)
+    }
 }
 
 /// What a request is for.
@@ -114,10 +147,14 @@ pub struct Fetch {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RequestKind {
+    /// What time it is.
+    Clock,
     /// An initialization section.
     Init,
-    /// The key of encrypted segments.
+    /// A key that is used without a key system.
     Key,
+    /// A licence of a key system.
+    Licence,
     /// The manifest: multivariant playlist or MPD, or a media playlist that was loaded directly.
     Manifest,
     /// A media playlist.
@@ -126,18 +163,26 @@ pub enum RequestKind {
     Segment,
     /// The [table](crate::manifest::table) of the segments' sizes.
     SegmentTable,
+    /// A [steering manifest](crate::manifest::steering).
+    Steering,
+    /// A segment of text, or what comes before it.
+    Text,
 }
 
 impl RequestKind {
-    /// `init`, `key`, `manifest`, `playlist`, `segment` or `segment_table`.
+    /// Its name in events and logs, as `segment_table`.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Clock => "clock",
             Self::Init => "init",
             Self::Key => "key",
+            Self::Licence => "licence",
             Self::Manifest => "manifest",
             Self::Playlist => "playlist",
             Self::Segment => "segment",
             Self::SegmentTable => "segment_table",
+            Self::Steering => "steering",
+            Self::Text => "text",
         }
     }
 }

@@ -5,7 +5,8 @@
 use player_core::abr::NetworkMemory;
 use player_core::config::{Algorithm, Config, TelemetryConfig};
 use player_core::input::{
-    AppendFailure, Body, Host, Input, Integrity, Load, MediaState, NetworkFailure, RequestId, TrackKind,
+    AppendFailure, Body, Headers, Host, Input, Integrity, Load, MediaState, NetworkFailure, RequestId,
+    TrackKind,
 };
 use player_core::time::TimeRange;
 use player_core::{Instant, MediaTime, Output, Player, manifest};
@@ -103,6 +104,7 @@ fn input() -> impl Strategy<Value = Input> {
                 content_type: Some("text/html".into()),
                 content_length,
                 retry_after_s,
+                headers: Headers::default(),
             },
         );
     let integrity = prop_oneof![
@@ -125,8 +127,8 @@ fn input() -> impl Strategy<Value = Input> {
         1 => (kind(), ranges()).prop_map(|(kind, buffered)| Input::Removed { kind, buffered }),
         4 => media,
         1 => request().prop_map(|request| Input::Failed { request, reason: NetworkFailure::Connection("x".into()) }),
-        1 => (any::<[bool; 2]>(), any::<u32>(), any::<u32>())
-            .prop_map(|([hidden, save_data], width, height)| Input::Host(Host { hidden, width, height, save_data })),
+        1 => (any::<[bool; 3]>(), any::<u32>(), any::<u32>())
+            .prop_map(|([hidden, save_data, offline], width, height)| Input::Host(Host { hidden, width, height, save_data, offline })),
         1 => (prop::option::of(number()), prop::option::of(any::<u32>()))
             .prop_map(|(max_bandwidth_kbps, max_height)| Input::Limits { max_bandwidth_kbps, max_height }),
         1 => prop::collection::vec(prop_oneof![Just("360p".to_owned()), Just("720p".into()), Just("a".into()), Just("b".into())], 0..3)

@@ -7,7 +7,7 @@ import { mount, plays, state, unharmed, until } from './support/page.mjs';
 
 const HLS = '/stream/hls.m3u8';
 const PAGE = { status: 200, type: 'text/html', body: '<!doctype html><title>Log in</title><p>Please log in' };
-const QUICK = { retry: { segmentAttempts: 2, manifestAttempts: 2, backoffMs: 20 } };
+const QUICK = { retry: { attempts: 2, backoffMs: 20 } };
 
 describe('errors', { timeout: 300_000 }, () => {
   let site;

@@ -1,6 +1,6 @@
 //! Reads plain JavaScript objects field by field. A JSON reader would be more than a tenth of the whole Wasm.
 
-use js_sys::{Object, Reflect};
+use js_sys::{Array, Function, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 
 /// Why an object could not be read.
@@ -119,6 +119,34 @@ impl Fields {
             }
         };
         Ok(self.read(name, "a string or null", read)?.flatten())
+    }
+
+    /// A list of strings; none if it is absent.
+    pub(crate) fn strings(&self, name: &str) -> Result<Vec<String>, FieldError> {
+        let read = |value: &JsValue| {
+            let list = value.dyn_ref::<Array>()?;
+            list.iter().map(|item| item.as_string()).collect()
+        };
+        Ok(self.read(name, "a list of strings", read)?.unwrap_or_default())
+    }
+
+    /// A list of objects; none if it is absent.
+    pub(crate) fn objects(&self, name: &str) -> Result<Vec<Self>, FieldError> {
+        let path = self.path_of(name);
+        let read = |value: &JsValue| {
+            let list = value.dyn_ref::<Array>()?;
+            let object = |item: JsValue| {
+                let object = Some(item.dyn_into::<Object>().ok()?);
+                let path = path.clone();
+                Some(Self { object, path })
+            };
+            list.iter().map(object).collect()
+        };
+        Ok(self.read(name, "a list of objects", read)?.unwrap_or_default())
+    }
+
+    pub(crate) fn function(&self, name: &str) -> Result<Option<Function>, FieldError> {
+        self.read(name, "a function", |value| value.dyn_ref::<Function>().cloned())
     }
 
     pub(crate) fn path_of(&self, name: &str) -> String {

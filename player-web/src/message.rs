@@ -16,7 +16,7 @@ use crate::fields::{FieldError, Fields};
 /// A message to the driver.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToDriver {
-    /// `{ type: 'host', hidden, width, height, saveData }`: the page around the player; sizes in device pixels.
+    /// `{ type: 'host', hidden, width, height, saveData, offline }`: the page around the player; sizes in device pixels.
     Host(Host),
     /// `{ type: 'limits', maxBandwidthKbps, maxHeight }`: from now on in place of those of the options; null or absent is none.
     Limits {
@@ -54,6 +54,7 @@ impl ToDriver {
                 width: count("width")? as u32,
                 height: count("height")? as u32,
                 save_data: flag("saveData")?,
+                offline: flag("offline")?,
             }),
             "limits" => Self::Limits {
                 max_bandwidth_kbps: message.nullable_number("maxBandwidthKbps")?.flatten(),

@@ -1,13 +1,14 @@
 //! What a driver is made with: the options of `ts/options.ts`, and what the page knows of its surroundings.
 
+use js_sys::Function;
 use player_core::Config;
 use player_core::abr::Utility;
-use player_core::config::Preset;
+use player_core::config::{CmcdMode, CmcdTarget, Preset, RetryPolicy};
 use wasm_bindgen::JsValue;
 
 use crate::fields::{FieldError, Fields};
 
-/// `{ abr, buffer, retry, telemetry, beaconUrl, record }`; what is absent has the engine's default.
+/// `{ abr, buffer, cmcd, request, retry, telemetry, beaconUrl, record }`; what is absent has the engine's default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// The engine's configuration. Its seed is drawn by the driver.
@@ -16,6 +17,8 @@ pub struct Options {
     pub beacon_url: Option<String>,
     /// Record a log of inputs and outputs, in memory, up to a few megabytes.
     pub record: bool,
+    /// Called before each request; what it returns changes the request.
+    pub request: Option<Function>,
 }
 
 impl Options {
@@ -25,16 +28,29 @@ impl Options {
     /// If it holds what it should not; the error names the field.
     pub fn read(value: &JsValue) -> Result<Self, FieldError> {
         let options = Fields::new(value, "options")?;
-        options.only(&["abr", "beaconUrl", "buffer", "record", "retry", "telemetry"])?;
+        options.only(&[
+            "abr",
+            "beaconUrl",
+            "buffer",
+            "cmcd",
+            "record",
+            "request",
+            "retry",
+            "telemetry",
+        ])?;
         let mut config = Config::default();
         abr(&options.object("abr")?, &mut config)?;
         buffer(&options.object("buffer")?, &mut config)?;
+        cmcd(&options.object("cmcd")?, &mut config)?;
         retry(&options.object("retry")?, &mut config)?;
         telemetry(&options.object("telemetry")?, &mut config)?;
+        let request = options.function("request")?;
+        config.retry.authorization = request.is_some();
         Ok(Self {
             config,
             beacon_url: options.string("beaconUrl")?,
             record: options.boolean("record")?.unwrap_or(false),
+            request,
         })
     }
 }
@@ -141,35 +157,90 @@ fn buffer(fields: &Fields, config: &mut Config) -> Result<(), FieldError> {
     Ok(())
 }
 
+/// What is said for all kinds of request, and then what is said for each.
 fn retry(fields: &Fields, config: &mut Config) -> Result<(), FieldError> {
-    fields.only(&[
+    const POLICY: [&str; 7] = [
+        "attempts",
         "backoffMs",
-        "manifestAttempts",
-        "segmentAttempts",
+        "jitter",
+        "maxBackoffMs",
         "stallTimeoutMs",
+        "totalTimeoutMs",
         "ttfbTimeoutMs",
+    ];
+    const KINDS: [&str; 10] = [
+        "manifest", "playlist", "segment", "init", "text", "key", "licence", "steering", "clock", "table",
+    ];
+    fields.only(&[POLICY.as_slice(), &KINDS].concat())?;
+    for (kind, policy) in KINDS.into_iter().zip(config.retry.policies_mut()) {
+        retry_policy(fields, policy)?;
+        let own = fields.object(kind)?;
+        own.only(&POLICY)?;
+        retry_policy(&own, policy)?;
+    }
+    Ok(())
+}
+
+fn retry_policy(fields: &Fields, policy: &mut RetryPolicy) -> Result<(), FieldError> {
+    let count = |name| Ok::<_, FieldError>(fields.number(name)?.map(|number| number as u64));
+    set(
+        &mut policy.attempts,
+        count("attempts")?.map(|number| number.min(100) as u32),
+    );
+    set(&mut policy.backoff_ms, count("backoffMs")?);
+    set(&mut policy.jitter, within(fields, "jitter", 0, 1)?);
+    set(&mut policy.max_backoff_ms, count("maxBackoffMs")?);
+    set(&mut policy.stall_timeout_ms, count("stallTimeoutMs")?);
+    set(&mut policy.total_timeout_ms, count("totalTimeoutMs")?);
+    set(&mut policy.ttfb_timeout_ms, count("ttfbTimeoutMs")?);
+    Ok(())
+}
+
+fn cmcd(fields: &Fields, config: &mut Config) -> Result<(), FieldError> {
+    fields.only(&[
+        "contentId",
+        "includeKeys",
+        "keys",
+        "mode",
+        "sessionId",
+        "targets",
+        "version",
     ])?;
-    let retry = &mut config.retry;
+    let cmcd = &mut config.cmcd;
+    let modes = [
+        ("header", CmcdMode::Header),
+        ("off", CmcdMode::Off),
+        ("query", CmcdMode::Query),
+    ];
+    set(&mut cmcd.mode, one_of(fields, "mode", &modes)?);
     set(
-        &mut retry.manifest_attempts,
-        fields.number("manifestAttempts")?.map(|n| n as u32),
+        &mut cmcd.version,
+        within(fields, "version", 1, 2)?.map(|version| version as u8),
     );
-    set(
-        &mut retry.segment_attempts,
-        fields.number("segmentAttempts")?.map(|n| n as u32),
-    );
-    set(
-        &mut retry.backoff_ms,
-        fields.number("backoffMs")?.map(|n| n as u64),
-    );
-    set(
-        &mut retry.ttfb_timeout_ms,
-        fields.number("ttfbTimeoutMs")?.map(|n| n as u64),
-    );
-    set(
-        &mut retry.stall_timeout_ms,
-        fields.number("stallTimeoutMs")?.map(|n| n as u64),
-    );
+    set(&mut cmcd.session_id, fields.string("sessionId")?);
+    set(&mut cmcd.content_id, fields.string("contentId")?);
+    set(&mut cmcd.include_keys, fields.boolean("includeKeys")?);
+    cmcd.keys = fields.strings("keys")?;
+    for fields in fields.objects("targets")? {
+        fields.only(&["batch", "events", "intervalS", "keys", "url"])?;
+        let mut target = CmcdTarget {
+            url: fields
+                .string("url")?
+                .ok_or(FieldError::Missing("target of CMCD", "url"))?,
+            events: fields.strings("events")?,
+            keys: fields.strings("keys")?,
+            ..CmcdTarget::default()
+        };
+        set(
+            &mut target.interval_s,
+            fields.number("intervalS")?.map(|seconds| seconds as u32),
+        );
+        set(
+            &mut target.batch,
+            fields.number("batch")?.map(|number| number as u32),
+        );
+        cmcd.targets.push(target);
+    }
     Ok(())
 }
 

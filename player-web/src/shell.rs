@@ -14,7 +14,7 @@ use player_core::{Input, Instant, MediaTime, Output, Player};
 use crate::beacons::Beacons;
 use crate::bodies::Bodies;
 use crate::message::{Event, FromDriver, ToDriver};
-use crate::net::{self, Requests};
+use crate::net::{self, Reports, Requests};
 use crate::options::Options;
 use crate::recorder::Recorder;
 use crate::source::{self, Source, to_js};
@@ -35,6 +35,9 @@ pub(crate) struct Shell {
     pub(crate) beacons: Beacons,
     pub(crate) bodies: RefCell<Bodies>,
     pub(crate) requests: Requests,
+    /// What the application may change in a request.
+    pub(crate) filter: Option<Function>,
+    reports: Rc<Reports>,
 }
 
 impl std::fmt::Debug for Shell {
@@ -52,6 +55,7 @@ impl Shell {
             mut config,
             beacon_url,
             record,
+            request,
         } = options;
         config.seed = global::seed();
         let start = global::now();
@@ -68,6 +72,8 @@ impl Shell {
             beacons: Beacons::new(beacon_url),
             bodies: RefCell::default(),
             requests: Requests::default(),
+            filter: request,
+            reports: Rc::default(),
         });
         panics::watch(&shell);
         shell
@@ -241,6 +247,11 @@ impl Shell {
                     unix_ms,
                 });
             }
+            Output::Report {
+                url,
+                content_type,
+                body,
+            } => self.reports.post(url, content_type, body),
             Output::Remove { kind, range } => self.with_source(|source| source.remove(kind, range)),
             Output::Seek { to } => self.post(&FromDriver::Seek {
                 current_time: MediaTime::as_secs_f64(to),

@@ -53,7 +53,7 @@ const PLAYLIST: &str =
     "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:2,\n1.m4s\n#EXT-X-ENDLIST\n";
 const MULTIVARIANT: &str = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000,CODECS=\"avc1.42c00c\"\nv.m3u8\n";
 const HLS: &str = "application/vnd.apple.mpegurl";
-const OPTIONS: &str = r#"{"record":true,"retry":{"segmentAttempts":2,"manifestAttempts":2,"backoffMs":10}}"#;
+const OPTIONS: &str = r#"{"record":true,"retry":{"attempts":2,"backoffMs":10}}"#;
 
 fn js(json: &str) -> JsValue {
     JSON::parse(json).unwrap()

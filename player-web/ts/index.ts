@@ -12,4 +12,16 @@ export type {
   StateDetail,
   StatsDetail,
 } from './messages.js';
-export type { AbrOptions, BufferOptions, HeadgateOptions, NetworkStorage, RetryOptions, WasmSource } from './options.js';
+export type {
+  AbrOptions,
+  BufferOptions,
+  CmcdOptions,
+  CmcdTarget,
+  HeadgateOptions,
+  NetworkStorage,
+  RequestChange,
+  RequestInfo,
+  RetryOptions,
+  RetryPolicy,
+  WasmSource,
+} from './options.js';

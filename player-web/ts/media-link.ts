@@ -48,6 +48,8 @@ export class MediaLink {
     document.addEventListener('visibilitychange', this.#onHost, { signal });
     addEventListener('pageshow', this.#onHost, { signal });
     addEventListener('pagehide', this.#onPageHide, { signal });
+    addEventListener('online', this.#onHost, { signal });
+    addEventListener('offline', this.#onHost, { signal });
     connection()?.addEventListener('change', this.#onHost, { signal });
     if (typeof ResizeObserver === 'function') {
       this.#resize = new ResizeObserver(this.#onResize);
@@ -169,7 +171,13 @@ export class MediaLink {
   };
 
   #tellHost(hidden: boolean): void {
-    const message: HostMessage = { type: 'host', hidden, ...this.#size, saveData: connection()?.saveData === true };
+    const message: HostMessage = {
+      type: 'host',
+      hidden,
+      ...this.#size,
+      saveData: connection()?.saveData === true,
+      offline: navigator.onLine === false,
+    };
     this.#send(message);
   }
 }

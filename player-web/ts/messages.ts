@@ -11,6 +11,8 @@ export interface HostMessage {
   height: number;
   /** The viewer asks for little data. */
   saveData: boolean;
+  /** The machine is not connected. */
+  offline: boolean;
 }
 
 /** From now on in place of those of the options; `null` is none. */

@@ -6,7 +6,13 @@ export type WasmSource = string | URL | WebAssembly.Module | BufferSource;
 export interface HeadgateOptions {
   abr?: AbrOptions;
   buffer?: BufferOptions;
+  cmcd?: CmcdOptions;
   retry?: RetryOptions;
+  /**
+   * Called before each attempt at each request, which waits for what it returns: another URL (with a fresh token, say), more header
+   * fields, credentials. With it, a request that is refused with 401 or 403 is made once more, at once.
+   */
+  request?: (request: RequestInfo) => RequestChange | undefined | void | Promise<RequestChange | undefined | void>;
   /** Where beacons go: the `/v1/beacons` of a collector. Without it, or without `siteKey`, nothing is reported. */
   beaconUrl?: string;
   /** Which property the views belong to. */
@@ -77,17 +83,99 @@ export interface BufferOptions {
   backS?: number;
 }
 
-export interface RetryOptions {
-  /** Attempts for a manifest, playlist or initialization section. Default 4. */
-  manifestAttempts?: number;
-  /** Attempts for a media segment. Default 6. */
-  segmentAttempts?: number;
+/** When requests are tried again: for all kinds, and what differs for some. */
+export interface RetryOptions extends RetryPolicy {
+  manifest?: RetryPolicy;
+  /** Media playlists and segment indexes. */
+  playlist?: RetryPolicy;
+  segment?: RetryPolicy;
+  /** Initialization sections. */
+  init?: RetryPolicy;
+  text?: RetryPolicy;
+  key?: RetryPolicy;
+  licence?: RetryPolicy;
+  /** Content steering. */
+  steering?: RetryPolicy;
+  /** Sources of time. */
+  clock?: RetryPolicy;
+  /** The segment table. */
+  table?: RetryPolicy;
+}
+
+/** While the browser is offline, nothing of this counts. The defaults differ by kind; those of segments are given. */
+export interface RetryPolicy {
+  /** Attempts at each place that has it. Default 6. */
+  attempts?: number;
   /** First pause, milliseconds; it doubles each time. Default 500. */
   backoffMs?: number;
-  /** Longest wait for the first byte, milliseconds. Default 10 000. */
+  /** Longest pause, milliseconds; a server may ask for up to a minute (`Retry-After`). Default 4000. */
+  maxBackoffMs?: number;
+  /** How far a pause is off at random, as a share of it; 0 to 1. Default 0.25. */
+  jitter?: number;
+  /** Longest wait for the first byte, milliseconds; 0 is none. Default 10 000. */
   ttfbTimeoutMs?: number;
-  /** Longest silence within a body, milliseconds. Default 10 000. */
+  /** Longest silence within a body, milliseconds; 0 is none. Default 10 000. */
   stallTimeoutMs?: number;
+  /** Longest time for the whole if it comes at less than 10 kbit/s, else four times as long; 0 is none. Default 120 000. */
+  totalTimeoutMs?: number;
+}
+
+/** A request that is about to be made. */
+export interface RequestInfo {
+  kind:
+    | 'clock'
+    | 'init'
+    | 'key'
+    | 'licence'
+    | 'manifest'
+    | 'playlist'
+    | 'segment'
+    | 'segment-table'
+    | 'steering'
+    | 'text';
+  url: string;
+}
+
+/** What to change in it. */
+export interface RequestChange {
+  url?: string;
+  headers?: Record<string, string>;
+  /** Default `omit`. */
+  credentials?: RequestCredentials;
+}
+
+/** Common Media Client Data (CTA-5004, CTA-5004-B): what to tell servers about playback. */
+export interface CmcdOptions {
+  /**
+   * With each request: in the query, which becomes a part of the key of caches that do not leave `CMCD` out; in header fields, which
+   * other origins must allow; or not at all. Default `off`.
+   */
+  mode?: 'header' | 'off' | 'query';
+  /** Default 1. */
+  version?: 1 | 2;
+  /** Default: a UUID for each load. */
+  sessionId?: string;
+  /** Default: the load's `videoId`. */
+  contentId?: string;
+  /** Keys to send, as `br`. Default: all. */
+  keys?: string[];
+  /** Also with requests for keys and licences. Default false. */
+  includeKeys?: boolean;
+  /** Collectors of events, in version 2. */
+  targets?: CmcdTarget[];
+}
+
+export interface CmcdTarget {
+  /** Absolute. */
+  url: string;
+  /** State, error, interval, content, background, bitrate, rate, response. Default: `ps`, `e`, `t`. */
+  events?: ('ps' | 'e' | 't' | 'c' | 'b' | 'bc' | 'pr' | 'rr')[];
+  /** Seconds between two events `t`; 0 is none. Default 30. */
+  intervalS?: number;
+  /** Keys to send. Default: all. */
+  keys?: string[];
+  /** Events that are gathered, for up to ten seconds, before they are sent. Default 1. */
+  batch?: number;
 }
 
 /** What the page knows about its viewer's machine. */

@@ -27,13 +27,13 @@ pub fn yardstick(buffer_s: f64) -> Config {
     let mut config = Config::default();
     config.buffer.goal_s = buffer_s;
     config.abr.initial_throughput_kbps = None;
-    config.retry.ttfb_timeout_ms = NO_TIMEOUT_MS;
-    config.retry.stall_timeout_ms = NO_TIMEOUT_MS;
+    for policy in config.retry.policies_mut() {
+        policy.ttfb_timeout_ms = 0;
+        policy.stall_timeout_ms = 0;
+        policy.total_timeout_ms = 0;
+    }
     config
 }
-
-/// A year.
-const NO_TIMEOUT_MS: u64 = 365 * 86_400_000;
 
 /// What to run.
 #[derive(Clone, Debug)]

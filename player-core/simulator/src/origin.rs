@@ -313,7 +313,7 @@ mod tests {
     use std::path::Path;
 
     use player_core::input::RequestId;
-    use player_core::output::RequestKind;
+    use player_core::output::{Method, RequestKind};
     use player_core::presentation::SegmentSource;
 
     use super::*;
@@ -336,6 +336,8 @@ mod tests {
                 Deliver::Body
             },
             max_bytes: 1_000_000,
+            method: Method::Get,
+            headers: Vec::new(),
         }
     }
 

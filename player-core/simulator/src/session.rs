@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use player_core::abr::Abr;
 use player_core::error::PlayerError;
-use player_core::input::{Body, Integrity, Load, NetworkFailure, RequestId, TrackKind};
+use player_core::input::{Body, Headers, Integrity, Load, NetworkFailure, RequestId, TrackKind};
 use player_core::output::{Append, Fetch, PlayerEvent};
 use player_core::record::{self, Header, Line};
 use player_core::time::{ByteRange, TimeRange};
@@ -567,6 +567,7 @@ fn response(request: RequestId, status: u16, content_type: &str, bytes: u64) -> 
         content_type: Some(content_type.to_owned()),
         content_length: Some(bytes),
         retry_after_s: None,
+        headers: Headers::default(),
     }
 }
 

@@ -176,9 +176,9 @@ fn time_outs_of_the_configuration_count() {
     let origin = flat_origin(2000, &[1000.0], 8);
     let trace = trace(100.0, &[(1000.0, 4000.0), (60_000.0, 0.0)]);
     let mut config = yardstick(30.0);
-    config.retry.stall_timeout_ms = 5000;
-    config.retry.ttfb_timeout_ms = 5000;
-    config.retry.segment_attempts = 2;
+    config.retry.segment.stall_timeout_ms = 5000;
+    config.retry.segment.ttfb_timeout_ms = 5000;
+    config.retry.segment.attempts = 2;
     let error = session(&trace, &origin, "throughput", config).run().unwrap_err();
     assert!(matches!(error, SessionError::Player { .. }), "{error}");
 }

@@ -369,7 +369,7 @@ fn port_of(authority: &str) -> &str {
 
 /// The URL with a query parameter, both parts of which are encoded, in place of one of its name or at the end. All else stays as it is
 /// to the byte: signed URLs depend on that.
-pub(super) fn with_param(url: &str, name: &str, value: &str) -> String {
+pub(crate) fn with_param(url: &str, name: &str, value: &str) -> String {
     let url = url.split('#').next().unwrap_or_default();
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let mut out = String::with_capacity(url.len() + name.len() + value.len() + 2);
@@ -403,7 +403,7 @@ fn push_param(out: &mut String, separator: char, name: &str, value: &str) {
 
 /// Percent-encodes what is not unreserved (RFC 3986, 2.3); of a `value` only what would not stay in a query, or would end the
 /// parameter, for tokens are compared to the byte.
-pub(super) fn encode(text: &str, out: &mut String, value: bool) {
+pub(crate) fn encode(text: &str, out: &mut String, value: bool) {
     for byte in text.bytes() {
         let plain = byte.is_ascii_alphanumeric()
             || b"-._~".contains(&byte)

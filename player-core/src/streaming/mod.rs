@@ -4,6 +4,8 @@
 //! requests under way, the playhead, and the view that telemetry reports.
 
 mod anchors;
+mod attempt;
+mod clock;
 pub(crate) mod context;
 mod frames;
 mod keys;
@@ -11,6 +13,7 @@ mod limits;
 mod loader;
 #[cfg_attr(not(test), expect(dead_code, reason = "the session is to use it"))]
 pub(crate) mod metadata;
+mod pathways;
 mod playhead;
 mod requests;
 pub(crate) mod session;

@@ -1,23 +1,35 @@
-//! Requests under way: timeouts, and trying again.
+//! Requests under way: time-outs, trying again, trying elsewhere.
+//!
+//! What belongs to all of them lives here too: which server to prefer ([`Pathways`]), what time it is there ([`Clock`]), and what
+//! servers are told ([`Cmcd`]).
 
 use core::time::Duration;
 
+pub(crate) use super::attempt::Attempt;
+use super::attempt::{wrong_media, wrong_text};
+use super::clock::Clock;
 use super::context::{Cx, error};
+use super::pathways::{Pathways, Place};
+use crate::cmcd::{Cmcd, Object, Playback, Response};
 use crate::error::{ErrorKind, PlayerError};
-use crate::input::{Input, Integrity, NetworkFailure, RequestId, TrackKind};
+use crate::input::{Input, Integrity, Load, NetworkFailure, RequestId, TrackKind};
 use crate::manifest;
 use crate::media::fmp4::Facts;
-use crate::output::{Deliver, Fetch, Output, RequestKind};
-use crate::presentation::Resource;
-use crate::time::{Instant, MediaTime};
+use crate::output::{Deliver, Fetch, Method, Output, RequestKind};
+use crate::presentation::{Presentation, Rendition, Resource};
+use crate::time::{ByteRange, Instant, MediaTime};
 use crate::url;
 
 /// A segment or initialization section larger than this is none.
 const MAX_MEDIA_BYTES: u64 = 512 * 1024 * 1024;
-/// A key has sixteen bytes; what has many more is a web page.
-const MAX_KEY_BYTES: u64 = 4096;
-/// Subtitles of a whole film have a few hundred kilobytes.
-const MAX_TEXT_BYTES: u64 = 16 * 1024 * 1024;
+/// As much text as a clock needs.
+const MAX_CLOCK_BYTES: u64 = 4096;
+/// Attempts at a place while there is another one.
+const ATTEMPTS_BEFORE_ANOTHER: u32 = 2;
+/// A server may ask for a longer pause than this, but not get it.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+/// How often one tries, while the machine says that it is offline: it may be wrong.
+const OFFLINE_PAUSE: Duration = Duration::from_secs(30);
 
 /// A piece of work that stays the same over its attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,12 +38,12 @@ pub(crate) struct JobId(u64);
 /// What a job is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
+    /// What time it is: for [`Requests`] itself.
+    Clock,
     Init {
         kind: TrackKind,
         rendition: usize,
         init: usize,
-        /// Its boxes cannot be seen before it is decrypted.
-        opaque: bool,
     },
     Key {
         kind: TrackKind,
@@ -51,21 +63,26 @@ pub(crate) enum Purpose {
         kind: TrackKind,
         rendition: usize,
         start: MediaTime,
-        /// It has no boxes, or they cannot be seen before it is decrypted.
-        opaque: bool,
     },
     SegmentTable,
+    /// Where to fetch from: for [`Requests`] itself.
+    Steering,
 }
 
 impl Purpose {
     pub(crate) fn request_kind(self) -> RequestKind {
         match self {
+            Self::Clock => RequestKind::Clock,
+            Self::Init { kind, .. } | Self::Segment { kind, .. } if kind == TrackKind::Text => {
+                RequestKind::Text
+            }
             Self::Init { .. } => RequestKind::Init,
             Self::Key { .. } => RequestKind::Key,
             Self::Manifest => RequestKind::Manifest,
             Self::Playlist { .. } | Self::Sidx { .. } => RequestKind::Playlist,
             Self::Segment { .. } => RequestKind::Segment,
             Self::SegmentTable => RequestKind::SegmentTable,
+            Self::Steering => RequestKind::Steering,
         }
     }
 
@@ -77,9 +94,22 @@ impl Purpose {
             | Self::Playlist { kind, rendition }
             | Self::Sidx { kind, rendition }
             | Self::Segment { kind, rendition, .. } => Some((kind, rendition)),
-            Self::Manifest | Self::SegmentTable => None,
+            Self::Clock | Self::Manifest | Self::SegmentTable | Self::Steering => None,
         }
     }
+}
+
+/// What to fetch.
+#[derive(Debug)]
+pub(crate) struct Work<'a> {
+    pub(crate) purpose: Purpose,
+    pub(crate) resource: Resource,
+    /// Whose it is: there may be copies of it elsewhere.
+    pub(crate) rendition: Option<&'a Rendition>,
+    /// What servers are told of it, if they are told.
+    pub(crate) object: Option<Object>,
+    /// Not everything is an ISO BMFF file: it may be encrypted, or in another container.
+    pub(crate) any_container: bool,
 }
 
 /// How the current attempt of a job stands.
@@ -87,43 +117,74 @@ impl Purpose {
 pub(crate) struct Job {
     id: JobId,
     pub(crate) purpose: Purpose,
-    resource: Resource,
-    attempt: u32,
+    range: Option<ByteRange>,
+    method: Method,
+    /// Where it is, the best first, and the one in use.
+    places: Vec<Place>,
+    at: usize,
+    /// Attempts there that have failed.
+    failures: u32,
+    /// It was tried again with another authorization.
+    renewed: bool,
+    object: Option<Object>,
+    any_container: bool,
     state: State,
 }
 
 #[derive(Clone, Debug)]
 enum State {
     Active(Attempt),
-    Waiting { until: Instant },
+    /// Until steering says where to fetch from.
+    Held,
+    Waiting {
+        until: Instant,
+    },
+}
+
+/// What a failure means for the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// It is not there.
+    Absent,
+    /// The server has a bad moment.
+    Passing,
+    /// It, or the way there, does not work: elsewhere at once, if there is another place.
+    Unreachable,
+    /// Not for this client, as it introduced itself.
+    Unauthorized,
 }
 
 impl Job {
-    /// The URL that it was made for.
-    pub(crate) fn url(&self) -> &str {
-        &self.resource.url
+    /// A job that holds until it is activated; it has no id yet.
+    fn new(purpose: Purpose, places: Vec<Place>) -> Self {
+        Self {
+            id: JobId(0),
+            purpose,
+            range: None,
+            method: Method::Get,
+            places,
+            at: 0,
+            failures: 0,
+            renewed: false,
+            object: None,
+            any_container: false,
+            state: State::Held,
+        }
     }
 
     /// The first byte that it asks for.
     pub(crate) fn offset(&self) -> u64 {
-        self.resource.range.map_or(0, |range| range.offset)
+        self.range.map_or(0, |range| range.offset)
     }
-}
 
-/// One request.
-#[derive(Clone, Debug)]
-pub(crate) struct Attempt {
-    pub(crate) request: RequestId,
-    pub(crate) requested_at: Instant,
-    pub(crate) first_byte_at: Option<Instant>,
-    pub(crate) last_byte_at: Instant,
-    pub(crate) bytes: u64,
-    pub(crate) expected: Option<u64>,
-    pub(crate) status: u16,
-    html: bool,
-    retry_after: Option<Duration>,
-    /// Where redirects led: what relative URLs in the body resolve against.
-    pub(crate) url: String,
+    /// Where it is fetched from.
+    pub(crate) fn url(&self) -> &str {
+        self.places.get(self.at).map_or("", |place| &place.url)
+    }
+
+    fn pathway(&self) -> &str {
+        self.places.get(self.at).map_or("", |place| &place.pathway)
+    }
 }
 
 /// What an input meant for a job.
@@ -157,29 +218,115 @@ pub(crate) enum Outcome {
     },
     /// More bytes of a job that goes on.
     Progress { job: JobId },
+    /// Something to report.
+    Notice(PlayerError),
     /// Nothing to act on.
     Nothing,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Requests {
     jobs: Vec<Job>,
     next_job: u64,
+    offline: bool,
+    pub(crate) pathways: Pathways,
+    pub(crate) clock: Clock,
+    cmcd: Option<Box<Cmcd>>,
+    /// The pathways that the media playlists of renditions came from.
+    lists: Vec<(TrackKind, usize, String)>,
 }
 
 impl Requests {
+    /// For a load, whose view has the id `view`.
+    pub(crate) fn new(cx: &Cx<'_>, load: &Load, view: &str) -> Self {
+        Self {
+            jobs: Vec::new(),
+            next_job: 0,
+            offline: false,
+            pathways: Pathways::default(),
+            clock: Clock::new(cx.now, load.wall_clock_ms),
+            cmcd: Cmcd::new(&cx.config.cmcd, view, &load.video_id, cx.now),
+            lists: Vec::new(),
+        }
+    }
+
+    /// Takes a version of the manifest, which was asked for at `asked`: its servers, steering, clocks. Something odd is said.
+    pub(crate) fn read(
+        &mut self,
+        cx: &mut Cx<'_>,
+        asked: Instant,
+        presentation: &Presentation,
+    ) -> Option<PlayerError> {
+        self.pathways.read(cx.now, presentation, cx.rng);
+        if let Some(cmcd) = &mut self.cmcd {
+            cmcd.describe(presentation.protocol, presentation.live.is_some());
+        }
+        let clocks = presentation.live.as_ref().map(|live| live.clocks.as_slice());
+        let odd = self.clock.read(cx.now, asked, clocks.unwrap_or_default())?;
+        Some(error(ErrorKind::Manifest, odd))
+    }
+
+    /// Starts to fetch what is only at one place.
     pub(crate) fn start(&mut self, cx: &mut Cx<'_>, purpose: Purpose, resource: Resource) -> JobId {
-        let id = JobId(self.next_job);
-        self.next_job += 1;
-        let attempt = fetch(cx, purpose, &resource);
-        self.jobs.push(Job {
-            id,
+        let work = Work {
             purpose,
             resource,
-            attempt: 1,
-            state: State::Active(attempt),
-        });
-        id
+            rendition: None,
+            object: None,
+            any_container: false,
+        };
+        self.fetch(cx, work)
+    }
+
+    /// Starts to fetch, from the best place.
+    pub(crate) fn fetch(&mut self, cx: &mut Cx<'_>, work: Work<'_>) -> JobId {
+        let Resource { url, range } = work.resource;
+        let places = match (work.rendition, work.purpose) {
+            (Some(rendition), Purpose::Playlist { .. }) => self.pathways.playlists(cx.now, rendition, &url),
+            (Some(rendition), purpose) => {
+                let mut places = self.pathways.places(cx.now, rendition, &url);
+                // A playlist leads to segments on its pathway.
+                if let ([only], Some(pathway)) = (places.as_mut_slice(), self.list(purpose)) {
+                    only.pathway = pathway.to_owned();
+                }
+                places
+            }
+            (None, _) => {
+                let pathway = url::host(&url).to_owned();
+                vec![Place { pathway, url }]
+            }
+        };
+        let mut job = Job::new(work.purpose, places);
+        job.range = range;
+        job.object = work.object;
+        job.any_container = work.any_container;
+        self.add(cx, job)
+    }
+
+    /// The same of which there are copies at other places, the best first: a manifest with locations.
+    pub(crate) fn start_at(&mut self, cx: &mut Cx<'_>, purpose: Purpose, places: Vec<Place>) -> JobId {
+        self.add(cx, Job::new(purpose, places))
+    }
+
+    /// Whether the media playlist of a rendition, whose own is at `url`, is to be fetched again, from another pathway than last time.
+    pub(crate) fn has_moved(
+        &self,
+        now: Instant,
+        kind: TrackKind,
+        number: usize,
+        rendition: &Rendition,
+        url: &str,
+    ) -> bool {
+        let purpose = Purpose::Playlist {
+            kind,
+            rendition: number,
+        };
+        let Some(from) = self.list(purpose) else {
+            return false;
+        };
+        let best = self.pathways.playlists(now, rendition, url).into_iter().next();
+        // When all have failed one stays.
+        best.is_some_and(|best| best.pathway != from && !self.pathways.is_put_back(now, &best.pathway))
     }
 
     /// Stops a job; gives back its attempt if one was under way.
@@ -212,9 +359,55 @@ impl Requests {
             .find(|job| job.id == id)
             .and_then(|job| match &job.state {
                 State::Active(attempt) => Some(attempt),
-                State::Waiting { .. } => None,
+                State::Held | State::Waiting { .. } => None,
             })
     }
+
+    /// Says whether the machine is offline. What waits goes on when it is not any more, and what is under way has all its time.
+    pub(crate) fn set_offline(&mut self, now: Instant, offline: bool) {
+        let is_back = self.offline && !offline;
+        self.offline = offline;
+        for job in self.jobs.iter_mut().filter(|_| is_back) {
+            match &mut job.state {
+                State::Active(attempt) => attempt.runs_since = now,
+                State::Held => {}
+                State::Waiting { until } => *until = now,
+            }
+        }
+    }
+
+    // What servers are told --------------------------------------------------------------------------------------------
+
+    /// Whether anything is told: else there is no need to describe what is fetched.
+    pub(crate) fn tells(&self) -> bool {
+        self.cmcd.is_some()
+    }
+
+    /// Takes how playback stands.
+    pub(crate) fn observe(&mut self, cx: &mut Cx<'_>, playback: Playback) {
+        if let Some(cmcd) = &mut self.cmcd {
+            let wall = self.clock.at(cx.now);
+            cmcd.observe(cx.now, wall, playback);
+            cmcd.send(cx.now, wall, false, cx.out);
+        }
+    }
+
+    /// An error was reported.
+    pub(crate) fn on_error(&mut self, cx: &Cx<'_>, error: &PlayerError) {
+        if let Some(cmcd) = &mut self.cmcd {
+            cmcd.on_error(cx.now, self.clock.at(cx.now), error.kind.name());
+        }
+    }
+
+    /// The view has ended.
+    pub(crate) fn close(&mut self, cx: &mut Cx<'_>) {
+        self.cancel_all(cx);
+        if let Some(cmcd) = &mut self.cmcd {
+            cmcd.close(cx.now, self.clock.at(cx.now), cx.out);
+        }
+    }
+
+    // Inputs -----------------------------------------------------------------------------------------------------------
 
     /// Takes an input about a request. Inputs about requests that are not known (cancelled, answered twice) mean nothing.
     pub(crate) fn handle(&mut self, cx: &mut Cx<'_>, input: Input) -> Outcome {
@@ -226,6 +419,7 @@ impl Requests {
                 content_type,
                 content_length,
                 retry_after_s,
+                headers,
             } => {
                 let now = cx.now;
                 let Some((i, attempt)) = self.find(request) else {
@@ -237,18 +431,12 @@ impl Requests {
                 attempt.expected = content_length.or(attempt.expected);
                 attempt.html = content_type
                     .is_some_and(|t| t.trim_start().to_ascii_lowercase().starts_with("text/html"));
-                attempt.retry_after = retry_after_s.map(|s| Duration::from_secs(u64::from(s.min(60))));
+                attempt.retry_after = retry_after_s.map(|s| Duration::from_secs(s.into()));
                 if let Some(url) = url {
                     attempt.url = url;
                 }
-                if matches!(status, 200 | 206) {
-                    return Outcome::Nothing;
-                }
-                cx.send(Output::Cancel { request });
-                let what = self.describe(i);
-                let message = format!("{what}: the server answered {status}");
-                let again = status == 408 || status == 429 || status >= 500;
-                self.fail(cx, i, error(ErrorKind::Http, message), again)
+                attempt.headers = headers;
+                self.on_head(cx, i)
             }
             Input::Progress { request, bytes } => {
                 let now = cx.now;
@@ -269,14 +457,7 @@ impl Requests {
                     return Outcome::Nothing;
                 };
                 attempt.bytes = body.0.len() as u64;
-                match self.finish(cx.now, i) {
-                    Some((job, attempt)) => Outcome::Body {
-                        job,
-                        attempt,
-                        body: body.0,
-                    },
-                    None => Outcome::Nothing,
-                }
+                self.on_body(cx, i, body.0)
             }
             Input::Complete {
                 request,
@@ -284,20 +465,42 @@ impl Requests {
                 integrity,
                 cached,
                 media,
-            } => self.complete(cx, request, bytes, integrity, cached, media),
+            } => {
+                let Some((i, attempt)) = self.find(request) else {
+                    return Outcome::Nothing;
+                };
+                attempt.bytes = bytes;
+                let Some((job, attempt)) = self.current(i) else {
+                    return Outcome::Nothing;
+                };
+                let kind = job.purpose.request_kind();
+                if let Some(wrong) = wrong_media(kind, attempt, job.range, &integrity, job.any_container) {
+                    cx.send(Output::Release { request });
+                    return self.fail_with(cx, i, ErrorKind::Segment, &wrong, Cause::Unreachable);
+                }
+                match self.finish(cx, i) {
+                    Some((job, attempt)) => Outcome::Complete {
+                        job,
+                        attempt,
+                        cached,
+                        integrity,
+                        media,
+                    },
+                    None => Outcome::Nothing,
+                }
+            }
             Input::Failed { request, reason } => {
                 let Some((i, _)) = self.find(request) else {
                     return Outcome::Nothing;
                 };
-                let what = self.describe(i);
                 match reason {
                     NetworkFailure::Connection(why) => {
-                        let message = format!("{what}: no answer from the server ({why})");
-                        self.fail(cx, i, error(ErrorKind::Network, message), true)
+                        let message = format!("no answer from the server ({why})");
+                        self.fail_with(cx, i, ErrorKind::Network, &message, Cause::Unreachable)
                     }
                     NetworkFailure::TooLarge => {
-                        let message = format!("{what}: the answer is larger than such a thing may be");
-                        self.fail(cx, i, error(ErrorKind::Segment, message), false)
+                        let message = "the answer is larger than such a thing may be";
+                        self.fail_with(cx, i, ErrorKind::Segment, message, Cause::Absent)
                     }
                 }
             }
@@ -305,93 +508,89 @@ impl Requests {
         }
     }
 
-    fn complete(
-        &mut self,
-        cx: &mut Cx<'_>,
-        request: RequestId,
-        bytes: u64,
-        integrity: Integrity,
-        cached: bool,
-        media: Option<Box<Facts>>,
-    ) -> Outcome {
-        let Some((i, attempt)) = self.find(request) else {
+    /// The headers of a response are here.
+    fn on_head(&mut self, cx: &mut Cx<'_>, i: usize) -> Outcome {
+        let Some((job, attempt)) = self.current(i) else {
             return Outcome::Nothing;
         };
-        attempt.bytes = bytes;
-        let expected = attempt.expected;
-        let html = attempt.html;
-        let range = self
-            .jobs
-            .get(i)
-            .and_then(|job| job.resource.range)
-            .map(|r| r.length);
-        let what = self.describe(i);
-        let opaque = self.jobs.get(i).is_some_and(|job| {
-            matches!(
-                job.purpose,
-                Purpose::Key { .. }
-                    | Purpose::Init { opaque: true, .. }
-                    | Purpose::Segment { opaque: true, .. }
-            )
-        });
-        let wrong = match &integrity {
-            Integrity::Foreign(_) if html => Some(format!(
-                "{what}: the server answered with a web page (HTML) instead of media"
-            )),
-            Integrity::Foreign(start) if !opaque => Some(format!(
-                "{what}: this is no media file (it begins with \"{start}\")"
-            )),
-            Integrity::Truncated(missing) if !opaque => {
-                Some(format!("{what}: it is cut off, {missing} bytes are missing"))
+        let (request, status, asked) = (attempt.request, attempt.status, attempt.requested_at);
+        let kind = job.purpose.request_kind();
+        if matches!(status, 200 | 206) && !attempt.misses(job.range) {
+            if let (RequestKind::Manifest | RequestKind::Playlist, Some(date_ms)) =
+                (kind, attempt.headers.date_ms)
+            {
+                self.clock.on_date(cx.now, asked, date_ms);
             }
-            _ => match expected.or(range) {
-                Some(expected) if bytes < expected => {
-                    Some(format!("{what}: it is cut off after {bytes} of {expected} bytes"))
-                }
-                _ => None,
-            },
-        };
-        if let Some(message) = wrong {
-            cx.send(Output::Release { request });
-            return self.fail(cx, i, error(ErrorKind::Segment, message), true);
+            return Outcome::Nothing;
         }
-        match self.finish(cx.now, i) {
-            Some((job, attempt)) => Outcome::Complete {
-                job,
-                attempt,
-                cached,
-                integrity,
-                media,
-            },
-            None => Outcome::Nothing,
+        cx.send(Output::Cancel { request });
+        let (message, cause) = match status {
+            200 | 206 => (
+                "the server answered with another range".to_owned(),
+                Cause::Unreachable,
+            ),
+            _ => {
+                let cause = match status {
+                    401 | 403 => Cause::Unauthorized,
+                    408 | 425 | 429 | 500.. | 200..=299 => Cause::Passing,
+                    _ => Cause::Absent,
+                };
+                (format!("the server answered {status}"), cause)
+            }
+        };
+        self.fail_with(cx, i, ErrorKind::Http, &message, cause)
+    }
+
+    fn on_body(&mut self, cx: &mut Cx<'_>, i: usize, body: Vec<u8>) -> Outcome {
+        let Some((job, attempt)) = self.current(i) else {
+            return Outcome::Nothing;
+        };
+        if let Some(wrong) = wrong_text(job.purpose.request_kind(), attempt, &body) {
+            return self.fail_with(cx, i, ErrorKind::Manifest, wrong, Cause::Unreachable);
+        }
+        let Some((job, attempt)) = self.finish(cx, i) else {
+            return Outcome::Nothing;
+        };
+        match job.purpose {
+            Purpose::Clock => {
+                let (at, asked) = (attempt.first_byte_at.unwrap_or(cx.now), attempt.requested_at);
+                self.clock.on_answer(at, asked, &body, attempt.headers.date_ms);
+                Outcome::Nothing
+            }
+            Purpose::Steering => {
+                let odd = self.pathways.on_steering(cx.now, &body, &attempt.url);
+                let Some(first) = odd.first() else {
+                    return Outcome::Nothing;
+                };
+                let name = url::public(&attempt.url);
+                let message = format!("steering manifest {name}: {}", first.message);
+                Outcome::Notice(error(ErrorKind::Manifest, message))
+            }
+            _ => Outcome::Body { job, attempt, body },
         }
     }
 
     /// Acts on what is due; says what gave up. Call until it says nothing.
     pub(crate) fn due(&mut self, cx: &mut Cx<'_>) -> Outcome {
+        self.ask(cx);
+        let released = !self.pathways.is_waiting();
         for i in 0..self.jobs.len() {
             let Some(job) = self.jobs.get_mut(i) else { break };
             match &job.state {
-                State::Waiting { until } if *until <= cx.now => {
-                    job.attempt += 1;
-                    job.state = State::Active(fetch(cx, job.purpose, &job.resource));
+                State::Waiting { until } if *until <= cx.now => self.activate(cx, i),
+                State::Held if released => {
+                    self.pathways.sort(cx.now, &mut job.places);
+                    self.activate(cx, i);
                 }
-                State::Active(attempt) if timeout(cx, attempt) <= cx.now => {
+                State::Active(attempt) if !self.offline => {
+                    let policy = cx.config.retry.policy(job.purpose.request_kind());
+                    let (at, what) = attempt.time_out(policy);
+                    if at > cx.now {
+                        continue;
+                    }
                     let request = attempt.request;
-                    let silent = attempt.first_byte_at.is_none();
                     cx.send(Output::Cancel { request });
-                    let what = self.describe(i);
-                    let message = if silent {
-                        "no answer in time"
-                    } else {
-                        "the answer stopped coming"
-                    };
-                    return self.fail(
-                        cx,
-                        i,
-                        error(ErrorKind::Timeout, format!("{what}: {message}")),
-                        true,
-                    );
+                    return self.fail_with(cx, i, ErrorKind::Timeout, what, Cause::Unreachable);
                 }
                 _ => {}
             }
@@ -399,13 +598,88 @@ impl Requests {
         Outcome::Nothing
     }
 
+    /// Asks the steering server and the clock, if it is time.
+    fn ask(&mut self, cx: &mut Cx<'_>) {
+        let steering = self
+            .pathways
+            .ask(cx.now)
+            .map(|url| (Purpose::Steering, url, Method::Get));
+        let clock = self
+            .clock
+            .ask(cx.now)
+            .map(|(url, method)| (Purpose::Clock, url, method));
+        for (purpose, url, method) in [steering, clock].into_iter().flatten() {
+            let pathway = String::new();
+            let mut job = Job::new(purpose, vec![Place { pathway, url }]);
+            job.method = method;
+            self.add(cx, job);
+        }
+    }
+
     /// When something will be due next.
     pub(crate) fn deadline(&self, cx: &Cx<'_>) -> Option<Instant> {
         let when = |job: &Job| match &job.state {
-            State::Waiting { until } => *until,
-            State::Active(attempt) => timeout(cx, attempt),
+            State::Waiting { until } => Some(*until),
+            State::Active(attempt) if !self.offline => {
+                let policy = cx.config.retry.policy(job.purpose.request_kind());
+                Some(attempt.time_out(policy).0)
+            }
+            State::Active(_) | State::Held => None,
         };
-        self.jobs.iter().map(when).min()
+        let jobs = self.jobs.iter().filter_map(when).min();
+        let cmcd = self.cmcd.as_ref().and_then(|cmcd| cmcd.deadline());
+        let others = [self.pathways.deadline(), self.clock.deadline(), cmcd];
+        others.into_iter().flatten().chain(jobs).min()
+    }
+
+    // Attempts ---------------------------------------------------------------------------------------------------------
+
+    fn add(&mut self, cx: &mut Cx<'_>, mut job: Job) -> JobId {
+        let id = JobId(self.next_job);
+        self.next_job += 1;
+        job.id = id;
+        self.jobs.push(job);
+        let i = self.jobs.len() - 1;
+        let waits = self.jobs.get(i).is_some_and(|job| job.purpose.track().is_some());
+        if !waits || !self.pathways.is_waiting() {
+            self.activate(cx, i);
+        }
+        id
+    }
+
+    /// Sends the request of a job, as it stands.
+    fn activate(&mut self, cx: &mut Cx<'_>, i: usize) {
+        let Some(job) = self.jobs.get_mut(i) else { return };
+        let request = cx.request_id();
+        let kind = job.purpose.request_kind();
+        let (deliver, max_bytes) = match kind {
+            RequestKind::Manifest | RequestKind::Playlist | RequestKind::Text => {
+                (Deliver::Body, manifest::MAX_BYTES)
+            }
+            RequestKind::SegmentTable => (Deliver::Body, manifest::table::MAX_BYTES),
+            RequestKind::Steering => (Deliver::Body, manifest::steering::MAX_BYTES),
+            RequestKind::Clock => (Deliver::Body, MAX_CLOCK_BYTES),
+            // A key has sixteen bytes; what has many more is a web page.
+            RequestKind::Key => (Deliver::Handle, MAX_CLOCK_BYTES),
+            RequestKind::Init | RequestKind::Licence | RequestKind::Segment => {
+                (Deliver::Handle, MAX_MEDIA_BYTES)
+            }
+        };
+        let mut fetch = Fetch {
+            request,
+            url: job.url().to_owned(),
+            range: job.range,
+            kind,
+            deliver,
+            max_bytes,
+            method: job.method,
+            headers: Vec::new(),
+        };
+        if let Some(cmcd) = &mut self.cmcd {
+            cmcd.decorate(job.object.as_ref(), &mut fetch);
+        }
+        job.state = State::Active(Attempt::new(cx.now, request, job.url(), job.range));
+        cx.send(Output::Fetch(fetch));
     }
 
     fn find(&mut self, request: RequestId) -> Option<(usize, &mut Attempt)> {
@@ -418,110 +692,169 @@ impl Requests {
             })
     }
 
-    fn finish(&mut self, now: Instant, i: usize) -> Option<(Job, Attempt)> {
+    fn current(&self, i: usize) -> Option<(&Job, &Attempt)> {
+        let job = self.jobs.get(i)?;
+        match &job.state {
+            State::Active(attempt) => Some((job, attempt)),
+            State::Held | State::Waiting { .. } => None,
+        }
+    }
+
+    /// The pathway that the media playlist came from which led to this.
+    fn list(&self, purpose: Purpose) -> Option<&str> {
+        let (kind, rendition) = purpose.track()?;
+        let found = self
+            .lists
+            .iter()
+            .find(|list| (list.0, list.1) == (kind, rendition));
+        found.map(|list| list.2.as_str())
+    }
+
+    fn finish(&mut self, cx: &Cx<'_>, i: usize) -> Option<(Job, Attempt)> {
         let job = self.jobs.remove(i);
         let State::Active(attempt) = &job.state else {
             return None;
         };
         let mut attempt = attempt.clone();
-        attempt.first_byte_at.get_or_insert(now);
-        attempt.last_byte_at = now;
+        attempt.first_byte_at.get_or_insert(cx.now);
+        attempt.last_byte_at = cx.now;
+        let took = cx.now.since(attempt.requested_at);
+        if job.purpose.track().is_some() {
+            self.pathways
+                .on_success(cx.now, job.pathway(), attempt.bytes, took);
+        }
+        if let Purpose::Playlist { kind, rendition } = job.purpose {
+            self.lists.retain(|list| (list.0, list.1) != (kind, rendition));
+            self.lists.push((kind, rendition, job.pathway().to_owned()));
+        }
+        self.tell(cx, &job, &attempt, Some(took));
         Some((job, attempt))
     }
 
-    fn fail(&mut self, cx: &mut Cx<'_>, i: usize, error: PlayerError, again: bool) -> Outcome {
-        let config = &cx.config.retry;
-        let Some(job) = self.jobs.get_mut(i) else {
-            return Outcome::Nothing;
-        };
-        let State::Active(attempt) = &job.state else {
-            return Outcome::Nothing;
-        };
-        let mut attempt = attempt.clone();
-        attempt.last_byte_at = cx.now;
-        let attempts = match job.purpose {
-            Purpose::Segment { .. } => config.segment_attempts,
-            // It is not needed.
-            Purpose::SegmentTable => config.manifest_attempts.min(2),
-            _ => config.manifest_attempts,
-        };
-        if !again || job.attempt >= attempts.max(1) {
-            let job = self.jobs.remove(i);
-            return Outcome::Failed { job, attempt, error };
+    /// To collectors of responses.
+    fn tell(&mut self, cx: &Cx<'_>, job: &Job, attempt: &Attempt, took: Option<Duration>) {
+        if matches!(job.purpose, Purpose::Clock | Purpose::Steering) {
+            return;
         }
-        let doubled = config.backoff_ms.saturating_mul(1 << (job.attempt - 1).min(3));
-        let jitter = 0.75 + 0.5 * cx.rng.next_f64();
-        let pause = Duration::from_micros((doubled as f64 * 1000.0 * jitter) as u64);
-        let pause = attempt.retry_after.map_or(pause, |asked| asked.max(pause));
-        job.state = State::Waiting {
-            until: cx.now + pause,
-        };
-        Outcome::Retrying {
-            job: job.clone(),
-            attempt,
-            error,
+        if let Some(cmcd) = &mut self.cmcd {
+            let response = Response {
+                url: job.url(),
+                status: attempt.status,
+                requested: self.clock.at(attempt.requested_at),
+                first_byte: attempt.first_byte_at.map(|at| at.since(attempt.requested_at)),
+                last_byte: took,
+                object: job.object.as_ref(),
+                cmsd: &attempt.headers.cmsd,
+            };
+            cmcd.on_response(cx.now, &response);
         }
     }
 
-    fn describe(&self, i: usize) -> String {
+    fn fail_with(&mut self, cx: &mut Cx<'_>, i: usize, kind: ErrorKind, what: &str, cause: Cause) -> Outcome {
         let Some(job) = self.jobs.get(i) else {
-            return String::new();
+            return Outcome::Nothing;
         };
-        let name = url::public(&job.resource.url);
-        let what = match job.purpose {
+        let name = match job.purpose {
+            Purpose::Clock => "time source",
             Purpose::Init { .. } => "initialization section",
             Purpose::Key { .. } => "key",
             Purpose::Manifest => "manifest",
             Purpose::Playlist { .. } => "media playlist",
-            Purpose::Sidx { .. } => "segment index",
             Purpose::Segment { .. } => "segment",
             Purpose::SegmentTable => "segment table",
+            Purpose::Sidx { .. } => "segment index",
+            Purpose::Steering => "steering manifest",
         };
-        format!("{what} {name}")
+        let message = format!("{name} {}: {what}", url::public(job.url()));
+        self.fail(cx, i, error(kind, message), cause)
+    }
+
+    fn fail(&mut self, cx: &mut Cx<'_>, i: usize, error: PlayerError, cause: Cause) -> Outcome {
+        let Some((job, attempt)) = self.current(i) else {
+            return Outcome::Nothing;
+        };
+        let (job, mut attempt) = (job.clone(), attempt.clone());
+        attempt.last_byte_at = cx.now;
+        self.tell(cx, &job, &attempt, None);
+        let next = self.next(cx, i, &attempt, error.kind, cause);
+        if next == Next::GiveUp {
+            self.jobs.remove(i);
+            match job.purpose {
+                Purpose::Clock => self.clock.on_answer(cx.now, attempt.requested_at, b"", None),
+                Purpose::Steering => {
+                    self.pathways
+                        .on_no_steering(cx.now, attempt.status, attempt.retry_after);
+                }
+                _ => return Outcome::Failed { job, attempt, error },
+            }
+            return Outcome::Notice(error);
+        }
+        if next == Next::Now {
+            self.activate(cx, i);
+        }
+        match job.purpose {
+            Purpose::Clock | Purpose::Steering => Outcome::Nothing,
+            _ => Outcome::Retrying { job, attempt, error },
+        }
+    }
+
+    /// Makes a job that has failed ready for its next attempt, if there is to be one.
+    fn next(&mut self, cx: &mut Cx<'_>, i: usize, attempt: &Attempt, kind: ErrorKind, cause: Cause) -> Next {
+        let Some(job) = self.jobs.get_mut(i) else {
+            return Next::GiveUp;
+        };
+        if self.offline && matches!(kind, ErrorKind::Network | ErrorKind::Timeout) {
+            job.state = State::Waiting {
+                until: cx.now + OFFLINE_PAUSE,
+            };
+            return Next::Later;
+        }
+        if cause == Cause::Unauthorized && cx.config.retry.authorization && !job.renewed {
+            job.renewed = true;
+            return Next::Now;
+        }
+        let policy = cx.config.retry.policy(job.purpose.request_kind());
+        job.failures += 1;
+        let more = job.at + 1 < job.places.len();
+        let attempts = match more {
+            true => policy.attempts.min(ATTEMPTS_BEFORE_ANOTHER),
+            false => policy.attempts,
+        };
+        let stays = match cause {
+            Cause::Absent | Cause::Unauthorized => false,
+            // It says itself when to ask again, or that one should not.
+            Cause::Passing if job.purpose == Purpose::Steering => attempt.status != 429,
+            Cause::Passing => !more || attempt.retry_after.is_none(),
+            Cause::Unreachable => !more,
+        };
+        if stays && job.failures < attempts {
+            let doubled = policy.backoff_ms.saturating_mul(1 << (job.failures - 1).min(20));
+            let jitter = 1.0 + policy.jitter.clamp(0.0, 1.0) * (2.0 * cx.rng.next_f64() - 1.0);
+            let pause = doubled.min(policy.max_backoff_ms) as f64 * 1000.0 * jitter;
+            let pause = Duration::from_micros(pause as u64);
+            let asked = attempt.retry_after.map(|asked| asked.min(MAX_RETRY_AFTER));
+            job.state = State::Waiting {
+                until: cx.now + asked.map_or(pause, |asked| asked.max(pause)),
+            };
+            return Next::Later;
+        }
+        if job.purpose.track().is_some() {
+            self.pathways.on_failure(cx.now, job.pathway());
+        }
+        if !more {
+            return Next::GiveUp;
+        }
+        job.at += 1;
+        job.failures = 0;
+        job.renewed = false;
+        Next::Now
     }
 }
 
-/// Text is read in the engine.
-fn is_text(purpose: Purpose) -> bool {
-    purpose.track().is_some_and(|(kind, _)| kind == TrackKind::Text)
-}
-
-fn fetch(cx: &mut Cx<'_>, purpose: Purpose, resource: &Resource) -> Attempt {
-    let request = cx.request_id();
-    let kind = purpose.request_kind();
-    let (deliver, max_bytes) = match kind {
-        RequestKind::Manifest | RequestKind::Playlist => (Deliver::Body, manifest::MAX_BYTES),
-        RequestKind::SegmentTable => (Deliver::Body, manifest::table::MAX_BYTES),
-        RequestKind::Key => (Deliver::Handle, MAX_KEY_BYTES),
-        RequestKind::Init | RequestKind::Segment if is_text(purpose) => (Deliver::Body, MAX_TEXT_BYTES),
-        RequestKind::Init | RequestKind::Segment => (Deliver::Handle, MAX_MEDIA_BYTES),
-    };
-    cx.send(Output::Fetch(Fetch {
-        request,
-        url: resource.url.clone(),
-        range: resource.range,
-        kind,
-        deliver,
-        max_bytes,
-    }));
-    Attempt {
-        request,
-        requested_at: cx.now,
-        first_byte_at: None,
-        last_byte_at: cx.now,
-        bytes: 0,
-        expected: resource.range.map(|r| r.length),
-        status: 0,
-        html: false,
-        retry_after: None,
-        url: resource.url.clone(),
-    }
-}
-
-fn timeout(cx: &Cx<'_>, attempt: &Attempt) -> Instant {
-    let limit = match attempt.first_byte_at {
-        None => cx.config.retry.ttfb_timeout_ms,
-        Some(_) => cx.config.retry.stall_timeout_ms,
-    };
-    attempt.last_byte_at + Duration::from_millis(limit)
+/// What becomes of a job that has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    GiveUp,
+    Later,
+    Now,
 }

@@ -7,7 +7,7 @@ use super::requests::Requests;
 use crate::time::MediaTime;
 
 /// See the module's text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) requests: Requests,
     pub(crate) keys: Keys,
@@ -31,6 +31,18 @@ pub(crate) struct Span {
 }
 
 impl Shared {
+    pub(crate) fn new(requests: Requests, limits: Limits) -> Self {
+        Self {
+            requests,
+            keys: Keys::default(),
+            anchors: Anchors::default(),
+            limits,
+            periods: Vec::new(),
+            growing: false,
+            edge: None,
+        }
+    }
+
     /// The period that a point of the timeline is in; the first one before all of them.
     pub(crate) fn period_at(&self, t: MediaTime) -> usize {
         self.periods

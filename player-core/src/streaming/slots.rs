@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::context::Cx;
 use super::limits::Limits;
+use super::requests::{Purpose, Work};
 use crate::abr::{Context, Rung, Upcoming};
 use crate::config::AbrConfig;
 use crate::input::RequestId;
@@ -14,7 +15,7 @@ use crate::manifest::table::{SegmentTable, Sizes};
 use crate::media::fmp4::Facts;
 use crate::media::sidx::SidxReader;
 use crate::output::{Container, Limit, Output};
-use crate::presentation::{Rendition, SegmentIndex, SegmentSource, Track};
+use crate::presentation::{Rendition, Resource, SegmentIndex, SegmentSource, Track};
 use crate::time::{Instant, MediaTime};
 
 /// A rendition and its state.
@@ -220,6 +221,17 @@ pub(crate) struct Slots {
 }
 
 impl Slot {
+    /// Something of this rendition to fetch, from wherever it is.
+    pub(crate) fn work(&self, purpose: Purpose, resource: Resource) -> Work<'_> {
+        Work {
+            purpose,
+            resource,
+            rendition: Some(&self.rendition),
+            object: None,
+            any_container: self.container != Container::Fmp4,
+        }
+    }
+
     fn new(mut rendition: Rendition, track: usize) -> Self {
         let source = core::mem::replace(&mut rendition.source, SegmentSource::Playlist(String::new()));
         let (index, playlist) = match source {

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use player_core::abr::NetworkMemory;
-use player_core::input::{AppendFailure, Body, Input, Integrity, Load, MediaState, RequestId, TrackKind};
+use player_core::input::{
+    AppendFailure, Body, Headers, Input, Integrity, Load, MediaState, NetworkFailure, RequestId, TrackKind,
+};
 use player_core::output::{Deliver, Fetch, Output, PlayerEvent};
 use player_core::telemetry::schema::{Beacon, PlaybackState};
 use player_core::time::ByteRange;
@@ -34,6 +36,10 @@ pub(crate) struct Reply {
     pub(crate) silent: bool,
     /// From a cache on this machine: there at once.
     pub(crate) cached: bool,
+    /// Never connected.
+    pub(crate) refused: bool,
+    pub(crate) retry_after_s: Option<u32>,
+    pub(crate) headers: Headers,
 }
 
 pub(crate) fn text(body: &str) -> Reply {
@@ -54,6 +60,9 @@ pub(crate) fn media(bytes: u64) -> Reply {
         integrity,
         silent: false,
         cached: false,
+        refused: false,
+        retry_after_s: None,
+        headers: Headers::default(),
     }
 }
 
@@ -85,6 +94,12 @@ pub(crate) struct World {
     /// Frames of 25 a second that are dropped, by rendition.
     pub(crate) dropping: BTreeMap<&'static str, u64>,
     pub(crate) fetched: Vec<String>,
+    /// The same with everything, and when.
+    pub(crate) fetches: Vec<(Instant, Fetch)>,
+    /// URLs that begin like this are not answered: no connection.
+    pub(crate) down: Vec<String>,
+    /// Reports: URL and body.
+    pub(crate) reports: Vec<(String, String)>,
     pub(crate) remembered: Vec<NetworkMemory>,
     pub(crate) events: Vec<PlayerEvent>,
     pub(crate) beacons: Vec<Beacon>,
@@ -126,6 +141,9 @@ impl World {
             slow_start: false,
             dropping: BTreeMap::new(),
             fetched: Vec::new(),
+            fetches: Vec::new(),
+            down: Vec::new(),
+            reports: Vec::new(),
             remembered: Vec::new(),
             events: Vec::new(),
             beacons: Vec::new(),
@@ -493,6 +511,7 @@ impl World {
         match output {
             Output::Fetch(fetch) => {
                 self.fetched.push(fetch.url.clone());
+                self.fetches.push((self.now, fetch.clone()));
                 self.urls.insert(fetch.request, self.name_of(&fetch));
                 let once = self
                     .once
@@ -501,7 +520,14 @@ impl World {
                     .map(|q| q.remove(0));
                 let reply = once
                     .or_else(|| self.files.get(&fetch.url).cloned())
+                    .or_else(|| self.files.get(fetch.url.split('?').next()?).cloned())
                     .unwrap_or(status(404));
+                let refused = reply.refused || self.down.iter().any(|down| fetch.url.starts_with(down));
+                if refused {
+                    let reason = NetworkFailure::Connection("refused".into());
+                    let request = fetch.request;
+                    return self.send(self.latency, Input::Failed { request, reason });
+                }
                 let reply = match fetch.range {
                     Some(range) if reply.status == 200 => part_of(reply, range),
                     _ => reply,
@@ -570,6 +596,7 @@ impl World {
             }
             Output::Remember(memory) => self.remembered.push(memory),
             Output::Release { request } => self.released.push(request),
+            Output::Report { url, body, .. } => self.reports.push((url, body)),
             Output::Event(event) => self.events.push(event),
             Output::Beacon(beacon) => self.beacons.push(*beacon),
             _ => {}
@@ -588,7 +615,7 @@ impl World {
                 let n = (range.offset - file.body.len() as u64) / range.length + 1;
                 format!("{name}/{n}.m4s")
             }
-            _ => fetch.url.clone(),
+            _ => fetch.url.split('?').next().unwrap_or_default().to_owned(),
         }
     }
 
@@ -611,7 +638,8 @@ impl World {
             url: None,
             content_type: Some(reply.content_type.into()),
             content_length: Some(reply.bytes),
-            retry_after_s: None,
+            retry_after_s: reply.retry_after_s,
+            headers: reply.headers,
         };
         let latency = if reply.cached {
             Duration::ZERO

@@ -1,5 +1,7 @@
 //! Requests: `fetch` with a stream behind it.
 
+mod filter;
+mod reports;
 mod window;
 
 use std::cell::RefCell;
@@ -8,18 +10,20 @@ use std::time::Duration;
 
 use js_sys::{Array, Date, Uint8Array};
 use player_core::Input;
-use player_core::input::{Body, NetworkFailure, RequestId};
+use player_core::input::{self, Body, NetworkFailure, RequestId};
 use player_core::output::{Deliver, Fetch};
 use player_core::time::ByteRange;
+use player_core::url;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
-    AbortController, AbortSignal, Headers, PerformanceResourceTiming, ReadableStreamDefaultReader,
-    RequestCredentials, RequestInit, Response,
+    AbortController, AbortSignal, PerformanceResourceTiming, ReadableStreamDefaultReader, Response,
 };
 
 use crate::shell::Shell;
 use crate::{bodies, global};
+use filter::Sent;
+pub(crate) use reports::Reports;
 use window::Window;
 
 /// [`Input::Progress`] comes at most this often.
@@ -132,14 +136,17 @@ extern "C" {
 }
 
 async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Result<Received, NetworkFailure> {
+    let Sent { url, init } = filter::prepare(shell.filter.as_ref(), fetch).await?;
+    init.set_signal(Some(signal));
     let started_ms = global::performance(web_sys::Performance::now);
-    let init = request_init(fetch, signal).map_err(|error| connection(&error))?;
-    let response = JsFuture::from(global::fetch(&fetch.url, &init))
+    let response = JsFuture::from(global::fetch(&url, &init))
         .await
         .map_err(|error| connection(&error))?;
     let response: Response = response.unchecked_into();
     let status = response.status();
-    shell.tell(describe(fetch, &response));
+    // Another file, and not just another token.
+    let moved = url::public(&url) != url::public(&fetch.url);
+    shell.tell(describe(fetch, &response, moved));
 
     let mut received = Received {
         chunks: Vec::new(),
@@ -195,22 +202,13 @@ fn cancel(reader: &ReadableStreamDefaultReader) {
     spawn_local(async { drop(cancelled.await) });
 }
 
-fn request_init(fetch: &Fetch, signal: &AbortSignal) -> Result<RequestInit, JsValue> {
-    let init = RequestInit::new();
-    init.set_credentials(RequestCredentials::Omit);
-    init.set_signal(Some(signal));
-    if let Some(ByteRange { offset, length }) = fetch.range {
-        let headers = Headers::new()?;
-        headers.set(
-            "Range",
-            &format!("bytes={offset}-{}", offset.saturating_add(length.max(1)) - 1),
-        )?;
-        init.set_headers(&headers);
-    }
-    Ok(init)
+/// The value of a Range header.
+fn range_header(range: ByteRange) -> String {
+    let ByteRange { offset, length } = range;
+    format!("bytes={offset}-{}", offset.saturating_add(length.max(1)) - 1)
 }
 
-fn describe(fetch: &Fetch, response: &Response) -> Input {
+fn describe(fetch: &Fetch, response: &Response, moved: bool) -> Input {
     let headers = response.headers();
     let header = |name: &str| headers.get(name).ok().flatten();
     let status = response.status();
@@ -222,13 +220,28 @@ fn describe(fetch: &Fetch, response: &Response) -> Input {
     Input::Response {
         request: fetch.request,
         status,
-        url: response.redirected().then(|| response.url()),
+        url: (moved || response.redirected()).then(|| response.url()),
         content_type: header("Content-Type"),
         content_length: header("Content-Length")
             .filter(|_| meant)
             .and_then(|n| n.trim().parse().ok()),
         retry_after_s: header("Retry-After").and_then(|value| retry_after_s(&value)),
+        headers: input::Headers {
+            range: header("Content-Range").and_then(|value| input::content_range(&value)),
+            date_ms: header("Date").and_then(|date| date_ms(&date, header("Age").as_deref())),
+            cmsd: match ["CMSD-Static", "CMSD-Dynamic"].map(header) {
+                [None, None] => Vec::new(),
+                both => both.map(Option::unwrap_or_default).into(),
+            },
+        },
     }
+}
+
+/// What a response's Date says that it is now: a cache may have kept it for as long as its Age.
+fn date_ms(date: &str, age: Option<&str>) -> Option<u64> {
+    let ms = Date::parse(date);
+    let age_s: u64 = age.and_then(|age| age.trim().parse().ok()).unwrap_or(0);
+    (ms >= 0.0).then(|| (ms as u64).saturating_add(age_s.saturating_mul(1000)))
 }
 
 /// Seconds, or a date (RFC 9110, 10.2.3).

@@ -7,6 +7,7 @@ use super::{
     Stage, UNKNOWN_SEGMENT_S,
 };
 use crate::abr::{Download, Flight as AbrFlight, Progress};
+use crate::cmcd::Object;
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{Integrity, RequestId, TrackKind};
 use crate::manifest::hls::MediaPlaylist;
@@ -86,6 +87,7 @@ impl Loader {
                 continue;
             };
             self.choice = Some(rendition);
+            self.follow_pathway(cx, &shared.requests, rendition);
             if !self.find_index(cx, shared, rendition) || !env.settled {
                 return None;
             }
@@ -118,16 +120,17 @@ impl Loader {
             let init = segment.init.filter(|i| *i < index.inits.len());
             let missing = init.filter(|i| slot.init(*i).is_none());
             let resource = missing.and_then(|i| index.inits.get(i)).cloned();
-            let opaque = slot.container != Container::Fmp4 || cipher.as_ref().is_some_and(Cipher::is_whole);
+            let is_whole = cipher.as_ref().is_some_and(Cipher::is_whole);
             let kind = self.kind;
             if let (Some(init), Some(resource)) = (missing, resource) {
                 let purpose = Purpose::Init {
                     kind,
                     rendition,
                     init,
-                    opaque,
                 };
-                shared.requests.start(cx, purpose, resource);
+                let mut work = slot.work(purpose, resource);
+                work.any_container |= is_whole;
+                shared.requests.fetch(cx, work);
                 if let Some(slot) = self.slots.get_mut(rendition) {
                     slot.set_init(init, Init::Loading);
                 }
@@ -141,10 +144,14 @@ impl Loader {
                 kind,
                 rendition,
                 start: segment.start,
-                opaque,
             };
             let bytes = self.slots.bytes(rendition, position);
-            let job = shared.requests.start(cx, purpose, segment.resource);
+            let object = shared.requests.tells().then(|| self.object(rendition)).flatten();
+            let slot = self.slots.get(rendition)?;
+            let mut work = slot.work(purpose, segment.resource);
+            work.any_container |= is_whole;
+            work.object = object;
+            let job = shared.requests.fetch(cx, work);
             self.flight = Some(Flight {
                 job,
                 rendition,
@@ -184,9 +191,8 @@ impl Loader {
                     range: None,
                 };
                 slot.index = Index::Loading;
-                shared
-                    .requests
-                    .start(cx, Purpose::Playlist { kind, rendition }, resource);
+                let purpose = Purpose::Playlist { kind, rendition };
+                shared.requests.fetch(cx, slot.work(purpose, resource));
                 false
             }
             Index::Sidx { reader, asked } => {
@@ -195,9 +201,8 @@ impl Loader {
                     url: reader.url().to_owned(),
                     range: Some(reader.request()),
                 };
-                shared
-                    .requests
-                    .start(cx, Purpose::Sidx { kind, rendition }, resource);
+                let purpose = Purpose::Sidx { kind, rendition };
+                shared.requests.fetch(cx, slot.work(purpose, resource));
                 false
             }
         }
@@ -223,14 +228,46 @@ impl Loader {
         }
         listed.loading = true;
         listed.asked_at = cx.now;
-        let resource = Resource {
-            url: url.clone(),
-            range: None,
-        };
-        shared
-            .requests
-            .start(cx, Purpose::Playlist { kind, rendition }, resource);
+        let purpose = Purpose::Playlist { kind, rendition };
+        let url = url.clone();
+        let resource = Resource { url, range: None };
+        shared.requests.fetch(cx, slot.work(purpose, resource));
         None
+    }
+
+    /// Forgets the media playlist of a rendition if there is a better pathway now: it is fetched from there.
+    fn follow_pathway(&mut self, cx: &Cx<'_>, requests: &Requests, rendition: usize) {
+        let kind = self.kind;
+        if let Some(slot) = self.slots.get_mut(rendition)
+            && let (Index::Listed(_), Some(url)) = (&slot.index, &slot.playlist)
+            && requests.has_moved(cx.now, kind, rendition, &slot.rendition, url)
+        {
+            slot.index = Index::Unknown(url.clone());
+        }
+    }
+
+    /// What servers are told of the segment that comes next.
+    fn object(&self, rendition: usize) -> Option<Object> {
+        let slot = self.slots.get(rendition)?;
+        let index = slot.index.get()?;
+        let position = index.position_at(self.next + TOLERANCE);
+        let (start, end) = index.times(position)?;
+        let bandwidth = |r: &usize| self.slots.get(*r).map(|slot| slot.rendition.bandwidth);
+        let mut object = Object::of(self.kind, &slot.rendition);
+        let ladder = self.slots.ladder();
+        for (known, r) in object
+            .bitrates
+            .iter_mut()
+            .skip(1)
+            .zip([ladder.first(), ladder.last()])
+        {
+            *known = r.and_then(bandwidth).unwrap_or(*known);
+        }
+        object.duration = end - start;
+        object.next = index
+            .get(position + 1)
+            .map(|next| (next.resource.url, next.resource.range));
+        Some(object)
     }
 
     /// A rendition that has the next segment as far as is known: this one, or else the next lower, or else the next higher one.
@@ -538,12 +575,20 @@ impl Loader {
             return Ok(());
         };
         self.choice = None;
+        let moves = self.slots.get(rendition).is_some_and(|slot| {
+            let url = slot.playlist.as_deref();
+            url.is_some_and(|url| {
+                shared
+                    .requests
+                    .has_moved(cx.now, self.kind, rendition, &slot.rendition, url)
+            })
+        });
         // No server answers: another rendition will not fare better.
         let hopeless = matches!(cause.kind, ErrorKind::Network | ErrorKind::Timeout);
         match purpose {
             Purpose::Segment { start, .. } => {
                 self.flight = None;
-                if !hopeless && self.is_early(cx, shared, start) {
+                if moves || (!hopeless && self.is_early(cx, shared, start)) {
                     return Ok(());
                 }
                 self.bar(cx, shared, rendition, start);
@@ -567,6 +612,13 @@ impl Loader {
                 }
             }
             _ => {}
+        }
+        if moves {
+            // Another pathway has it: an initialization section is asked for there.
+            if let (Purpose::Init { init, .. }, Some(slot)) = (purpose, self.slots.get_mut(rendition)) {
+                slot.inits.retain(|(known, _)| *known != init);
+            }
+            return Ok(());
         }
         self.exclude(cx, shared, rendition);
         if hopeless || self.slots.ladder().is_empty() {

@@ -30,8 +30,6 @@ const RANGE_STEP: MediaTime = MediaTime::from_millis(500);
 /// How a presentation grows.
 #[derive(Debug)]
 pub(super) struct Live {
-    /// The wall clock when it was loaded, if it is known.
-    clock: Option<(Instant, WallTime)>,
     /// The manifest, if it is to be read again.
     mpd: Option<Box<Mpd>>,
     url: String,
@@ -57,12 +55,8 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub(super) fn new(now: Instant, wall_clock_ms: u64) -> Self {
-        let wall = i64::try_from(wall_clock_ms.saturating_mul(1000))
-            .ok()
-            .filter(|us| *us > 0);
+    pub(super) fn new(now: Instant) -> Self {
         Self {
-            clock: wall.map(|us| (now, WallTime::from_unix_micros(us))),
             mpd: None,
             url: String::new(),
             asked_at: now,
@@ -89,14 +83,9 @@ impl Live {
         !core::mem::replace(&mut self.settled, true)
     }
 
-    fn wall(&self, now: Instant) -> Option<WallTime> {
-        let (at, wall) = self.clock?;
-        Some(wall + now.since(at).into())
-    }
-
-    /// The end of what may be there, by the clock.
-    fn edge(&self, now: Instant) -> Option<MediaTime> {
-        self.says.as_ref()?.media_of(self.wall(now)?)
+    /// The end of what may be there, by the servers' clock.
+    fn edge(&self, wall: WallTime) -> Option<MediaTime> {
+        self.says.as_ref()?.media_of(wall)
     }
 
     /// Reads a manifest, for the first time or again; nothing if the whole has to be fetched instead of a patch.
@@ -183,7 +172,10 @@ impl Session {
             return None;
         }
         if self.shared.growing {
-            self.shared.edge = self.live.edge(cx.now).filter(|edge| self.goes_by_clock(*edge));
+            self.shared.edge = self
+                .live
+                .edge(self.shared.requests.clock.at(cx.now))
+                .filter(|edge| self.goes_by_clock(*edge));
         }
         if self.live.on && self.live.settled {
             self.catch_up(cx);
@@ -199,10 +191,13 @@ impl Session {
         let patch = says
             .and_then(|says| says.patch.as_ref())
             .map(|(url, _)| url.clone());
-        let elsewhere = says
-            .and_then(|says| says.locations.first())
-            .map(|l| l.url.clone());
-        let url = patch.or(elsewhere).unwrap_or_else(|| self.live.url.clone());
+        let locations = says.map_or(&[][..], |says| &says.locations);
+        if patch.is_none() && !locations.is_empty() {
+            let places = self.shared.requests.pathways.manifests(cx.now, locations);
+            self.shared.requests.start_at(cx, Purpose::Manifest, places);
+            return None;
+        }
+        let url = patch.unwrap_or_else(|| self.live.url.clone());
         let resource = Resource { url, range: None };
         self.shared.requests.start(cx, Purpose::Manifest, resource);
         None
@@ -235,7 +230,13 @@ impl Session {
                 .map(|span| span.start)
                 .unwrap_or_default();
             start = depth
-                .map_or(first, |depth| self.live.edge(now).unwrap_or(end).min(end) - depth)
+                .map_or(first, |depth| {
+                    self.live
+                        .edge(self.shared.requests.clock.at(now))
+                        .unwrap_or(end)
+                        .min(end)
+                        - depth
+                })
                 .max(first);
         }
         Some(TimeRange::new(start.min(end), end))
@@ -325,7 +326,7 @@ impl Session {
         start: Option<MediaTime>,
         depth: Option<MediaTime>,
     ) {
-        let edge = self.live.edge(cx.now);
+        let edge = self.live.edge(self.shared.requests.clock.at(cx.now));
         let last = self.main().and_then(|main| {
             let last = main.slots.numbers().rev().find_map(|r| main.slots.index(r))?;
             Some((last.start(), last.end()))

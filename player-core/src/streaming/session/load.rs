@@ -34,6 +34,9 @@ impl Session {
                 };
             }
         };
+        if let Some(odd) = self.shared.requests.read(cx, attempt.requested_at, &presentation) {
+            self.report(cx, odd);
+        }
         if !first {
             return self.on_refreshed(cx, presentation);
         }

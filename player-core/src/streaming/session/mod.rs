@@ -13,7 +13,7 @@ use super::context::{Cx, error};
 use super::limits::Limits;
 use super::loader::{Env, Loader};
 use super::playhead::Playhead;
-use super::requests::{Job, Outcome, Purpose};
+use super::requests::{Job, Outcome, Purpose, Requests};
 use super::shared::Shared;
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{Host, Input, Load, MediaState, TrackKind};
@@ -80,17 +80,19 @@ impl Session {
         media: &MediaState,
         ids: (String, String),
     ) -> Self {
+        let mut requests = Requests::new(cx, &load, &ids.0);
+        requests.set_offline(cx.now, host.offline);
         let view = View::new(&cx.config.telemetry, &load, ids, cx.now, cx.abr.name());
         let start = load.start.filter(|s| *s > MediaTime::ZERO);
         let mut session = Self {
             view,
-            shared: Shared {
-                limits: Limits {
+            shared: Shared::new(
+                requests,
+                Limits {
                     host,
                     ..Limits::default()
                 },
-                ..Shared::default()
-            },
+            ),
             phase: Phase::Manifest,
             loaders: Vec::new(),
             playhead: Playhead::new(cx.now, start.unwrap_or_default(), media),
@@ -100,7 +102,7 @@ impl Session {
             table: None,
             variables: Vec::new(),
             loaded: None,
-            live: Live::new(cx.now, load.wall_clock_ms),
+            live: Live::new(cx.now),
             stalls: Stalls::new(cx.now),
             texts: Texts::default(),
             source_open: false,
@@ -133,7 +135,7 @@ impl Session {
 
     /// Ends the view and lets go of everything.
     pub(crate) fn close(&mut self, cx: &mut Cx<'_>) {
-        self.shared.requests.cancel_all(cx);
+        self.shared.requests.close(cx);
         for loader in &mut self.loaders {
             loader.release(cx);
         }
@@ -192,6 +194,7 @@ impl Session {
             }
             Input::Host(host) => {
                 self.shared.limits.host = host;
+                self.shared.requests.set_offline(cx.now, host.offline);
                 self.view.set_hidden(cx.now, host.hidden);
                 self.limit(cx);
             }
@@ -428,6 +431,7 @@ impl Session {
     fn on_outcome(&mut self, cx: &mut Cx<'_>, outcome: Outcome) {
         match outcome {
             Outcome::Nothing => {}
+            Outcome::Notice(error) => self.report(cx, error),
             Outcome::Progress { job } => {
                 if let (Some(loader), env) = (self.loaders.first(), self.env(cx.now, 0)) {
                     loader.on_progress(cx, &self.shared.requests, job, &env);
@@ -545,6 +549,7 @@ impl Session {
             message: error.message.clone(),
         };
         self.view.event(cx.now, event);
+        self.shared.requests.on_error(cx, &error);
         cx.event(PlayerEvent::Error(error));
     }
 

@@ -2,10 +2,12 @@
 
 use super::load::{info, rung};
 use super::{STARVED, STATS_INTERVAL, Session};
-use crate::input::MediaState;
+use crate::cmcd::Playback;
+use crate::input::{MediaState, TrackKind};
 use crate::output::{PlayerEvent, Stats};
 use crate::streaming::context::Cx;
 use crate::streaming::frames::Shown;
+use crate::streaming::loader::Loader;
 use crate::streaming::requests::{Attempt, Job, Purpose};
 use crate::telemetry::Seen;
 use crate::telemetry::schema::{Event, PlaybackState, RebufferCause};
@@ -36,6 +38,7 @@ impl Session {
             dropped_frames: state.dropped_frames,
         };
         let changes = self.view.observe(cx.now, &seen);
+        self.tell_servers(cx, &state, position);
         let shown = self.shown(&state, position);
         let max_share = cx.config.abr.max_dropped_frames;
         if !self.failed && self.shared.limits.frames.observe(cx.now, shown, max_share) {
@@ -57,6 +60,34 @@ impl Session {
                 rendition,
             }));
         }
+    }
+
+    /// What servers are told of how playback stands, if they are.
+    fn tell_servers(&mut self, cx: &mut Cx<'_>, media: &MediaState, position: MediaTime) {
+        if !self.shared.requests.tells() {
+            return;
+        }
+        let buffer = |kind| {
+            let loader = self.loaders.iter().find(|l| l.kind == kind);
+            loader.map(|l| l.playable(position))
+        };
+        let main = self.main();
+        let bitrate = |rendition| Some(main?.slots.get(rendition)?.rendition.bandwidth);
+        let playback = Playback {
+            state: self.view.state(),
+            position,
+            rate: media.rate,
+            hidden: self.shared.limits.host.hidden,
+            audio: buffer(TrackKind::Audio),
+            video: buffer(TrackKind::Video),
+            target: MediaTime::from_secs_f64(cx.config.buffer.goal_s),
+            throughput: cx.abr.estimate(),
+            selected: main.and_then(Loader::current).and_then(bitrate),
+            shown: main.and_then(|l| l.rendition_at(position)).and_then(bitrate),
+            dropped_frames: media.dropped_frames,
+            latency: None,
+        };
+        self.shared.requests.observe(cx, playback);
     }
 
     /// Notes the rendition under the playhead.
