@@ -25,7 +25,7 @@ const ROW_15: [u8; 2] = [0x14, 0x70];
 const ROW_14_INDENT_4: [u8; 2] = [0x14, 0x52];
 
 fn odd(byte: u8) -> u8 {
-    byte | if byte.count_ones() % 2 == 0 { 0x80 } else { 0 }
+    byte | if byte.count_ones().is_multiple_of(2) { 0x80 } else { 0 }
 }
 
 /// A SEI NAL unit of AVC with triples as they are.

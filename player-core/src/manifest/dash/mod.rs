@@ -12,7 +12,7 @@ mod service;
 mod timeline;
 mod tree;
 mod values;
-mod xml;
+pub(crate) mod xml;
 
 pub use patch::PatchOutcome;
 pub use remote::Remote;

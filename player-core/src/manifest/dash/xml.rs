@@ -11,12 +11,12 @@ use memchr::memchr;
 use crate::manifest::ManifestError;
 
 /// How deep elements may be nested.
-pub(super) const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 
 type Result<T> = core::result::Result<T, ManifestError>;
 
 /// A cursor over a text.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     /// Names of the elements that are open, as written.
@@ -27,7 +27,7 @@ pub(super) struct Reader<'a> {
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Node<'a> {
+pub(crate) enum Node<'a> {
     /// A start tag. An empty element (`<a/>`) has no end.
     Start(Tag<'a>),
     /// The end of the element that was opened last.
@@ -42,40 +42,40 @@ pub(super) enum Node<'a> {
 
 /// A start tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tag<'a> {
+pub(crate) struct Tag<'a> {
     /// Name and attributes as written.
-    pub(super) source: &'a str,
+    pub(crate) source: &'a str,
     /// It is the whole element.
-    pub(super) empty: bool,
+    pub(crate) empty: bool,
     /// Where it begins, bytes.
-    pub(super) at: usize,
+    pub(crate) at: usize,
 }
 
 impl<'a> Tag<'a> {
     /// Its name as written, with its prefix.
-    pub(super) fn qualified_name(self) -> &'a str {
+    pub(crate) fn qualified_name(self) -> &'a str {
         split_name(self.source).0
     }
 
     /// Its name without a prefix.
-    pub(super) fn name(self) -> &'a str {
+    pub(crate) fn name(self) -> &'a str {
         local(self.qualified_name())
     }
 
     /// Its attributes in order.
-    pub(super) fn attributes(self) -> Attributes<'a> {
+    pub(crate) fn attributes(self) -> Attributes<'a> {
         Attributes(split_name(self.source).1)
     }
 }
 
 /// The part of a name after its prefix.
-pub(super) fn local(name: &str) -> &str {
+pub(crate) fn local(name: &str) -> &str {
     let colon = name.bytes().position(|b| b == b':');
     colon.and_then(|colon| name.get(colon + 1..)).unwrap_or(name)
 }
 
 /// The name of a tag, and its attributes as written.
-pub(super) fn split_name(source: &str) -> (&str, &str) {
+pub(crate) fn split_name(source: &str) -> (&str, &str) {
     let end = source.bytes().position(|b| b.is_ascii_whitespace());
     let end = end.unwrap_or(source.len());
     (
@@ -86,7 +86,7 @@ pub(super) fn split_name(source: &str) -> (&str, &str) {
 
 /// The attributes of a tag: names as written, values as written between the quotes. What is no attribute is passed over.
 #[derive(Clone, Copy)]
-pub(super) struct Attributes<'a>(pub(super) &'a str);
+pub(crate) struct Attributes<'a>(pub(super) &'a str);
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = (&'a str, &'a str);
@@ -123,13 +123,13 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
-pub(super) fn text(bytes: &[u8]) -> Result<&str> {
+pub(crate) fn text(bytes: &[u8]) -> Result<&str> {
     core::str::from_utf8(bytes).map_err(|_| ManifestError::Encoding)
 }
 
 /// The text that is meant by one that is written: `&amp;`, `&lt;`, `&gt;`, `&quot;`, `&apos;`, `&#n;`, `&#xn;` replaced; any
 /// other reference stays as it is.
-pub(super) fn unescape(raw: &str) -> Cow<'_, str> {
+pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
     let Some((mut plain, mut rest)) = raw.split_once('&') else {
         return Cow::Borrowed(raw);
     };
@@ -176,7 +176,7 @@ fn reference(name: &str) -> Option<char> {
 
 impl<'a> Reader<'a> {
     /// A cursor at the start of `text`, which is UTF-8: of a text that is passed over, that is not looked at.
-    pub(super) fn new(text: &'a [u8]) -> Self {
+    pub(crate) fn new(text: &'a [u8]) -> Self {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         Self {
             text,
@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next node. A start tag opens its element unless it is empty.
-    pub(super) fn next(&mut self) -> Result<Node<'a>> {
+    pub(crate) fn next(&mut self) -> Result<Node<'a>> {
         loop {
             let rest = self.rest();
             match (rest.first(), rest.get(1)) {
@@ -283,7 +283,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over the content and the end of the element that `tag` opened; says what its content is, as written.
-    pub(super) fn raw(&mut self, tag: Tag<'a>) -> Result<&'a [u8]> {
+    pub(crate) fn raw(&mut self, tag: Tag<'a>) -> Result<&'a [u8]> {
         let (start, depth) = (self.at, self.open.len());
         let mut end = start;
         while !tag.empty && self.open.len() >= depth {
@@ -294,34 +294,34 @@ impl<'a> Reader<'a> {
     }
 
     /// Where it is in the text, bytes.
-    pub(super) const fn at(&self) -> usize {
+    pub(crate) const fn at(&self) -> usize {
         self.at
     }
 
     /// What has not been read yet.
-    pub(super) fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         self.text.get(self.at..).unwrap_or_default()
     }
 
     /// The text from one place to another.
-    pub(super) fn between(&self, from: usize, to: usize) -> &'a [u8] {
+    pub(crate) fn between(&self, from: usize, to: usize) -> &'a [u8] {
         self.text.get(from..to).unwrap_or_default()
     }
 
     /// Passes over `bytes` in which there are `lines` line breaks: some that someone else has read, and elements only whole.
-    pub(super) fn advance(&mut self, bytes: usize, lines: u32) {
+    pub(crate) fn advance(&mut self, bytes: usize, lines: u32) {
         let line = self.line();
         self.at += bytes;
         self.mark = (self.at, line + lines);
     }
 
     /// The line that it is in, from 1.
-    pub(super) fn line(&mut self) -> u32 {
+    pub(crate) fn line(&mut self) -> u32 {
         self.line_of(self.at)
     }
 
     /// The line of a position, from 1. Costs the distance from the last position that was asked for.
-    pub(super) fn line_of(&mut self, at: usize) -> u32 {
+    pub(crate) fn line_of(&mut self, at: usize) -> u32 {
         let (from, line) = if at < self.mark.0 { (0, 1) } else { self.mark };
         let between = self.text.get(from..at).unwrap_or_default();
         let line = line + scan::line_breaks(between);
@@ -330,7 +330,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An error here.
-    pub(super) fn error(&mut self, message: &str) -> ManifestError {
+    pub(crate) fn error(&mut self, message: &str) -> ManifestError {
         ManifestError::Syntax {
             line: self.line(),
             message: message.to_owned(),
@@ -338,7 +338,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An error for too much of something, here.
-    pub(super) fn limit(&mut self, what: &'static str, limit: usize) -> ManifestError {
+    pub(crate) fn limit(&mut self, what: &'static str, limit: usize) -> ManifestError {
         ManifestError::Limit {
             line: self.line(),
             what,

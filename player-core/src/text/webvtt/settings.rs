@@ -129,7 +129,7 @@ impl Default for Region {
 
 impl<'a> Settings<'a> {
     /// Reads what stands behind the times of a cue. `odd` is told each setting that is not understood.
-    pub(super) fn parse(text: &'a str, regions: &[Region], odd: &mut dyn FnMut(&str)) -> Self {
+    pub(in crate::text) fn parse(text: &'a str, regions: &[Region], odd: &mut dyn FnMut(&str)) -> Self {
         let mut settings = Self::default();
         for setting in text.split_ascii_whitespace() {
             if settings.set(setting, regions).is_none() {
