@@ -142,11 +142,8 @@ fn ttml_samples_show_their_cues_within_their_time() {
         vec![0x89, b'P', b'N', b'G', 0xff, b'<'],
     ]
     .concat();
-    let cues = mp4::read(
-        &segment(10_000, &[(2000, first), (2000, second)]),
-        Some(&stpp_init()),
-    )
-    .unwrap();
+    let samples = [(2000, first.clone()), (0, first), (2000, second)];
+    let cues = mp4::read(&segment(10_000, &samples), Some(&stpp_init())).unwrap();
     assert_eq!(
         shown(&cues),
         ["10000-11000  |a", "11500-13000  |b", "12000-14000  |c"]

@@ -246,9 +246,9 @@ impl Reader<'_> {
             }
         }
         for mut cue in cues {
-            if is_inside(&cue) {
-                cue.start = cue.start.max(start);
-                cue.end = cue.end.min(end);
+            cue.start = cue.start.max(start);
+            cue.end = cue.end.min(end);
+            if cue.start < cue.end {
                 self.add(cue);
             }
         }
