@@ -25,7 +25,11 @@ const ROW_15: [u8; 2] = [0x14, 0x70];
 const ROW_14_INDENT_4: [u8; 2] = [0x14, 0x52];
 
 fn odd(byte: u8) -> u8 {
-    byte | if byte.count_ones().is_multiple_of(2) { 0x80 } else { 0 }
+    byte | if byte.count_ones().is_multiple_of(2) {
+        0x80
+    } else {
+        0
+    }
 }
 
 /// A SEI NAL unit of AVC with triples as they are.
@@ -566,4 +570,100 @@ fn cues_of_a_segment_are_bounded() {
     }
     s.captions.advance(s.now);
     assert_eq!(s.captions.end_of_segment().len(), 2000);
+}
+
+/// What FFmpeg makes of the same captions, in pictures that it encoded.
+#[test]
+fn ffmpeg_sees_the_same_captions() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("captions");
+    std::fs::create_dir_all(&folder).unwrap();
+    let ffmpeg = |arguments: &str| {
+        let mut command = std::process::Command::new("ffmpeg");
+        command
+            .current_dir(&folder)
+            .args(["-v", "error", "-nostdin", "-y"]);
+        command
+            .args(arguments.split(' '))
+            .output()
+            .ok()
+            .filter(|output| output.status.success())
+    };
+    let source = "-f lavfi -i testsrc=s=160x90:r=30000/1001:d=10 -c:v libx264 -preset ultrafast -bf 0 -f h264 plain.h264";
+    if ffmpeg(source).is_none() {
+        println!("skipped: there is no ffmpeg with libx264");
+        return;
+    }
+    let mut pairs: Vec<[u8; 2]> = Vec::new();
+    let mut at = |frame: usize, codes: &[[u8; 2]], text: &str| {
+        pairs.resize(frame.max(pairs.len()), [0, 0]);
+        pairs.extend(codes.iter().flat_map(|code| [*code, *code]));
+        pairs.extend(
+            text.as_bytes()
+                .chunks(2)
+                .map(|two| [two[0], two.get(1).copied().unwrap_or(0)]),
+        );
+    };
+    at(0, &[RCL, ENM, ROW_14_INDENT_4], "Hello,");
+    at(0, &[ROW_15], "wide ");
+    at(0, &[[0x11, 0x2e]], "world");
+    at(30, &[EOC, RCL, ENM, [0x11, 0x40]], "TOP ");
+    at(60, &[[0x11, 0x37], [0x12, 0x21]], "");
+    at(90, &[EOC], "");
+    at(120, &[EDM, RU2, CR, ROW_15], "ONE");
+    at(150, &[CR], "TWO");
+    at(180, &[CR], "THREE");
+    at(210, &[EDM, RDC, ROW_15], "PAINTED");
+    at(240, &[EDM], "");
+
+    // An SEI unit before each picture; here they have one slice each.
+    let plain = std::fs::read(folder.join("plain.h264")).unwrap();
+    let starts: Vec<usize> = (0..plain.len() - 3)
+        .filter(|i| plain[*i..i + 3] == [0, 0, 1])
+        .collect();
+    let (mut with, mut frame) = (Vec::new(), 0);
+    let mut captions = Captions::new();
+    for (i, start) in starts.iter().enumerate() {
+        let unit = &plain[start + 3..starts.get(i + 1).copied().unwrap_or(plain.len())];
+        if matches!(unit[0] & 0x1f, 1 | 5) {
+            let [a, b] = pairs.get(frame).copied().unwrap_or_default();
+            let sei = nal(&[[0xfc, odd(a), odd(b)], [0xf9, 0, 0]]);
+            captions.sei(frame as i64 * 1_001_000_000 / 30_000, Codec::Avc, &sei);
+            with.extend([0, 0, 0, 1]);
+            with.extend(sei);
+            frame += 1;
+        }
+        with.extend([0, 0, 1]);
+        with.extend(unit);
+    }
+    std::fs::write(folder.join("with.h264"), with).unwrap();
+    ffmpeg("-r 30000/1001 -i with.h264 -c copy with.mp4").unwrap();
+    let theirs = ffmpeg("-f lavfi -i movie=with.mp4[out+subcc] -map 0:1 -c:s webvtt -f webvtt -").unwrap();
+    let theirs = String::from_utf8(theirs.stdout).unwrap().replace("\\h", "");
+    let theirs = theirs.split("\n\n").filter_map(|block| {
+        let (times, text) = block.trim().split_once('\n')?;
+        let end = times.split_once(" --> 00:0")?.1.replace('.', "");
+        Some((end.parse::<i64>().unwrap(), plain_text(text)))
+    });
+
+    // Rows of different columns are different cues here; rows without what rolls in at once are not there at all.
+    let mut ours: Vec<(i64, String)> = Vec::new();
+    for cue in captions.end_of_segment().iter().map(|c| &c.cue) {
+        let end = cue.end.as_millis();
+        match ours.last_mut() {
+            Some((last, text)) if *last == end => *text = format!("{text} {}", plain_text(&cue.text)),
+            _ if cue.end.as_millis() - cue.start.as_millis() > 100 => ours.push((end, plain_text(&cue.text))),
+            _ => {}
+        }
+    }
+    assert_eq!(ours, theirs.collect::<Vec<_>>());
+    assert_eq!(ours.len(), 6);
+}
+
+/// Without markup, and with one space between words.
+fn plain_text(text: &str) -> String {
+    let plain: String = text
+        .split('<')
+        .map(|part| part.split_once('>').map_or(part, |(_, text)| text))
+        .collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
