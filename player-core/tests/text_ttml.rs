@@ -180,6 +180,16 @@ fn regions_place_cues_and_pass_their_style_on() {
 }
 
 #[test]
+fn a_region_of_spans_is_that_of_their_paragraph() {
+    let cues = document(
+        r#"<head><layout><region xml:id="Default" tts:origin="3% 0%" tts:extent="97% 97%" tts:displayAlign="after" tts:textAlign="center"/>
+            </layout></head>
+        <body><div><p begin="1s" end="2s"><span region="Default">a<br/>b</span></p></div></body>"#,
+    );
+    assert_eq!(shown(&cues), ["1000-2000 line:-3 position:51.5% size:97%|a\nb"]);
+}
+
+#[test]
 fn paragraphs_of_the_same_time_and_place_are_one_cue() {
     let cues = document(
         r#"<head><layout><region xml:id="r" tts:origin="10% 80%" tts:extent="80% 10%" tts:displayAlign="after" tts:textAlign="center"/>

@@ -324,6 +324,10 @@ impl<'a> Document<'a> {
             self.reader.raw(tag)?;
             return Ok(last);
         }
+        // Some say it of the spans; it is one cue all the same.
+        if let Some(paragraph) = paragraph {
+            paragraph.context.region = paragraph.context.region.or(context.region);
+        }
         let is_paragraph = tag.name() == "p" && paragraph.is_none();
         if is_paragraph {
             *paragraph = Some(Paragraph {
