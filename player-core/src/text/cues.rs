@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::webvtt::{Region, TimestampMap, WebVttError};
+use super::webvtt::{Region, TimestampMap, WebVttError, timestamp};
+use super::write;
 use crate::manifest::ManifestError;
 use crate::presentation::Warning;
 use crate::time::MediaTime;
@@ -13,6 +14,8 @@ pub const MAX_CUES: usize = 10_000;
 const MAX_TEXT: usize = 10 * 1024 * 1024;
 /// No more than so many are worth reading.
 const MAX_WARNINGS: usize = 100;
+/// No longer one is looked for, bytes.
+const LONGEST_TIMESTAMP: usize = 32;
 
 /// A cue of any format, in the terms of WebVTT: what a renderer is given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -69,6 +72,30 @@ pub enum TextError {
     /// It uses something that this version cannot read.
     #[error("{0} is not supported by this version")]
     Unsupported(&'static str),
+}
+
+impl TextCue {
+    /// Moves the cue along the timeline, and with it the times inside its text (`<00:01.500>`: what follows is said from then on).
+    pub fn shift(&mut self, by: MediaTime) {
+        self.start += by;
+        self.end += by;
+        let mut shifted = String::new();
+        let mut rest = self.text.as_str();
+        while let Some((before, after)) = rest.split_once('<') {
+            shifted.push_str(before);
+            shifted.push('<');
+            rest = after;
+            let length = after.bytes().take(LONGEST_TIMESTAMP).position(|b| b == b'>');
+            if let Some(time) = length.and_then(|length| timestamp(after.get(..length)?)) {
+                write::timestamp(&mut shifted, time + by);
+                rest = after.get(length.unwrap_or_default()..).unwrap_or_default();
+            }
+        }
+        if !shifted.is_empty() {
+            shifted.push_str(rest);
+            self.text = shifted;
+        }
+    }
 }
 
 impl Cues {
@@ -132,5 +159,41 @@ impl From<ManifestError> for TextError {
             },
             _ => Self::malformed("it is not UTF-8 text"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_inside_a_text_move_with_its_cue() {
+        let shifted = |text: &str, ms| {
+            let mut cue = TextCue {
+                start: MediaTime::from_millis(1000),
+                end: MediaTime::from_millis(2000),
+                text: text.to_owned(),
+                ..TextCue::default()
+            };
+            cue.shift(MediaTime::from_millis(ms));
+            assert_eq!(
+                (cue.start.as_millis(), cue.end.as_millis()),
+                (1000 + ms, 2000 + ms)
+            );
+            cue.text
+        };
+        assert_eq!(
+            shifted("a<00:01.500><i>b</i><00:00:02.000>c", 3_599_000),
+            "a<01:00:00.500><i>b</i><01:00:01.000>c"
+        );
+        assert_eq!(
+            shifted("<00:01.500>a <c>b</c> <", -10_000),
+            "<00:00:00.000>a <c>b</c> <"
+        );
+        assert_eq!(
+            shifted("<b>a</b> < 1 > <<00:01.000>", 360_000_000),
+            "<b>a</b> < 1 > <<100:00:01.000>"
+        );
+        assert_eq!(shifted("plain", 1), "plain");
     }
 }

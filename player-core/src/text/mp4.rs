@@ -137,21 +137,20 @@ impl Reader<'_> {
                     break;
                 }
                 self.samples += 1;
-                let left = self.bytes.checked_sub(size as usize);
-                self.bytes = left.unwrap_or_default();
-                if self.samples > MAX_SAMPLES || left.is_none() {
-                    self.cues
-                        .warn_once(0, "there are too many samples: what follows is left out");
-                    return Some(());
-                }
-                let size = size as usize;
-                let Some((bytes, after)) = data.split_at_checked(size) else {
+                let Some((bytes, after)) = data.split_at_checked(size as usize) else {
                     self.cues.warn(
                         0,
                         "a sample is not in the segment: it and what follows it is left out",
                     );
                     break;
                 };
+                let left = self.bytes.checked_sub(bytes.len());
+                self.bytes = left.unwrap_or_default();
+                if self.samples > MAX_SAMPLES || left.is_none() {
+                    self.cues
+                        .warn_once(0, "there are too many samples: what follows is left out");
+                    return Some(());
+                }
                 data = after;
                 // Signed in version 1; text has none in practice.
                 let offset = if trun.version == 0 {
@@ -247,9 +246,9 @@ impl Reader<'_> {
             }
         }
         for mut cue in cues {
-            if is_inside(&cue) {
-                cue.start = cue.start.max(start);
-                cue.end = cue.end.min(end);
+            cue.start = cue.start.max(start);
+            cue.end = cue.end.min(end);
+            if cue.start < cue.end {
                 self.add(cue);
             }
         }

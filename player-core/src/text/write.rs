@@ -1,9 +1,32 @@
-//! Cue settings as text.
+//! Cue settings and times as text.
 
 use super::webvtt::{Align, Edge, LinePosition, Settings, Side, Vertical};
+use crate::time::MediaTime;
 
 /// Beyond it a line is nowhere.
 const MAX: f64 = 1e6;
+
+/// Adds a time; none is before zero.
+pub(super) fn timestamp(out: &mut String, time: MediaTime) {
+    let mut millis = time.as_millis().max(0).unsigned_abs();
+    let (hours, minutes) = (millis / 3_600_000, millis / 60_000 % 60);
+    for part in [hours, minutes] {
+        two_digits(out, part);
+        out.push(':');
+    }
+    two_digits(out, millis / 1000 % 60);
+    out.push('.');
+    millis %= 1000;
+    out.push(digit(millis / 100));
+    two_digits(out, millis % 100);
+}
+
+fn two_digits(out: &mut String, value: u64) {
+    if value < 10 {
+        out.push('0');
+    }
+    integer(out, value);
+}
 
 /// Adds a number of at most three decimals. Floats of the standard library would bring tables of their own.
 pub(super) fn number(out: &mut String, value: f64) {

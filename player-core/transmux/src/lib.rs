@@ -3,3 +3,5 @@
 //!
 //! The engine asks for it with [`Output::Prepare`](player_core::Output::Prepare). It is a crate beside the engine because most streams
 //! need none of it: a browser loads it when it is asked for.
+
+pub mod captions;

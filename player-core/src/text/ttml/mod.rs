@@ -44,6 +44,9 @@ pub fn read(bytes: &[u8]) -> Result<Cues, TextError> {
         return Err(TextError::Unsupported("a TTML document of more than 10 MiB"));
     }
     let text = decode(bytes);
+    if is_html(&text) {
+        return Err(TextError::Html);
+    }
     let mut document = Document {
         reader: Reader::new(text.as_bytes()),
         rates: Rates::default(),
@@ -126,11 +129,11 @@ impl<'a> Document<'a> {
             match self.reader.next()? {
                 Node::Start(tag) => break tag,
                 Node::Text(blank) if blank.trim_ascii().is_empty() => {}
-                _ => return Err(unknown(text)),
+                _ => return Err(TextError::Unknown(shown(text))),
             }
         };
         if root.name() != "tt" {
-            return Err(unknown(text));
+            return Err(TextError::Unknown(shown(text)));
         }
         let mut is_preserved = false;
         for (name, value) in root.attributes() {
@@ -320,6 +323,10 @@ impl<'a> Document<'a> {
         if context.style.is_hidden() || tag.empty {
             self.reader.raw(tag)?;
             return Ok(last);
+        }
+        // Some say it of the spans; it is one cue all the same.
+        if let Some(paragraph) = paragraph {
+            paragraph.context.region = paragraph.context.region.or(context.region);
         }
         let is_paragraph = tag.name() == "p" && paragraph.is_none();
         if is_paragraph {
@@ -568,21 +575,18 @@ fn decode(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(chars.collect())
 }
 
-fn unknown(text: &str) -> TextError {
+/// A web page begins so.
+fn is_html(text: &str) -> bool {
     let text = text.trim_start();
-    let is_html = ["<html", "<!doctype html"].iter().any(|html| {
-        let head = text.get(..html.len());
-        head.is_some_and(|head| head.eq_ignore_ascii_case(html))
-    });
-    if is_html {
-        TextError::Html
-    } else {
-        TextError::Unknown(shown(text))
-    }
+    let begins = |html: &str| {
+        text.get(..html.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(html))
+    };
+    begins("<html") || begins("<!doctype html")
 }
 
 /// The beginning of a text, for people.
 fn shown(text: &str) -> String {
-    let chars = text.chars().take(40);
+    let chars = text.trim_start().chars().take(40);
     chars.map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

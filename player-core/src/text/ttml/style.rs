@@ -74,7 +74,7 @@ impl Style {
     /// Takes an attribute; false if it is of styling and not understood.
     pub(super) fn set(&mut self, name: &str, value: &str, canvas: &Canvas) -> bool {
         let value = value.trim();
-        let known = match name {
+        match name {
             "color" => put(&mut self.color, Color::parse(value)),
             "backgroundColor" => put(&mut self.background, Color::parse(value)),
             "fontStyle" => put(&mut self.is_italic, Some(matches!(value, "italic" | "oblique"))),
@@ -136,8 +136,7 @@ impl Style {
             "position" => put(&mut self.position, canvas.position(value)),
             "extent" => put(&mut self.extent, canvas.pair(value)) || matches!(value, "auto" | "contain"),
             _ => true,
-        };
-        known
+        }
     }
 
     /// What `self` does not say, as `other` says it.

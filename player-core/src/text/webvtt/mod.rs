@@ -24,6 +24,7 @@ pub use markup::{Element, Markup, Piece, Tag};
 pub(crate) use settings::decimal;
 pub use settings::{Align, Edge, LinePosition, Region, Settings, Side, Vertical};
 pub use timestamp::TimestampMap;
+pub(super) use timestamp::whole as timestamp;
 
 use crate::presentation::Warning;
 use crate::time::MediaTime;

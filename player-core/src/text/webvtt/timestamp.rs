@@ -44,7 +44,7 @@ impl TimestampMap {
 }
 
 /// A timestamp that is all of `text`.
-pub(super) fn whole(text: &str) -> Option<MediaTime> {
+pub(in crate::text) fn whole(text: &str) -> Option<MediaTime> {
     take(text).and_then(|(time, rest)| rest.is_empty().then_some(time))
 }
 
