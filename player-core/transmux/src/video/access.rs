@@ -348,7 +348,8 @@ impl<'k> Assembler<'k> {
                 .add("a parameter set that cannot be read was left out"),
             News::Changed => {
                 let end = self.accesses.len();
-                if end > self.epochs.last().map_or(0, |epoch| epoch.end) {
+                let has_samples = end > self.epochs.last().map_or(0, |epoch| epoch.end);
+                if has_samples && self.sets.describe(self.coding).is_some() {
                     if self.epochs.len() == MAX_CHANGES {
                         self.warnings
                             .add("parameter sets change too often: they stay among the pictures");

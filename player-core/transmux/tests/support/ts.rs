@@ -119,13 +119,13 @@ impl Muxer {
 }
 
 fn stamp(prefix: u8, time: u64) -> [u8; 5] {
-    let time = time & ((1 << 33) - 1);
+    let byte = |shift: u32, bits: u64| ((time >> shift & ((1 << bits) - 1)) as u8) << (8 - bits as u32) % 8;
     [
-        (prefix << 4) | ((time >> 30) as u8 * 2) | 1,
-        (time >> 22) as u8,
-        ((time >> 15) as u8 * 2) | 1,
-        (time >> 7) as u8,
-        (time as u8) << 1 | 1,
+        prefix << 4 | byte(30, 3) >> 4 | 1,
+        byte(22, 8),
+        byte(15, 7) | 1,
+        byte(7, 8),
+        byte(0, 7) | 1,
     ]
 }
 
