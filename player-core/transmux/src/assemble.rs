@@ -18,6 +18,11 @@ const FRAME: i64 = 3003;
 /// What is added to a timeline that would begin below zero: the time after which timestamps start over.
 const LIFT: i64 = 1 << 33;
 
+/// A time of the output, rounded down to microseconds, as [`MediaTime::from_ticks`] does with larger numbers.
+pub(crate) fn media_time(time: i64) -> MediaTime {
+    MediaTime::from_micros(time.div_euclid(9) * 100 + time.rem_euclid(9) * 100 / 9)
+}
+
 /// Bytes to leave before the samples of a segment, so that what says where they are can be written there.
 pub(crate) const fn room(bytes: usize) -> usize {
     (1 << 14) + bytes / 256
@@ -248,8 +253,7 @@ impl Assembly {
             }
         };
         let span = self.pictures.span.unwrap_or_else(sound);
-        let at = |time| MediaTime::from_ticks(time, TIMESCALE);
-        TimeRange::new(at(span.start), at(span.end))
+        TimeRange::new(media_time(span.start), media_time(span.end))
     }
 
     fn jobs(&self) -> Vec<Job> {

@@ -1,10 +1,9 @@
 //! Packed audio: frames of sound behind an ID3 tag that says when they are due (RFC 8216, 3.4).
 
-use player_core::MediaTime;
 use player_core::input::Id3;
 use player_core::media::id3;
 
-use crate::assemble::{Assembly, Part, Pictures, Sound};
+use crate::assemble::{Assembly, Part, Pictures, Sound, media_time};
 use crate::audio::Coding;
 use crate::audio::frames::{self, Frame, Mark, header, tag_size};
 use crate::audio::track::{self, End};
@@ -123,7 +122,7 @@ fn push_tag(metadata: &mut Vec<Id3>, time: i64, mut frames: Vec<id3::Frame>) {
     frames.retain(|frame| frame.transport_stream_timestamp().is_none());
     if !frames.is_empty() {
         metadata.push(Id3 {
-            time: MediaTime::from_ticks(time, TIMESCALE),
+            time: media_time(time),
             frames,
         });
     }

@@ -1,10 +1,9 @@
 //! Segments of a transport stream.
 
-use player_core::MediaTime;
 use player_core::input::{Id3, Prepared};
 use player_core::media::id3;
 
-use crate::assemble::{self, Assembly, Sound, Written};
+use crate::assemble::{self, Assembly, Sound, Written, media_time};
 use crate::audio;
 use crate::audio::frames::{self, Found, Mark};
 use crate::audio::track::{self, End};
@@ -15,9 +14,9 @@ use crate::transmuxer::{Ready, Settings};
 use crate::ts::packets::{Continuity, Packet, Packets, Step};
 use crate::ts::pes::{Opening, Part};
 use crate::ts::psi::{self, Sections, StreamKind};
+use crate::video;
 use crate::video::access::Assembler;
 use crate::video::sets::Sets;
-use crate::video::{self, TIMESCALE};
 use crate::warnings::Warnings;
 
 /// What is remembered from segment to segment.
@@ -44,6 +43,8 @@ pub(crate) struct Stream {
     pub(crate) sequence: u32,
 }
 
+/// ID3 tags of a segment.
+const MAX_TAGS: usize = 1024;
 /// Half a frame is no longer than this.
 const MAX_HALF: usize = 1 << 14;
 
@@ -458,6 +459,7 @@ impl<'a> Reader<'a, '_, '_> {
         let time = self.tag_time.take();
         if !self.tag.is_empty() {
             match (time, id3::parse(&self.tag)) {
+                _ if self.tags.len() == MAX_TAGS => self.warnings.add("more ID3 tags than can be told"),
                 (Some(time), Ok((frames, _))) => self.tags.push((time, frames)),
                 (None, _) => self.warnings.add("an ID3 tag without a time was left out"),
                 (_, Err(_)) => self.warnings.add("an ID3 tag that cannot be read was left out"),
@@ -565,16 +567,14 @@ impl Finish<'_, '_> {
             stream.sound = Some(last.description);
         }
         let shift = assembly.shift;
-        let at = |time: i64| MediaTime::from_ticks(time + shift, TIMESCALE);
-        let mut metadata: Vec<_> = self
-            .tags
-            .drain(..)
-            .map(|(time, frames)| Id3 {
-                time: at(time),
-                frames,
-            })
-            .collect();
-        metadata.sort_by_key(|tag| tag.time);
+        let at = |time: i64| media_time(time + shift);
+        let mut metadata: Vec<Id3> = Vec::new();
+        for (time, frames) in self.tags {
+            let time = at(time);
+            // They come in order, or nearly so.
+            let after = metadata.iter().rev().take_while(|tag| tag.time > time).count();
+            metadata.insert(metadata.len() - after, Id3 { time, frames });
+        }
         let written = assembly.write(&mut stream.sequence);
         Ok(stream.ready(written, metadata, self.warnings))
     }

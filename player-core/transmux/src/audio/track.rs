@@ -241,6 +241,8 @@ pub(crate) fn convert(time: i64, from: u32, to: u32) -> i64 {
     if from == to {
         return time;
     }
-    let (from, to) = (i128::from(from.max(1)), i128::from(to));
-    ((i128::from(time) * to + from / 2).div_euclid(from)) as i64
+    let (from, to) = (i64::from(from.max(1)), i64::from(to));
+    // Whole seconds apart, so that nothing overflows.
+    let (seconds, rest) = (time.div_euclid(from), time.rem_euclid(from));
+    seconds * to + (rest * to + from / 2) / from
 }

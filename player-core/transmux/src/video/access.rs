@@ -1,5 +1,7 @@
 //! Access units: a byte stream (ITU-T H.264 and H.265, annex B) becomes samples with lengths before their NAL units.
 
+use scan::has_zeros;
+
 use super::sets::{Kind, News, Sets};
 use super::{Coding, avc};
 use crate::crypt::SampleKey;
@@ -365,17 +367,6 @@ impl<'k> Assembler<'k> {
         }
         true
     }
-}
-
-/// Whether two zeros follow each other anywhere. Without branches, so that it is done many bytes at a time.
-#[inline]
-fn has_zeros(bytes: &[u8]) -> bool {
-    let after = bytes.get(1..).unwrap_or_default();
-    bytes
-        .iter()
-        .zip(after)
-        .fold(u8::MAX, |least, (a, b)| least.min(a | b))
-        == 0
 }
 
 /// `None` for what is too short to be one.
