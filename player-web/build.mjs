@@ -1,4 +1,4 @@
-// Bundles ts/ and the Wasm of pkg/ and abr/pkg/ (scripts/build-wasm) into dist/, and prints what a page loads.
+// Bundles ts/ and the Wasm of pkg/, abr/pkg/ and transmux/pkg/ (scripts/build-wasm) into dist/, and prints what a page loads.
 
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,6 +13,7 @@ const dist = join(here, 'dist');
 const wasm = {
   'abr.wasm': join(here, 'abr/pkg/player_web_abr_bg.wasm'),
   'player.wasm': join(here, 'pkg/player_web_bg.wasm'),
+  'transmux.wasm': join(here, 'transmux/pkg/player_web_transmux_bg.wasm'),
 };
 
 for (const path of Object.values(wasm)) {
@@ -25,7 +26,7 @@ for (const path of Object.values(wasm)) {
 const withoutDefaultPath = {
   name: 'without-default-path',
   setup({ onLoad }) {
-    onLoad({ filter: /pkg[/\\]player_web(_abr)?\.js$/ }, ({ path }) => ({
+    onLoad({ filter: /pkg[/\\]player_web(_abr|_transmux)?\.js$/ }, ({ path }) => ({
       contents: readFileSync(path, 'utf8').replace(/new URL\('\w+_bg\.wasm', import\.meta\.url\)/, 'undefined'),
       loader: 'js',
     }));

@@ -1,4 +1,5 @@
-// The engine for browsers: player-web as Wasm with its JavaScript, in player-web/pkg/, and the ABR alone in player-web/abr/pkg/.
+// The engine for browsers: player-web as Wasm with its JavaScript, in player-web/pkg/, the ABR alone in player-web/abr/pkg/,
+// and the transmuxer in player-web/transmux/pkg/.
 
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,17 +26,19 @@ const FEATURES = [
 // The lowest kilobyte is the far end of the stack (rustc puts it first): no pointer that is computed ends there.
 const OPTIMISER = [...FEATURES, '--low-memory-unused'];
 // Added to the flags that .cargo/config.toml may have.
-const SIMD = ['--config', 'target.wasm32-unknown-unknown.rustflags=["-Ctarget-feature=+simd128"]'];
+// AES is for samples only (whole segments are WebCrypto's), so it may be small.
+const SIMD = ['--config', `target.wasm32-unknown-unknown.rustflags=['-Ctarget-feature=+simd128', '--cfg=aes_backend_soft="compact"']`];
 
 const MODULES = [
   { crate: 'player-web', folder: 'player-web/pkg', optimise: '-Oz' },
   // Small whatever is done, so it is made for speed.
   { crate: 'player-web-abr', folder: 'player-web/abr/pkg', optimise: '-O3', env: { CARGO_PROFILE_WASM_OPT_LEVEL: '2' } },
+  { crate: 'player-web-transmux', folder: 'player-web/transmux/pkg', optimise: '-Oz' },
 ];
 
-/** Builds them all, except what is made from the same Wasm already, and prints their sizes. */
-export async function buildWasm() {
-  for (const module of MODULES) {
+/** Builds them all, or those of some crates, except what is made from the same Wasm already, and prints their sizes. */
+export async function buildWasm(crates = MODULES.map(({ crate }) => crate)) {
+  for (const module of MODULES.filter(({ crate }) => crates.includes(crate))) {
     await build(module);
     for (const [file, { raw, gzip }] of Object.entries(sizes(module))) {
       say(`${module.folder}/${file}: ${kilobytes(raw)} KB, ${kilobytes(gzip)} KB gzip`);

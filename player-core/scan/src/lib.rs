@@ -1,4 +1,5 @@
-//! The inner loops of Headgate's manifest readers: what is done for each line of a playlist and each `S` of an MPD.
+//! The inner loops of Headgate's readers: what is done for each line of a playlist, each `S` of an MPD, and each packet of a transport
+//! stream.
 //!
 //! It is a crate of its own because its loops are built for speed where the rest of the engine is built for size. Texts are bytes here,
 //! and nothing is checked to be UTF-8: every place that is given is beside an ASCII character.
@@ -9,11 +10,13 @@ mod runs;
 mod s;
 pub mod steps;
 pub mod varint;
+mod zeros;
 
 pub use line::{Kind, Line, line};
 pub use number::{date, micros};
 pub use runs::{Mark, Run, Runs};
 pub use s::{S, s, space};
+pub use zeros::has_zeros;
 
 use memchr::{memchr, memchr_iter, memchr2};
 
