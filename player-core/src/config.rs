@@ -323,7 +323,7 @@ impl RetryConfig {
             RequestKind::Manifest => &self.manifest,
             RequestKind::Playlist => &self.playlist,
             RequestKind::Segment => &self.segment,
-            RequestKind::SegmentTable => &self.table,
+            RequestKind::SegmentTable | RequestKind::Thumbnails => &self.table,
             RequestKind::Steering => &self.steering,
             RequestKind::Text => &self.text,
         }

@@ -211,6 +211,9 @@ pub struct Load {
     /// a day, or from the future, it is ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_memory: Option<NetworkMemory>,
+    /// Absolute URL of a WebVTT file of thumbnails, if the application has one ([`thumbnails`](crate::thumbnails)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumbnails: Option<String>,
     /// The application's id of the video, for telemetry.
     pub video_id: String,
     /// The application's title of the video, for telemetry.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::abr::NetworkMemory;
 use crate::error::PlayerError;
 use crate::input::{RequestId, TrackKind};
+use crate::metadata::MetadataEvent;
 use crate::telemetry::schema::{Beacon, PlaybackState, RebufferCause};
 use crate::text::TextCue;
 use crate::time::{Bitrate, ByteRange, Instant, MediaTime, TimeRange};
@@ -97,6 +98,11 @@ pub enum Output {
         /// The window.
         range: TimeRange,
     },
+    /// All thumbnails that are images, in place of those before.
+    Thumbnails {
+        /// In order.
+        thumbnails: Vec<ThumbnailInfo>,
+    },
     /// There is nothing more to do until an input arrives or, if there is one, this time comes. Always the last output:
     /// afterwards give an input ([`Input::Tick`](crate::Input::Tick) at the deadline).
     Wait(Option<Instant>),
@@ -167,6 +173,8 @@ pub enum RequestKind {
     Steering,
     /// A segment of text, or what comes before it.
     Text,
+    /// What lists thumbnails.
+    Thumbnails,
 }
 
 impl RequestKind {
@@ -183,6 +191,7 @@ impl RequestKind {
             Self::SegmentTable => "segment_table",
             Self::Steering => "steering",
             Self::Text => "text",
+            Self::Thumbnails => "thumbnails",
         }
     }
 }
@@ -317,6 +326,8 @@ pub enum PlayerEvent {
         /// True once the playhead has reached it; false when the engine begins to fetch it.
         visible: bool,
     },
+    /// Timed metadata.
+    Metadata(MetadataEvent),
     /// The playback state changed.
     State {
         /// The state now.
@@ -380,6 +391,17 @@ pub struct RenditionInfo {
     pub frame_rate: f64,
     /// Codecs as declared (RFC 6381).
     pub codecs: String,
+}
+
+/// A thumbnail, as a seek bar shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThumbnailInfo {
+    /// It stands for the time from here
+    pub start: MediaTime,
+    /// to here.
+    pub end: MediaTime,
+    /// Absolute URL of the image, with the part of it as a media fragment: `#xywh=160,0,160,90`.
+    pub url: String,
 }
 
 /// A track of sound or text, as an application sees it.

@@ -11,7 +11,6 @@ mod frames;
 mod keys;
 mod limits;
 mod loader;
-#[cfg_attr(not(test), expect(dead_code, reason = "the session is to use it"))]
 pub(crate) mod metadata;
 mod pathways;
 mod playhead;

@@ -17,6 +17,7 @@ use crate::manifest;
 use crate::media::fmp4::Facts;
 use crate::output::{Deliver, Fetch, Method, Output, RequestKind};
 use crate::presentation::{Presentation, Rendition, Resource};
+use crate::thumbnails::SourceId;
 use crate::time::{ByteRange, Instant, MediaTime};
 use crate::url;
 
@@ -65,6 +66,7 @@ pub(crate) enum Purpose {
         start: MediaTime,
     },
     SegmentTable,
+    Thumbnails(SourceId),
     /// Where to fetch from: for [`Requests`] itself.
     Steering,
 }
@@ -82,6 +84,7 @@ impl Purpose {
             Self::Playlist { .. } | Self::Sidx { .. } => RequestKind::Playlist,
             Self::Segment { .. } => RequestKind::Segment,
             Self::SegmentTable => RequestKind::SegmentTable,
+            Self::Thumbnails(_) => RequestKind::Thumbnails,
             Self::Steering => RequestKind::Steering,
         }
     }
@@ -94,7 +97,7 @@ impl Purpose {
             | Self::Playlist { kind, rendition }
             | Self::Sidx { kind, rendition }
             | Self::Segment { kind, rendition, .. } => Some((kind, rendition)),
-            Self::Clock | Self::Manifest | Self::SegmentTable | Self::Steering => None,
+            Self::Clock | Self::Manifest | Self::SegmentTable | Self::Steering | Self::Thumbnails(_) => None,
         }
     }
 }
@@ -653,7 +656,7 @@ impl Requests {
         let request = cx.request_id();
         let kind = job.purpose.request_kind();
         let (deliver, max_bytes) = match kind {
-            RequestKind::Manifest | RequestKind::Playlist | RequestKind::Text => {
+            RequestKind::Manifest | RequestKind::Playlist | RequestKind::Text | RequestKind::Thumbnails => {
                 (Deliver::Body, manifest::MAX_BYTES)
             }
             RequestKind::SegmentTable => (Deliver::Body, manifest::table::MAX_BYTES),
@@ -762,6 +765,7 @@ impl Requests {
             Purpose::Playlist { .. } => "media playlist",
             Purpose::Segment { .. } => "segment",
             Purpose::SegmentTable => "segment table",
+            Purpose::Thumbnails(_) => "list of thumbnails",
             Purpose::Sidx { .. } => "segment index",
             Purpose::Steering => "steering manifest",
         };

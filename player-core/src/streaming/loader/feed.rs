@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::{Busy, EVICT_AT_ONCE, Env, Loader, MAX_APPEND_FAILURES, Pending, Placed, Stage, family};
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{AppendFailure, Prepared, RequestId};
+use crate::media::emsg::Emsg;
 use crate::output::{Append, Container, Output, Prepare};
 use crate::streaming::context::{Cx, error};
 use crate::streaming::shared::Shared;
@@ -16,7 +17,10 @@ use crate::time::{Instant, MediaTime, TimeRange};
 pub(crate) struct Extras {
     /// What must be added to times of the media.
     pub(crate) offset: MediaTime,
-    pub(crate) prepared: Box<Prepared>,
+    /// Where the segment starts.
+    pub(crate) start: MediaTime,
+    pub(crate) events: Vec<Emsg>,
+    pub(crate) prepared: Option<Box<Prepared>>,
 }
 
 impl Loader {
@@ -279,15 +283,18 @@ impl Loader {
         }
         let window = self.window(shared, pending.rendition);
         let reset = core::mem::take(&mut self.reset);
-        if busy == Busy::Segment
-            && let Some(Pending {
-                stage: Stage::Prepared(prepared),
-                ..
-            }) = self.queue.front_mut()
-        {
+        if let Some(front) = self.queue.front_mut().filter(|_| busy == Busy::Segment) {
+            let facts = front.facts.as_mut();
             extras = Some(Extras {
                 offset: timestamp_offset,
-                prepared: core::mem::take(prepared),
+                start: front.range.start,
+                events: facts
+                    .map(|facts| core::mem::take(&mut facts.events))
+                    .unwrap_or_default(),
+                prepared: match &mut front.stage {
+                    Stage::Prepared(prepared) => Some(core::mem::take(prepared)),
+                    _ => None,
+                },
             });
         }
         self.busy = Some(busy);

@@ -132,6 +132,13 @@ impl Live {
         self.due = refresh.map(|pause| (self.asked_at + pause.max(MIN_REFRESH)).max(now + MIN_REFRESH / 2));
     }
 
+    /// An event says that there is a newer manifest.
+    pub(super) fn refresh(&mut self, now: Instant) {
+        if self.mpd.is_some() {
+            self.due = Some(now);
+        }
+    }
+
     /// A manifest could not be read again: the next attempt may fare better.
     pub(super) fn on_failed(&mut self, now: Instant) {
         self.loading = false;
@@ -369,6 +376,8 @@ impl Session {
     pub(super) fn on_refreshed(&mut self, cx: &mut Cx<'_>, mut presentation: Presentation) {
         let ended = presentation.live.is_none();
         let mut refused = Vec::new();
+        self.company.read(&presentation.periods);
+        self.tell_known(cx);
         for period in core::mem::take(&mut presentation.periods) {
             self.merge(period, &mut refused);
         }
@@ -482,6 +491,9 @@ impl Session {
             self.live.silence_told = true;
             let message = format!("{} has had nothing new for some time", url::public(&attempt.url));
             self.report(cx, error(ErrorKind::Manifest, message));
+        }
+        if is_main {
+            self.take_date_ranges(cx, kind, rendition);
         }
         if let Some(end) = ended.filter(|_| is_main) {
             self.live.on = false;

@@ -111,6 +111,8 @@ impl Session {
             return self.fail(cx, error(ErrorKind::Unsupported, message));
         }
         self.texts.describe(&periods);
+        self.company.read(&periods);
+        self.tell_known(cx);
         for period in periods {
             self.add_period(period, &mut refused);
         }
@@ -330,6 +332,9 @@ impl Session {
         let (from, to) = (playlist.index.start(), playlist.index.end());
         let listed = Listed::new(playlist, asked_at, cx.now);
         self.on_index(cx, kind, rendition, Index::Listed(Box::new(listed)));
+        if is_main {
+            self.take_date_ranges(cx, kind, rendition);
+        }
         if ended && is_main && self.live.settle() {
             self.begin_at(cx, start);
             self.tell_loaded(cx);

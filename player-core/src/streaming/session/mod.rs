@@ -1,6 +1,7 @@
 //! One loaded presentation, from the manifest to the last segment.
 
 mod choices;
+mod extras;
 mod live;
 mod load;
 mod observe;
@@ -23,6 +24,7 @@ use crate::telemetry::View;
 use crate::telemetry::schema::{Event, PlaybackState, Rung};
 use crate::time::{Instant, MediaTime};
 use crate::url;
+use extras::Company;
 use live::Live;
 use stalls::Stalls;
 use text::Texts;
@@ -53,6 +55,7 @@ pub(crate) struct Session {
     live: Live,
     stalls: Stalls,
     texts: Texts,
+    company: Company,
     source_open: bool,
     /// Where the playhead should start, until the element has been told.
     start: Option<MediaTime>,
@@ -105,6 +108,7 @@ impl Session {
             live: Live::new(cx.now),
             stalls: Stalls::new(cx.now),
             texts: Texts::default(),
+            company: Company::new(load.thumbnails.as_deref()),
             source_open: false,
             start,
             duration: None,
@@ -238,10 +242,11 @@ impl Session {
         }
         if !self.failed {
             self.end_stream(cx);
+            self.list_thumbnails(cx);
             at(self.watch(cx));
             at(self.shared.requests.deadline(cx));
         }
-        self.observe(cx);
+        at(self.observe(cx));
         at(self.shared.limits.frames.deadline().filter(|_| !self.failed));
         for beacon in self.view.flush(cx.now) {
             cx.send(Output::Beacon(Box::new(beacon)));
@@ -422,6 +427,7 @@ impl Session {
         // An element reports its position late and in steps; a seek is announced.
         if state.seeking || moved > MediaTime::from_millis(1000) {
             let position = self.playhead.state().position;
+            self.company.jumped = true;
             for (i, loader) in self.loaders.iter_mut().enumerate() {
                 loader.seek(cx, &mut self.shared, position, i == 0);
             }
@@ -447,6 +453,7 @@ impl Session {
                         self.on_sidx(cx, kind, rendition, &job, &attempt, &body);
                     }
                     Purpose::SegmentTable => self.on_table(cx, &attempt, &body),
+                    Purpose::Thumbnails(source) => self.on_thumbnails(cx, source, &attempt, &body),
                     Purpose::Init {
                         kind,
                         rendition,
@@ -518,6 +525,10 @@ impl Session {
         match job.purpose {
             // Sizes are estimated then, as without one.
             Purpose::SegmentTable => return self.report(cx, cause),
+            Purpose::Thumbnails(source) => {
+                self.on_no_thumbnails(cx, source);
+                return self.report(cx, cause);
+            }
             Purpose::Manifest if matches!(self.phase, Phase::Playing) => {
                 self.live.on_failed(cx.now);
                 return self.report(cx, cause);

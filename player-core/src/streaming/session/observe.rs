@@ -11,10 +11,11 @@ use crate::streaming::loader::Loader;
 use crate::streaming::requests::{Attempt, Job, Purpose};
 use crate::telemetry::Seen;
 use crate::telemetry::schema::{Event, PlaybackState, RebufferCause};
-use crate::time::MediaTime;
+use crate::time::{Instant, MediaTime};
 
 impl Session {
-    pub(super) fn observe(&mut self, cx: &mut Cx<'_>) {
+    /// Takes note of how things stand, and tells; says when to look again.
+    pub(super) fn observe(&mut self, cx: &mut Cx<'_>) -> Option<Instant> {
         let position = self.playhead.position(cx.now);
         let state = *self.playhead.state();
         let buffers = self.loaders.iter().filter(|l| !l.is_text());
@@ -60,6 +61,7 @@ impl Session {
                 rendition,
             }));
         }
+        self.tell_due(cx, position)
     }
 
     /// What servers are told of how playback stands, if they are.

@@ -2,11 +2,11 @@
 
 use super::Session;
 use crate::error::ErrorKind;
-use crate::input::TrackKind;
+use crate::input::{Caption, TrackKind};
 use crate::output::{Output, PlayerEvent, TrackInfo};
 use crate::presentation::{CaptionChannel, Period};
 use crate::streaming::context::{Cx, error};
-use crate::streaming::loader::{Env, Extras, Text};
+use crate::streaming::loader::{Env, Text};
 use crate::streaming::slots::Wanted;
 use crate::text::{self, Format, Seen, TextCue};
 use crate::time::{MediaTime, TimeRange};
@@ -194,15 +194,11 @@ impl Session {
         }
     }
 
-    /// What a segment held beside media.
-    pub(super) fn on_extras(&mut self, cx: &mut Cx<'_>, extras: Extras) {
-        let Extras { offset, prepared } = extras;
-        for warning in prepared.warnings {
-            self.report(cx, error(ErrorKind::Segment, warning));
-        }
+    /// Gives out captions of a segment, whose times are `offset` away from the timeline.
+    pub(super) fn give_captions(&mut self, cx: &mut Cx<'_>, captions: Vec<Caption>, offset: MediaTime) {
         let mut found = false;
         let mut shown = Vec::new();
-        for caption in prepared.captions {
+        for caption in captions {
             if !self.texts.is_channel(&caption.channel) {
                 found = true;
                 self.texts.captions.push(CaptionChannel {
