@@ -23,8 +23,9 @@ const SAME_TAG: MediaTime = MediaTime::from_millis(100);
 const SAME_MESSAGE: MediaTime = MediaTime::from_millis(1000);
 /// A date range whose start is mapped to another time than before has moved only if that is so far away.
 const MOVED: MediaTime = MediaTime::from_millis(50);
-/// Attributes of a date range, whatever is added to it.
+/// Attributes of a date range, and bytes of their text, whatever is added to it.
 const MAX_ATTRIBUTES: usize = 256;
+const MAX_TEXT: usize = 64 << 10;
 /// Refreshes that are remembered.
 const MAX_REFRESHES: usize = 64;
 
@@ -50,6 +51,8 @@ pub(crate) struct TimedMetadata {
 #[derive(Debug)]
 struct Entry {
     metadata: Metadata,
+    /// A hash of what names it: texts are far away.
+    name: u32,
     /// All that was said of a date range.
     range: Option<Box<DateRange>>,
     bytes: usize,
@@ -289,7 +292,8 @@ impl TimedMetadata {
 
     /// Adds what is new, and changes what is known, unless there is no room for it or it is long over.
     fn add(&mut self, mut metadata: Metadata, range: Option<Box<DateRange>>) {
-        let is_known = |entry: &Entry| is_same(&entry.metadata, &metadata);
+        let name = name(&metadata);
+        let is_known = |entry: &Entry| entry.name == name && is_same(&entry.metadata, &metadata);
         if let Some(at) = self.entries.iter().position(is_known) {
             return self.change(at, metadata, range);
         }
@@ -310,6 +314,7 @@ impl TimedMetadata {
         self.bytes += bytes;
         self.insert(Entry {
             metadata,
+            name,
             range,
             bytes,
             announced: false,
@@ -476,21 +481,35 @@ fn distance(a: MediaTime, b: MediaTime) -> MediaTime {
     (a - b).max(b - a)
 }
 
+/// Of what stays the same when it is told again.
+fn name(metadata: &Metadata) -> u32 {
+    let texts = [&metadata.id, &metadata.value];
+    let bytes = texts.iter().flat_map(|text| text.bytes());
+    // FNV-1a.
+    bytes.fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
 /// Whether both are the same thing, told twice.
 fn is_same(known: &Metadata, new: &Metadata) -> bool {
-    if known.source != new.source
-        || known.id != new.id
-        || known.value != new.value
-        || (known.scheme != new.scheme && new.source != MetadataSource::DateRange)
-    {
+    let apart = distance(known.start, new.start);
+    // Without an id it is what it says, and when.
+    let most = match new.source {
+        MetadataSource::DateRange => MediaTime::MAX,
+        _ if !new.id.is_empty() => MediaTime::MAX,
+        MetadataSource::EventStream => MediaTime::ZERO,
+        MetadataSource::Emsg | MetadataSource::Id3 => SAME_TAG,
+    };
+    if known.source != new.source || apart > most || known.id != new.id || known.value != new.value {
         return false;
     }
-    let apart = distance(known.start, new.start);
     let says_the_same = || known.message == new.message && known.frames == new.frames;
     match new.source {
         MetadataSource::DateRange => true,
-        MetadataSource::EventStream => !new.id.is_empty() || (apart == MediaTime::ZERO && says_the_same()),
-        MetadataSource::Id3 if new.id.is_empty() => apart <= SAME_TAG && says_the_same(),
+        _ if known.scheme != new.scheme => false,
+        _ if new.id.is_empty() => says_the_same(),
+        MetadataSource::EventStream => true,
         // There are packagers that count no ids.
         MetadataSource::Emsg | MetadataSource::Id3 => apart <= SAME_MESSAGE || says_the_same(),
     }
@@ -533,11 +552,19 @@ fn merge(whole: &mut DateRange, range: &DateRange) {
     whole.duration = range.duration.or(whole.duration);
     whole.planned_duration = range.planned_duration.or(whole.planned_duration);
     whole.end_on_next |= range.end_on_next;
-    for (name, value) in &range.attributes {
+    let length = |(name, value): &(String, String)| name.len() + value.len();
+    let mut bytes: usize = whole.attributes.iter().map(length).sum();
+    for new in &range.attributes {
         let has_room = whole.attributes.len() < MAX_ATTRIBUTES;
-        match whole.attributes.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => known.clone_from(value),
-            None if has_room => whole.attributes.push((name.clone(), value.clone())),
+        let known = whole.attributes.iter_mut().find(|known| known.0 == new.0);
+        let before = known.as_deref().map_or(0, length);
+        if bytes - before + length(new) > MAX_TEXT {
+            continue;
+        }
+        bytes = bytes - before + length(new);
+        match known {
+            Some(known) => known.1.clone_from(&new.1),
+            None if has_room => whole.attributes.push(new.clone()),
             None => {}
         }
     }

@@ -387,11 +387,22 @@ fn hostile_amounts_are_refused() {
     }
     assert!(metadata.bytes <= MAX_BYTES && metadata.entries.len() > 100);
     let mut metadata = TimedMetadata::default();
-    for n in 0..2000 {
+    for n in 0..1000 {
         let mut grown = range("a", Some(1010));
-        grown.attributes = vec![(format!("X-{n}"), "x".repeat(60_000))];
+        grown.attributes = vec![(format!("X-{n}"), "x".repeat(2 * n))];
         metadata.add_date_ranges(&[grown], &media_of);
     }
-    assert!(metadata.bytes <= MAX_BYTES);
     assert_eq!(metadata.entries.len(), 1);
+    let attributes = &metadata.entries[0].metadata.attributes;
+    let text: usize = attributes
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    assert!((MAX_TEXT - 1000..=MAX_TEXT).contains(&text), "{text}");
+    for n in 0..1000 {
+        let mut grown = range("b", Some(1010));
+        grown.attributes = vec![(format!("X-{n}"), String::new())];
+        metadata.add_date_ranges(&[grown], &media_of);
+    }
+    assert_eq!(metadata.entries[0].metadata.attributes.len(), MAX_ATTRIBUTES);
 }
