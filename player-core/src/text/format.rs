@@ -28,8 +28,9 @@ impl Format {
         if container.ends_with("ttml+xml") || container.ends_with("/xml") {
             return Self::Ttml;
         }
-        let path = url.split(['?', '#']).next().unwrap_or_default();
-        let ending = path.rsplit(['.', '/']).next().unwrap_or_default();
+        let path = url.bytes().position(|b| matches!(b, b'?' | b'#'));
+        let path = path.and_then(|length| url.get(..length)).unwrap_or(url);
+        let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
         match ending.to_ascii_lowercase().as_str() {
             "vtt" | "webvtt" => Self::WebVtt,
             "ttml" | "ttml2" | "dfxp" | "xml" | "imsc" => Self::Ttml,

@@ -141,7 +141,7 @@ impl<'a> Document<'a> {
             if name == "space" {
                 is_preserved = value == "preserve";
             }
-            if name == "profile" && value.contains("image") {
+            if name == "profile" && scan::contains(value.as_bytes(), b"image") {
                 self.warn_of_images();
             }
             let known = self
@@ -198,7 +198,6 @@ impl<'a> Document<'a> {
                     }
                     "style" => self.named(tag, false)?,
                     "region" => self.named(tag, true)?,
-                    "metadata" => self.metadata(tag)?,
                     _ => depth += usize::from(!tag.empty),
                 },
                 Node::End => depth -= 1,
@@ -275,25 +274,6 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Metadata, of which only images matter, because they are instead of text.
-    fn metadata(&mut self, tag: Tag<'a>) -> Result<(), TextError> {
-        let mut depth = usize::from(!tag.empty);
-        while depth > 0 {
-            match self.reader.next()? {
-                Node::Start(inner) => {
-                    if inner.name() == "image" {
-                        self.warn_of_images();
-                    }
-                    depth += usize::from(!inner.empty);
-                }
-                Node::End => depth -= 1,
-                Node::Eof => return Ok(()),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     /// Body, div, p or span, and what is in it. Says where it ends by what it or its content says; `begin` is where it begins if it says
     /// nothing.
     fn content(
@@ -353,12 +333,10 @@ impl<'a> Document<'a> {
                         self.reader.raw(inner)?;
                         self.run(paragraph, &context, look, None);
                     }
-                    "metadata" => self.metadata(inner)?,
-                    "image" => {
-                        self.warn_of_images();
-                        self.reader.raw(inner)?;
-                    }
-                    _ => {
+                    name => {
+                        if name == "image" {
+                            self.warn_of_images();
+                        }
                         self.reader.raw(inner)?;
                     }
                 },
@@ -501,13 +479,13 @@ impl<'a> Document<'a> {
 
     /// What a style says, and what those say that it refers to: the last one first.
     fn referred(&self, style: Style, references: &str) -> Style {
-        let mut style = style;
-        for id in references.split_ascii_whitespace().rev().take(MAX_REFERENCES) {
+        let mut referred = Style::default();
+        for id in references.split_ascii_whitespace().take(MAX_REFERENCES) {
             if let Some(named) = self.styles.iter().find(|named| named.id == id) {
-                style = style.or(&named.style);
+                referred = named.style.or(&referred);
             }
         }
-        style
+        style.or(&referred)
     }
 
     fn attributes(&mut self, tag: Tag<'a>) -> (Attributes<'a>, Style) {

@@ -44,14 +44,15 @@ impl Default for Canvas {
 impl Canvas {
     /// Takes an attribute of the root; nothing if it is another one, or makes no sense.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Option<()> {
-        let mut words = value.split_ascii_whitespace();
-        let mut next = |unit| {
-            let number = number::float(words.next()?.trim_end_matches(unit))?;
+        // Columns and rows have no unit, pixels have.
+        let mut numbers = value.split_ascii_whitespace().map(|word| {
+            let number = number::float(word.strip_suffix("px").unwrap_or(word))?;
             (number > 0.0 && number < 1e6).then_some(number)
-        };
+        });
+        let pair = (numbers.next()??, numbers.next()??);
         match name {
-            "cellResolution" => self.cells = (next("c")?, next("c")?),
-            "extent" => self.pixels = Some((next("px")?, next("px")?)),
+            "cellResolution" => self.cells = pair,
+            "extent" => self.pixels = Some(pair),
             _ => return None,
         }
         Some(())
@@ -88,8 +89,11 @@ impl Canvas {
 
     /// Percent of the width, or of the height.
     fn length(&self, text: &str, of_height: bool) -> Option<f64> {
-        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+'));
-        let number = number::float(text.strip_suffix(unit)?)?;
+        let digits = text
+            .bytes()
+            .take_while(|b| matches!(b, b'0'..=b'9' | b'.' | b'-' | b'+'));
+        let (number, unit) = text.split_at_checked(digits.count())?;
+        let number = number::float(number)?;
         let pick = |(width, height)| if of_height { height } else { width };
         let percent = match unit {
             "%" | "rw" | "rh" => number,

@@ -216,9 +216,13 @@ impl Channel {
 
     fn roll_up(&mut self, now: i64, depth: usize, cues: &mut Cues) {
         self.show_until(now, cues);
-        let was_on = matches!(self.mode, Mode::RollUp(_));
         // It goes on where it was interrupted by text mode.
-        if !was_on && !(self.mode == Mode::Off && self.rolled) {
+        let goes_on = match self.mode {
+            Mode::RollUp(_) => true,
+            Mode::Off => self.rolled,
+            Mode::PaintOn | Mode::PopOn => false,
+        };
+        if !goes_on {
             self.shown.clear();
             self.hidden.clear();
             self.row = ROWS - 1;

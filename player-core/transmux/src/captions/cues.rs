@@ -38,7 +38,7 @@ impl Cues {
         let (start, end) = (MediaTime::from_micros(start), MediaTime::from_micros(end));
         for group in groups(grid, flush) {
             let mut text = String::new();
-            for row in grid.rows().iter().take(group.last + 1).skip(group.first) {
+            for row in grid.rows().take(group.last + 1).skip(group.first) {
                 if !text.is_empty() {
                     text.push('\n');
                 }
@@ -115,7 +115,7 @@ fn groups(grid: &Grid, flush: bool) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     // The first group of rows that touch each other.
     let mut first = 0;
-    for (row, cells) in grid.rows().iter().enumerate() {
+    for (row, cells) in grid.rows().enumerate() {
         let Some(start) = cells.iter().position(|cell| cell.is_visible()) else {
             continue;
         };
@@ -190,7 +190,7 @@ fn push_number(out: &mut String, number: usize) {
 }
 
 /// The text of a row, with markup.
-fn write_row(cells: &[Cell; COLUMNS], out: &mut String) {
+fn write_row(cells: &[Cell], out: &mut String) {
     let start = cells
         .iter()
         .position(|cell| cell.is_visible())

@@ -73,66 +73,72 @@ impl Cell {
 /// A memory: what is on the screen, or will be.
 #[derive(Clone, Debug)]
 pub(super) struct Grid {
-    rows: Vec<[Cell; COLUMNS]>,
+    /// Row by row.
+    cells: Vec<Cell>,
 }
 
 impl Grid {
     pub(super) fn new() -> Self {
         Self {
-            rows: vec![[Cell::default(); COLUMNS]; ROWS],
+            cells: vec![Cell::default(); ROWS * COLUMNS],
         }
     }
 
-    pub(super) fn rows(&self) -> &[[Cell; COLUMNS]] {
-        &self.rows
+    pub(super) fn rows(&self) -> impl Iterator<Item = &[Cell]> {
+        self.cells.chunks_exact(COLUMNS)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        !self.rows.iter().flatten().any(|cell| cell.is_visible())
+        !self.cells.iter().any(|cell| cell.is_visible())
     }
 
     pub(super) fn is_row_empty(&self, row: usize) -> bool {
         !self
-            .rows
-            .get(row)
+            .rows()
+            .nth(row)
             .into_iter()
             .flatten()
             .any(|cell| cell.is_visible())
     }
 
     pub(super) fn cell(&mut self, row: usize, column: usize) -> Option<&mut Cell> {
-        self.rows.get_mut(row)?.get_mut(column)
+        self.cells.get_mut(row * COLUMNS + column)
     }
 
     pub(super) fn clear(&mut self) {
-        for row in &mut self.rows {
-            *row = [Cell::default(); COLUMNS];
-        }
+        self.cells.fill(Cell::default());
     }
 
     /// Clears all rows but these.
     pub(super) fn keep(&mut self, first: usize, last: usize) {
-        for (i, row) in self.rows.iter_mut().enumerate() {
+        for (i, row) in self.cells.chunks_exact_mut(COLUMNS).enumerate() {
             if i < first || i > last {
-                *row = [Cell::default(); COLUMNS];
+                row.fill(Cell::default());
             }
         }
     }
 
     /// Clears a row from a column on.
     pub(super) fn clear_from(&mut self, row: usize, column: usize) {
-        for cell in self.rows.get_mut(row).into_iter().flatten().skip(column) {
-            *cell = Cell::default();
+        let row = self.cells.chunks_exact_mut(COLUMNS).nth(row);
+        if let Some(rest) = row.and_then(|row| row.get_mut(column..)) {
+            rest.fill(Cell::default());
         }
     }
 
     /// Moves all rows up, or down if negative.
     pub(super) fn scroll(&mut self, by: isize) {
-        let old = core::mem::take(&mut self.rows);
-        for i in 0..ROWS {
-            let from = i.checked_add_signed(by).and_then(|from| old.get(from));
-            self.rows
-                .push(from.copied().unwrap_or([Cell::default(); COLUMNS]));
+        let cells = by.unsigned_abs().min(ROWS) * COLUMNS;
+        let kept = self.cells.len() - cells;
+        if by > 0 {
+            self.cells.rotate_left(cells);
+            self.cells.truncate(kept);
+            self.cells.resize(ROWS * COLUMNS, Cell::default());
+        } else {
+            self.cells.rotate_right(cells);
+            if let Some(new) = self.cells.get_mut(..cells) {
+                new.fill(Cell::default());
+            }
         }
     }
 }
