@@ -514,3 +514,52 @@ fn an_offline_machine_does_not_make_the_engine_busy() {
         }
     }
 }
+
+#[test]
+fn a_live_stream_keeps_its_timeline_on_another_pathway() {
+    let publish = |world: &mut World| {
+        let first = world.now.as_micros() / 4_000_000 + 1;
+        let mut list = format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:{}\n#EXT-X-MAP:URI=\"init.mp4\"\n",
+            first - 1
+        );
+        for n in first..first + 8 {
+            list.push_str(&format!("#EXTINF:4,\nlive/{n}.m4s\n"));
+            for host in ["h", "b"] {
+                let url = format!("https://{host}/live/{n}.m4s");
+                world.files.entry(url).or_insert_with(|| media(400_000));
+            }
+        }
+        for host in ["h", "b"] {
+            world
+                .files
+                .insert(format!("https://{host}/live.m3u8"), text(&list));
+            world.files.insert(format!("https://{host}/init.mp4"), media(800));
+        }
+    };
+    let mut world = World::new(Config::default());
+    let master = ["h", "b"].map(|host| {
+        format!("#EXT-X-STREAM-INF:BANDWIDTH=800000,CODECS=\"avc1.64001f\",PATHWAY-ID=\"{host}\"\nhttps://{host}/live.m3u8\n")
+    });
+    let master = format!("#EXTM3U\n{}", master.concat());
+    world.files.insert("https://m/master.m3u8".into(), text(&master));
+    publish(&mut world);
+    world.load("https://m/master.m3u8");
+    world.play();
+    let run = |world: &mut World, seconds: usize| {
+        for _ in 0..seconds {
+            world.run(1.0);
+            publish(world);
+        }
+    };
+    run(&mut world, 60);
+    assert_eq!(world.errors(), Vec::<String>::new());
+    assert_eq!(hosts_since(&world, 0), ["h"]);
+    let (before, from) = (world.element.position.as_secs_f64(), world.fetched.len());
+    world.down.push("https://h/".into());
+    run(&mut world, 60);
+    assert_eq!(world.state(), PlaybackState::Playing, "{:?}", world.errors());
+    let played = world.element.position.as_secs_f64() - before;
+    assert!((55.0..=61.0).contains(&played), "{played}: {:?}", world.errors());
+    assert_eq!(*hosts_since(&world, from).last().unwrap(), "b");
+}

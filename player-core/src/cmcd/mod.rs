@@ -92,6 +92,8 @@ pub(crate) struct Playback {
     pub(crate) selected: Option<Bitrate>,
     pub(crate) shown: Option<Bitrate>,
     pub(crate) dropped_frames: u64,
+    /// New segments come.
+    pub(crate) live: bool,
     /// Behind the live edge.
     pub(crate) latency: Option<MediaTime>,
 }
@@ -102,8 +104,7 @@ pub(crate) struct Cmcd {
     config: CmcdConfig,
     session_id: String,
     content_id: String,
-    /// Of the presentation, and whether it is live.
-    stream: Option<(Protocol, bool)>,
+    protocol: Option<Protocol>,
     playback: Option<Playback>,
     /// When it was told to play, how long that took.
     asked_at: Option<Instant>,
@@ -133,7 +134,7 @@ impl Cmcd {
         Some(Box::new(Self {
             session_id: or(&config.session_id, id),
             content_id: or(&config.content_id, content),
-            stream: None,
+            protocol: None,
             playback: None,
             asked_at: None,
             start_delay: None,
@@ -154,8 +155,8 @@ impl Cmcd {
     }
 
     /// The manifest was read.
-    pub(crate) fn describe(&mut self, protocol: Protocol, live: bool) {
-        self.stream = Some((protocol, live));
+    pub(crate) fn describe(&mut self, protocol: Protocol) {
+        self.protocol = Some(protocol);
     }
 
     /// Adds to a request what its server is told.
@@ -269,7 +270,8 @@ impl Cmcd {
             &self.content_id,
             if report.version() > 1 { 128 } else { 64 },
         );
-        if let Some((protocol, live)) = self.stream {
+        if let Some(protocol) = self.protocol {
+            let live = self.playback.is_some_and(|playback| playback.live);
             report.token("sf", if protocol == Protocol::Dash { "d" } else { "h" });
             report.token("st", if live { "l" } else { "v" });
         }

@@ -25,8 +25,6 @@ const LATER: Duration = Duration::from_secs(600);
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 /// The most sources that are asked in turn.
 const MAX_SOURCES: usize = 8;
-/// A `Date` is cut to whole seconds.
-const DATE_STEP_US: i64 = 1_000_000;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -42,6 +40,8 @@ pub(crate) struct Clock {
     /// The one to ask next.
     source: usize,
     answers: u32,
+    /// No source has answered.
+    failed: bool,
     due: Option<Instant>,
     samples: VecDeque<Sample>,
 }
@@ -65,6 +65,7 @@ impl Clock {
             sources: Vec::new(),
             source: 0,
             answers: 0,
+            failed: false,
             due: None,
             samples: VecDeque::new(),
         }
@@ -73,6 +74,16 @@ impl Clock {
     /// The time at `at`.
     pub(crate) fn at(&self, at: Instant) -> WallTime {
         WallTime::from_unix_micros(self.driver_us(at).saturating_add(self.correction(at)))
+    }
+
+    /// A source is about to say what time it is, for the first time.
+    pub(crate) fn is_pending(&self) -> bool {
+        !self.sources.is_empty() && !self.failed && self.samples.is_empty()
+    }
+
+    /// The same, if anybody has said what time it is.
+    pub(crate) fn known(&self, at: Instant) -> Option<WallTime> {
+        (self.wall_us > 0 || !self.samples.is_empty()).then(|| self.at(at))
     }
 
     /// Takes the sources of a manifest, which was asked for at `asked`; says what cannot be used.
@@ -107,6 +118,7 @@ impl Clock {
         }
         self.due = sources.first().map(|_| now);
         (self.sources, self.source, self.answers) = (sources, 0, 0);
+        self.failed = false;
         odd
     }
 
@@ -128,9 +140,8 @@ impl Clock {
             .get(self.source)
             .is_some_and(|(_, method)| *method == Method::Head);
         let said = if is_head {
-            date_ms
-                .map(|ms| us(ms).saturating_add(DATE_STEP_US / 2))
-                .map(WallTime::from_unix_micros)
+            // Cut to whole seconds: rather late than early, for what is not there yet cannot be fetched.
+            date_ms.map(us).map(WallTime::from_unix_micros)
         } else {
             let text = core::str::from_utf8(body).unwrap_or_default();
             datetime::parse(text.trim_matches(|c: char| c.is_whitespace() || c == '"'))
@@ -145,6 +156,7 @@ impl Clock {
         let mut pause = Duration::ZERO;
         if self.source >= self.sources.len() {
             (self.source, pause) = (0, AFTER_FAILURE);
+            self.failed = true;
         }
         self.due = self.sources.first().map(|_| now + pause);
     }

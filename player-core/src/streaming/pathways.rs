@@ -125,7 +125,6 @@ impl Pathways {
     }
 
     /// Copies of the manifest (`Location`), the best first.
-    #[allow(dead_code, reason = "for manifests that are read again")]
     pub(crate) fn manifests(&self, now: Instant, locations: &[Location]) -> Vec<Place> {
         let mut places = Vec::new();
         for Location { name, url, .. } in locations {

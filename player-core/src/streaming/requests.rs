@@ -23,6 +23,8 @@ use crate::url;
 
 /// A segment or initialization section larger than this is none.
 const MAX_MEDIA_BYTES: u64 = 512 * 1024 * 1024;
+/// Subtitles of a whole film have a few hundred kilobytes.
+const MAX_TEXT_BYTES: u64 = 16 * 1024 * 1024;
 /// As much text as a clock needs.
 const MAX_CLOCK_BYTES: u64 = 4096;
 /// Attempts at a place while there is another one.
@@ -262,7 +264,7 @@ impl Requests {
     ) -> Option<PlayerError> {
         self.pathways.read(cx.now, presentation, cx.rng);
         if let Some(cmcd) = &mut self.cmcd {
-            cmcd.describe(presentation.protocol, presentation.live.is_some());
+            cmcd.describe(presentation.protocol);
         }
         let clocks = presentation.live.as_ref().map(|live| live.clocks.as_slice());
         let odd = self.clock.read(cx.now, asked, clocks.unwrap_or_default())?;
@@ -656,9 +658,10 @@ impl Requests {
         let request = cx.request_id();
         let kind = job.purpose.request_kind();
         let (deliver, max_bytes) = match kind {
-            RequestKind::Manifest | RequestKind::Playlist | RequestKind::Text | RequestKind::Thumbnails => {
+            RequestKind::Manifest | RequestKind::Playlist | RequestKind::Thumbnails => {
                 (Deliver::Body, manifest::MAX_BYTES)
             }
+            RequestKind::Text => (Deliver::Body, MAX_TEXT_BYTES),
             RequestKind::SegmentTable => (Deliver::Body, manifest::table::MAX_BYTES),
             RequestKind::Steering => (Deliver::Body, manifest::steering::MAX_BYTES),
             RequestKind::Clock => (Deliver::Body, MAX_CLOCK_BYTES),

@@ -66,8 +66,10 @@ pub(crate) struct Listed {
     pub(crate) asked_at: Instant,
     /// and when it came.
     pub(crate) read_at: Instant,
-    /// It is on its way again.
+    /// It is on its way again,
     pub(crate) loading: bool,
+    /// from another pathway than last time.
+    pub(crate) moving: bool,
     /// The last version brought nothing new.
     pub(crate) stale: bool,
     /// Since when nothing new has come.
@@ -83,6 +85,7 @@ impl Listed {
             asked_at,
             read_at: now,
             loading: false,
+            moving: false,
             stale: false,
             changed_at: now,
             failures: 0,

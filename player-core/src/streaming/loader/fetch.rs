@@ -87,7 +87,7 @@ impl Loader {
                 continue;
             };
             self.choice = Some(rendition);
-            self.follow_pathway(cx, &shared.requests, rendition);
+            self.follow_pathway(cx, shared, rendition);
             if !self.find_index(cx, shared, rendition) || !env.settled {
                 return None;
             }
@@ -183,6 +183,7 @@ impl Loader {
         match &mut slot.index {
             Index::Ready(_) => true,
             // One that was left alone may not know the newest segments.
+            Index::Listed(listed) if listed.moving => false,
             Index::Listed(listed) => !listed.loading && (listed.playlist.ended() || !listed.is_old(cx.now)),
             Index::Loading | Index::Sidx { asked: true, .. } => false,
             Index::Unknown(url) => {
@@ -235,15 +236,26 @@ impl Loader {
         None
     }
 
-    /// Forgets the media playlist of a rendition if there is a better pathway now: it is fetched from there.
-    fn follow_pathway(&mut self, cx: &Cx<'_>, requests: &Requests, rendition: usize) {
+    /// Asks for the media playlist of a rendition again if there is a better pathway now. True if it did.
+    fn follow_pathway(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, rendition: usize) -> bool {
         let kind = self.kind;
-        if let Some(slot) = self.slots.get_mut(rendition)
-            && let (Index::Listed(_), Some(url)) = (&slot.index, &slot.playlist)
-            && requests.has_moved(cx.now, kind, rendition, &slot.rendition, url)
-        {
-            slot.index = Index::Unknown(url.clone());
+        let Some(slot) = self.slots.get_mut(rendition) else {
+            return false;
+        };
+        let (Index::Listed(listed), Some(url)) = (&mut slot.index, &slot.playlist) else {
+            return false;
+        };
+        let requests = &mut shared.requests;
+        if listed.loading || !requests.has_moved(cx.now, kind, rendition, &slot.rendition, url) {
+            return false;
         }
+        listed.loading = true;
+        listed.moving = true;
+        listed.asked_at = cx.now;
+        let url = url.clone();
+        let resource = Resource { url, range: None };
+        requests.fetch(cx, slot.work(Purpose::Playlist { kind, rendition }, resource));
+        true
     }
 
     /// What servers are told of the segment that comes next.
@@ -575,24 +587,25 @@ impl Loader {
             return Ok(());
         };
         self.choice = None;
-        let moves = self.slots.get(rendition).is_some_and(|slot| {
-            let url = slot.playlist.as_deref();
-            url.is_some_and(|url| {
-                shared
-                    .requests
-                    .has_moved(cx.now, self.kind, rendition, &slot.rendition, url)
-            })
-        });
         // No server answers: another rendition will not fare better.
         let hopeless = matches!(cause.kind, ErrorKind::Network | ErrorKind::Timeout);
         match purpose {
             Purpose::Segment { start, .. } => {
                 self.flight = None;
-                if moves || (!hopeless && self.is_early(cx, shared, start)) {
+                if self.follow_pathway(cx, shared, rendition)
+                    || (!hopeless && self.is_early(cx, shared, start))
+                {
                     return Ok(());
                 }
                 self.bar(cx, shared, rendition, start);
                 return if hopeless { Err(cause) } else { Ok(()) };
+            }
+            // Another pathway has it: it is asked for there.
+            Purpose::Init { init, .. } if self.follow_pathway(cx, shared, rendition) => {
+                if let Some(slot) = self.slots.get_mut(rendition) {
+                    slot.inits.retain(|(known, _)| *known != init);
+                }
+                return Ok(());
             }
             Purpose::Playlist { .. } if self.retry_list(cx, rendition) => return Ok(()),
             // What waits for an initialization section or a key that will never come would block the rest.
@@ -612,13 +625,6 @@ impl Loader {
                 }
             }
             _ => {}
-        }
-        if moves {
-            // Another pathway has it: an initialization section is asked for there.
-            if let (Purpose::Init { init, .. }, Some(slot)) = (purpose, self.slots.get_mut(rendition)) {
-                slot.inits.retain(|(known, _)| *known != init);
-            }
-            return Ok(());
         }
         self.exclude(cx, shared, rendition);
         if hopeless || self.slots.ladder().is_empty() {
@@ -647,6 +653,7 @@ impl Loader {
             return false;
         };
         listed.loading = false;
+        listed.moving = false;
         listed.read_at = cx.now;
         listed.stale = true;
         listed.failures += 1;

@@ -43,6 +43,8 @@ pub(super) struct Live {
     pub(super) on: bool,
     /// Where playback begins is known.
     settled: bool,
+    /// It is as soon as the time is: where the author wants it to begin, and the depth of the window.
+    waiting: Option<(Option<MediaTime>, Option<MediaTime>)>,
     pub(super) range_sent: Option<TimeRange>,
     /// How far behind the edge playback is to be.
     delay: MediaTime,
@@ -65,6 +67,7 @@ impl Live {
             says: None,
             on: false,
             settled: false,
+            waiting: None,
             range_sent: None,
             delay: MediaTime::ZERO,
             supported: Vec::new(),
@@ -84,8 +87,8 @@ impl Live {
     }
 
     /// The end of what may be there, by the servers' clock.
-    fn edge(&self, wall: WallTime) -> Option<MediaTime> {
-        self.says.as_ref()?.media_of(wall)
+    fn edge(&self, wall: Option<WallTime>) -> Option<MediaTime> {
+        self.says.as_ref()?.media_of(wall?)
     }
 
     /// Reads a manifest, for the first time or again; nothing if the whole has to be fetched instead of a patch.
@@ -181,8 +184,11 @@ impl Session {
         if self.shared.growing {
             self.shared.edge = self
                 .live
-                .edge(self.shared.requests.clock.at(cx.now))
+                .edge(self.shared.requests.clock.known(cx.now))
                 .filter(|edge| self.goes_by_clock(*edge));
+        }
+        if let Some((start, depth)) = self.live.waiting.take() {
+            self.begin_growing(cx, start, depth);
         }
         if self.live.on && self.live.settled {
             self.catch_up(cx);
@@ -208,6 +214,12 @@ impl Session {
         let resource = Resource { url, range: None };
         self.shared.requests.start(cx, Purpose::Manifest, resource);
         None
+    }
+
+    /// How far the playhead is behind the servers' clock, if that is known.
+    pub(super) fn latency(&self, now: Instant, position: MediaTime) -> Option<MediaTime> {
+        let edge = self.live.edge(self.shared.requests.clock.known(now));
+        Some((edge? - position).max(MediaTime::ZERO))
     }
 
     /// The segments that the manifest lists are not all there yet.
@@ -239,7 +251,7 @@ impl Session {
             start = depth
                 .map_or(first, |depth| {
                     self.live
-                        .edge(self.shared.requests.clock.at(now))
+                        .edge(self.shared.requests.clock.known(now))
                         .unwrap_or(end)
                         .min(end)
                         - depth
@@ -333,7 +345,11 @@ impl Session {
         start: Option<MediaTime>,
         depth: Option<MediaTime>,
     ) {
-        let edge = self.live.edge(self.shared.requests.clock.at(cx.now));
+        if self.shared.requests.clock.is_pending() {
+            self.live.waiting = Some((start, depth));
+            return;
+        }
+        let edge = self.live.edge(self.shared.requests.clock.known(cx.now));
         let last = self.main().and_then(|main| {
             let last = main.slots.numbers().rev().find_map(|r| main.slots.index(r))?;
             Some((last.start(), last.end()))
@@ -459,6 +475,10 @@ impl Session {
         let Some(listed) = loader.and_then(|loader| loader.listed(rendition)) else {
             return false;
         };
+        if core::mem::take(&mut listed.moving) {
+            self.on_moved(cx, kind, rendition, attempt, body);
+            return true;
+        }
         listed.loading = false;
         listed.read_at = cx.now;
         let (wrong, ended) = match listed.playlist.refresh(body, &attempt.url) {
@@ -501,6 +521,36 @@ impl Session {
             self.view.set_duration(end);
         }
         true
+    }
+
+    /// The playlist of a rendition on another pathway takes the place of the one before.
+    fn on_moved(
+        &mut self,
+        cx: &mut Cx<'_>,
+        kind: TrackKind,
+        rendition: usize,
+        attempt: &Attempt,
+        body: &[u8],
+    ) {
+        let mut read = MediaPlaylist::read(body, &attempt.url, Some(&self.variables));
+        if let Ok(playlist) = &mut read
+            && !playlist.ended()
+        {
+            self.align(playlist);
+        }
+        let loader = self.loaders.iter_mut().find(|l| l.kind == kind);
+        let Some(listed) = loader.and_then(|loader| loader.listed(rendition)) else {
+            return;
+        };
+        listed.loading = false;
+        listed.read_at = cx.now;
+        match read {
+            Ok(playlist) => listed.playlist = playlist,
+            Err(why) => {
+                let message = format!("{} cannot be read: {why}", url::public(&attempt.url));
+                self.report(cx, error(ErrorKind::Manifest, message));
+            }
+        }
     }
 
     /// Puts a live playlist on the timeline of those that are known: by the wall clock, or by media sequence numbers, or by their

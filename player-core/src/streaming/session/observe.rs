@@ -87,7 +87,8 @@ impl Session {
             selected: main.and_then(Loader::current).and_then(bitrate),
             shown: main.and_then(|l| l.rendition_at(position)).and_then(bitrate),
             dropped_frames: media.dropped_frames,
-            latency: None,
+            live: self.live.on,
+            latency: self.latency(cx.now, position),
         };
         self.shared.requests.observe(cx, playback);
     }
