@@ -205,9 +205,12 @@ impl Assembly {
         if let [job] = jobs.as_slice() {
             // The pictures stay where they are.
             let header = self.header(job, sequence);
-            let at = job
+            let bytes = job
                 .part
-                .map_or(out.len(), |part| self.pictures.parts[part].bytes.start);
+                .and_then(|part| self.pictures.parts.get(part))
+                .map(|part| part.bytes.clone());
+            let Range { start: at, end } = bytes.unwrap_or(out.len()..out.len());
+            out.truncate(end);
             self.put_sound(job, &mut out);
             let start = match at.checked_sub(header.len()) {
                 Some(start) => {

@@ -282,7 +282,9 @@ pub(crate) fn prepare(
         tags,
         ..
     } = reader;
-    let (has_pictures, has_sound) = (pictures.pid.is_some(), sound.pid.is_some());
+    // Also those that a later table does not have.
+    let has_pictures = pictures.pid.is_some() || !assembler.accesses.is_empty();
+    let has_sound = sound.pid.is_some() || !marks.is_empty();
     stream.program = program;
     stream.coding = Some(assembler.coding());
     Finish {

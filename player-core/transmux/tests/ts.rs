@@ -438,6 +438,21 @@ fn a_new_description_begins_a_new_fragment() {
 }
 
 #[test]
+fn streams_that_end_inside_a_segment_are_still_told() {
+    for rest in [&BOTH[..1], &BOTH[1..]] {
+        let mut muxer = begun(&BOTH);
+        second(&mut muxer, 0);
+        muxer.program(rest);
+        pictures(&mut muxer, 90_000, 5);
+        sound(&mut muxer, 90_000, 5);
+        let (tracks, _) = prepare(muxer.take());
+        let more = |pid| if rest[0].0 == pid { 5 } else { 0 };
+        assert_eq!(tracks[0].samples.len(), 25 + more(VIDEO));
+        assert_eq!(tracks[1].samples.len(), 47 + more(AUDIO));
+    }
+}
+
+#[test]
 fn sound_of_another_shape_begins_a_new_fragment() {
     let mut muxer = begun(&BOTH);
     pictures(&mut muxer, 0, 25);

@@ -56,6 +56,8 @@ pub(crate) struct Span {
 const EDGE_MS: i64 = 500;
 /// Longer holes are left, ms.
 const LONGEST_MS: i64 = 60_000;
+/// Frames of silence in a segment; past this, holes are left.
+const MAX_SILENT: i64 = 1 << 13;
 
 /// Puts frames on the timeline. `before` is where sound ended, if it goes on from there; `pictures` if there are any.
 pub(crate) fn place(
@@ -66,6 +68,7 @@ pub(crate) fn place(
     warnings: &mut Warnings,
 ) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
+    let mut left = MAX_SILENT;
     // When the next frame is due by the time of its PES packet, in samples.
     let mut due: Option<i64> = None;
     for frame in frames {
@@ -75,7 +78,7 @@ pub(crate) fn place(
         if !groups.last().is_some_and(fits) {
             let (start, from) = begin(frame, groups.last(), &mut due, before, pictures);
             let mut group = Group::new(frame.description, frame.epoch, from);
-            if start - from >= duration && group.fill(start, duration) {
+            if start - from >= duration && group.fill(start, duration, &mut left) {
                 warnings.add("sound is missing: silence is played");
             } else if start - from >= duration {
                 (group.start, group.end) = (start, start);
@@ -93,7 +96,7 @@ pub(crate) fn place(
         }
         if ahead >= duration {
             warnings.add("sound is missing: silence is played");
-            if !group.fill(group.end + ahead, duration) {
+            if !group.fill(group.end + ahead, duration, &mut left) {
                 group.stretch(ahead);
             }
         }
@@ -101,7 +104,7 @@ pub(crate) fn place(
         due = due.map(|due| due + duration);
     }
     if let Some(pictures) = pictures {
-        reach(&mut groups, before, pictures, silent, warnings);
+        reach(&mut groups, before, pictures, silent, &mut left, warnings);
     }
     groups.retain(|group| !group.samples.is_empty());
     groups
@@ -155,6 +158,7 @@ fn reach(
     before: Option<End>,
     pictures: Span,
     silent: Option<Description>,
+    left: &mut i64,
     warnings: &mut Warnings,
 ) {
     if groups.iter().all(|group| group.samples.is_empty())
@@ -171,7 +175,8 @@ fn reach(
     let Some(group) = groups.last_mut() else { return };
     let rate = group.description.rate;
     let end = to_samples(pictures.end, rate);
-    if end - group.end >= i64::from(rate) * EDGE_MS / 1000 && group.fill(end, i64::from(super::adts::SAMPLES))
+    if end - group.end >= i64::from(rate) * EDGE_MS / 1000
+        && group.fill(end, i64::from(super::adts::SAMPLES), left)
     {
         warnings.add("sound is missing: silence is played");
     }
@@ -198,15 +203,19 @@ impl Group {
         self.end += i64::from(duration);
     }
 
-    /// Whole frames of silence up to a time. False if there are none for this sound, or if it is too long.
-    fn fill(&mut self, until: i64, duration: i64) -> bool {
+    /// Whole frames of silence up to a time. False if there are none for this sound, or if it would be too long.
+    fn fill(&mut self, until: i64, duration: i64, left: &mut i64) -> bool {
         let missing = until - self.end;
-        if missing > i64::from(self.description.rate) * LONGEST_MS / 1000 || duration < 1 {
+        if missing > i64::from(self.description.rate) * LONGEST_MS / 1000
+            || duration < 1
+            || missing / duration > *left
+        {
             return false;
         }
         let Some(size) = self.silence.as_ref().map(Vec::len) else {
             return false;
         };
+        *left -= (missing / duration).max(0);
         for _ in 0..missing / duration {
             self.push(Source::Silence, size, duration as u32);
         }
