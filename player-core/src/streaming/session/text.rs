@@ -173,14 +173,16 @@ impl Session {
         let near = text.range.start - offset;
         let mut new: Vec<TextCue> = Vec::new();
         for mut cue in cues.cues {
-            let length = cue.end - cue.start;
-            let open = cue.end == MediaTime::MAX;
-            cue.start = match &cues.timestamp_map {
+            let start = match &cues.timestamp_map {
                 Some(map) if own_clock => map.media_time(cue.start, near) + offset,
                 None if own_clock => nearer(cue.start, offset, text.range),
                 _ => cue.start + offset,
             };
-            cue.end = if open { text.range.end } else { cue.start + length };
+            let open = cue.end == MediaTime::MAX;
+            cue.shift(start - cue.start);
+            if open {
+                cue.end = text.range.end;
+            }
             if cue.end > cue.start && self.texts.seen.is_new(&cue) {
                 new.push(cue);
             }
@@ -208,8 +210,7 @@ impl Session {
             }
             if caption.channel == self.texts.on {
                 let mut cue = caption.cue;
-                cue.start += offset;
-                cue.end += offset;
+                cue.shift(offset);
                 if self.texts.seen.is_new(&cue) {
                     shown.push(cue);
                 }
