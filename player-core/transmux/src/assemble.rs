@@ -258,12 +258,13 @@ impl Assembly {
     /// Of the pictures, if there are any.
     fn times(&self) -> TimeRange {
         let sound = || {
-            let first = self.sound.groups.first().map_or(0, |group| group.span().start);
-            let last = self.sound.groups.last().map_or(0, |group| group.span().end);
-            Span {
-                start: first,
-                end: last,
-            }
+            // What comes later may be due earlier.
+            let spans = self.sound.groups.iter().map(Group::span);
+            let whole = spans.reduce(|a, b| Span {
+                start: a.start.min(b.start),
+                end: a.end.max(b.end),
+            });
+            whole.unwrap_or(Span { start: 0, end: 0 })
         };
         let span = self.pictures.span.unwrap_or_else(sound);
         TimeRange::new(media_time(span.start), media_time(span.end))
