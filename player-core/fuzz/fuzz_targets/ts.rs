@@ -45,7 +45,7 @@ fn read(bytes: &[u8]) {
         assert_eq!(ready.prepared.bytes, ready.bytes().len() as u64);
         fragments::check(ready.bytes());
         let times = ready.prepared.times.unwrap();
-        assert!(times.start <= times.end && times.end.as_micros() > 0 && ready.prepared.warnings.len() <= 32);
+        assert!(times.start <= times.end && times.start.as_micros() >= 0 && ready.prepared.warnings.len() <= 32);
         assert!(ready.prepared.metadata.is_sorted_by_key(|tag| tag.time));
     }
 }

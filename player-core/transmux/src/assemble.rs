@@ -18,9 +18,18 @@ const FRAME: i64 = 3003;
 /// What is added to a timeline that would begin below zero: the time after which timestamps start over.
 const LIFT: i64 = 1 << 33;
 
-/// A time of the output, rounded down to microseconds, as [`MediaTime::from_ticks`] does with larger numbers.
+/// A time of the output.
 pub(crate) fn media_time(time: i64) -> MediaTime {
-    MediaTime::from_micros(time.div_euclid(9) * 100 + time.rem_euclid(9) * 100 / 9)
+    MediaTime::from_micros(ticks_to_micros(time, TIMESCALE))
+}
+
+/// Rounded down, as [`MediaTime::from_ticks`] does with larger numbers.
+pub(crate) fn ticks_to_micros(time: i64, timescale: u32) -> i64 {
+    let scale = i64::from(timescale.max(1));
+    let (seconds, rest) = (time.div_euclid(scale), time.rem_euclid(scale));
+    seconds
+        .saturating_mul(1_000_000)
+        .saturating_add(rest * 1_000_000 / scale)
 }
 
 /// Bytes to leave before the samples of a segment, so that what says where they are can be written there.
@@ -174,7 +183,8 @@ impl Assembly {
             .filter(|part| !part.samples.is_empty())
             .map(|part| part.start);
         let sound = self.sound.groups.iter().map(|group| group.start);
-        if pictures.chain(sound).all(|start| start >= 0) {
+        let shown = self.pictures.span.map(|span| span.start);
+        if pictures.chain(sound).chain(shown).all(|start| start >= 0) {
             return false;
         }
         self.shift = LIFT;
@@ -248,12 +258,13 @@ impl Assembly {
     /// Of the pictures, if there are any.
     fn times(&self) -> TimeRange {
         let sound = || {
-            let first = self.sound.groups.first().map_or(0, |group| group.span().start);
-            let last = self.sound.groups.last().map_or(0, |group| group.span().end);
-            Span {
-                start: first,
-                end: last,
-            }
+            // What comes later may be due earlier.
+            let spans = self.sound.groups.iter().map(Group::span);
+            let whole = spans.reduce(|a, b| Span {
+                start: a.start.min(b.start),
+                end: a.end.max(b.end),
+            });
+            whole.unwrap_or(Span { start: 0, end: 0 })
         };
         let span = self.pictures.span.unwrap_or_else(sound);
         TimeRange::new(media_time(span.start), media_time(span.end))

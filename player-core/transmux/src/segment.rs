@@ -7,6 +7,7 @@ use crate::assemble::{self, Assembly, Sound, Written, media_time};
 use crate::audio;
 use crate::audio::frames::{self, Found, Mark};
 use crate::audio::track::{self, End};
+use crate::captions::{Captions, Codec};
 use crate::clock::{self, Clock, Place};
 use crate::crypt::SampleKey;
 use crate::error::{TransmuxError, first_bytes};
@@ -38,6 +39,7 @@ pub(crate) struct Stream {
     /// How tracks were described last, for segments that have nothing of them.
     pub(crate) pictures: Option<video::Description>,
     pub(crate) sound: Option<audio::Description>,
+    pub(crate) captions: Captions,
     /// The type that was told last.
     pub(crate) mime: String,
     pub(crate) sequence: u32,
@@ -56,6 +58,7 @@ impl Stream {
             self.pictures_end = None;
             self.sound_end = None;
             self.half_frame.clear();
+            self.captions.reset();
         }
     }
 
@@ -569,6 +572,28 @@ impl Finish<'_, '_> {
             stream.sound = Some(last.description);
         }
         let shift = assembly.shift;
+        let mut captions = Vec::new();
+        if settings.captions {
+            let codec = match self.assembler.coding() {
+                video::Coding::Avc => Codec::Avc,
+                video::Coding::Hevc => Codec::Hevc,
+            };
+            let pictures = &assembly.pictures;
+            for sei in &self.assembler.sei {
+                let time = sei
+                    .access
+                    .checked_sub(pictures.skipped)
+                    .and_then(|at| pictures.times.get(at));
+                let nal = assembly.out.get(sei.offset..sei.offset + sei.size);
+                if let (Some(time), Some(nal)) = (time, nal) {
+                    stream.captions.sei(media_time(time.pts).as_micros(), codec, nal);
+                }
+            }
+            if let Some(span) = pictures.span {
+                stream.captions.advance(media_time(span.end).as_micros());
+            }
+            captions = stream.captions.end_of_segment();
+        }
         let at = |time: i64| media_time(time + shift);
         let mut metadata: Vec<Id3> = Vec::new();
         for (time, frames) in self.tags {
@@ -578,7 +603,9 @@ impl Finish<'_, '_> {
             metadata.insert(metadata.len() - after, Id3 { time, frames });
         }
         let written = assembly.write(&mut stream.sequence);
-        Ok(stream.ready(written, metadata, self.warnings))
+        let mut ready = stream.ready(written, metadata, self.warnings);
+        ready.prepared.captions = captions;
+        Ok(ready)
     }
 
     /// Why there is nothing.

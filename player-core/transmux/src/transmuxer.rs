@@ -1,11 +1,12 @@
 //! The way in: bytes as they came, bytes that a source buffer takes.
 
 use player_core::input::Prepared;
-use player_core::media::fmp4::facts;
+use player_core::media::fmp4::{Facts, facts};
 use player_core::output::{Container, Encryption};
 
 use crate::crypt::{SampleKey, decrypt};
 use crate::error::TransmuxError;
+use crate::fmp4::samples::Pictures;
 use crate::segment::Stream;
 use crate::{packed, segment};
 
@@ -114,7 +115,7 @@ impl Transmuxer {
             Container::Fmp4 if samples.is_some() => {
                 return Err(TransmuxError::Unsupported("fMP4 with encrypted samples"));
             }
-            Container::Fmp4 => Self::pass(bytes),
+            Container::Fmp4 => self.pass(bytes, settings),
             Container::PackedAudio => packed::prepare(&mut self.stream, bytes, settings, samples.as_ref())?,
             _ => segment::prepare(&mut self.stream, &bytes, settings, samples.as_ref())?,
         };
@@ -122,19 +123,36 @@ impl Transmuxer {
     }
 
     /// fMP4 is what a source buffer takes.
-    fn pass(bytes: Vec<u8>) -> Ready {
-        let media = facts(bytes.len() as u64, |offset, into| {
-            let rest = usize::try_from(offset)
-                .ok()
-                .and_then(|offset| bytes.get(offset..))
-                .unwrap_or_default();
-            let count = rest.len().min(into.len());
-            into[..count].copy_from_slice(&rest[..count]);
-        });
+    fn pass(&mut self, bytes: Vec<u8>, settings: &Settings<'_>) -> Ready {
+        let media = look(&bytes);
+        let mut captions = Vec::new();
+        if settings.captions {
+            self.stream.begin(settings.continuous);
+            let pictures = match settings.init {
+                Some(init) => Pictures::read(init, &look(init)),
+                None => Pictures::read(&bytes, &media),
+            };
+            if let Some(pictures) = pictures {
+                pictures.walk(&bytes, &mut self.stream.captions);
+                captions = self.stream.captions.end_of_segment();
+            }
+        }
         let prepared = Prepared {
+            captions,
             media: Some(Box::new(media)),
             ..Prepared::default()
         };
         Ready::new(bytes, 0, prepared)
     }
+}
+
+fn look(bytes: &[u8]) -> Facts {
+    facts(bytes.len() as u64, |offset, into| {
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| bytes.get(offset..))
+            .unwrap_or_default();
+        let count = rest.len().min(into.len());
+        into[..count].copy_from_slice(&rest[..count]);
+    })
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod fragment;
 pub(crate) mod init;
+pub(crate) mod samples;
 
 /// What a track holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

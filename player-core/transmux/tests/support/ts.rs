@@ -119,7 +119,7 @@ impl Muxer {
 }
 
 fn stamp(prefix: u8, time: u64) -> [u8; 5] {
-    let byte = |shift: u32, bits: u64| ((time >> shift & ((1 << bits) - 1)) as u8) << (8 - bits as u32) % 8;
+    let byte = |shift: u32, bits: u64| ((time >> shift & ((1 << bits) - 1)) as u8) << ((8 - bits as u32) % 8);
     [
         prefix << 4 | byte(30, 3) >> 4 | 1,
         byte(22, 8),
