@@ -17,6 +17,13 @@ impl Bodies {
         self.by_request.push((request, body));
     }
 
+    /// Takes these bytes in place of those that are kept; nothing if they have been released.
+    pub(crate) fn replace(&mut self, request: RequestId, body: Uint8Array) {
+        if let Some((_, kept)) = self.by_request.iter_mut().find(|(held, _)| *held == request) {
+            *kept = body;
+        }
+    }
+
     pub(crate) fn release(&mut self, request: RequestId) {
         self.by_request.retain(|(held, _)| *held != request);
     }

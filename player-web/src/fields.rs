@@ -72,6 +72,14 @@ impl Fields {
         Ok(Self { object, path })
     }
 
+    /// An object; none if it is absent or null.
+    pub(crate) fn nullable_object(&self, name: &str) -> Result<Option<Self>, FieldError> {
+        match self.get(name) {
+            Some(value) if !value.is_null() => self.object(name).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// Refuses fields of other names.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), FieldError> {
         let Some(object) = &self.object else { return Ok(()) };
@@ -128,6 +136,15 @@ impl Fields {
             list.iter().map(|item| item.as_string()).collect()
         };
         Ok(self.read(name, "a list of strings", read)?.unwrap_or_default())
+    }
+
+    /// A list of numbers; none if it is absent.
+    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<f64>, FieldError> {
+        let read = |value: &JsValue| {
+            let list = value.dyn_ref::<Array>()?;
+            list.iter().map(|item| item.as_f64()).collect()
+        };
+        Ok(self.read(name, "a list of numbers", read)?.unwrap_or_default())
     }
 
     /// A list of objects; none if it is absent.

@@ -15,6 +15,7 @@ pub mod message;
 mod net;
 pub mod options;
 mod panics;
+mod prepare;
 mod recorder;
 mod shell;
 mod source;
@@ -41,13 +42,17 @@ impl Driver {
     /// A driver that says what it has to say by calling `post(message, transfer)`, as `postMessage` would be called.
     /// `options` is an object, see [`Options`].
     ///
+    /// `prepare(job)` makes what no source buffer takes into what one takes: it is called with transport streams, packed audio and
+    /// encrypted segments, and resolves to `{ bytes, facts }`. `job` is a plain object: `{ kind, container, continuous, mute,
+    /// captions, bytes, init, decrypt: { method, key, iv } }`. Without it, such streams do not play.
+    ///
     /// # Errors
     /// If the options are malformed; the error names the field.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: &JsValue, post: Function) -> Result<Self, JsError> {
+    pub fn new(options: &JsValue, post: Function, prepare: Option<Function>) -> Result<Self, JsError> {
         panics::report();
         Ok(Self {
-            shell: Shell::new(Options::read(options).map_err(to_js)?, post),
+            shell: Shell::new(Options::read(options).map_err(to_js)?, post, prepare),
         })
     }
 

@@ -5,9 +5,10 @@
 
 use player_core::MediaTime;
 use player_core::abr::NetworkMemory;
-use player_core::input::{Host, Load, MediaState};
-use player_core::output::{PlayerEvent, RenditionInfo};
+use player_core::input::{Host, Load, MediaState, TrackKind};
+use player_core::output::{PlayerEvent, RenditionInfo, TrackInfo};
 use player_core::telemetry::schema::{PlaybackState, RebufferCause};
+use player_core::text::TextCue;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
@@ -33,6 +34,13 @@ pub enum ToDriver {
     Media(MediaState),
     /// `{ type: 'select', rendition }`: play this rendition; without one, the engine chooses.
     Select(Option<String>),
+    /// `{ type: 'select-track', kind, track }`: play this track of `audio` or `text`; null is no text.
+    SelectTrack {
+        /// Audio or text.
+        kind: TrackKind,
+        /// An id of an event `tracks`.
+        id: Option<String>,
+    },
     /// `{ type: 'unload' }`: stop and end the view.
     Unload,
 }
@@ -89,10 +97,23 @@ impl ToDriver {
                 error: message.nullable_number("error")?.flatten().map(|code| code as u8),
             }),
             "select" => Self::Select(message.nullable_string("rendition")?),
+            "select-track" => Self::SelectTrack {
+                kind: match text("kind")?.as_str() {
+                    "audio" => TrackKind::Audio,
+                    "text" => TrackKind::Text,
+                    _ => {
+                        return Err(FieldError::Type {
+                            path: "kind".to_owned(),
+                            expected: "audio or text",
+                        });
+                    }
+                },
+                id: message.nullable_string("track")?,
+            },
             "unload" => Self::Unload,
             unknown => {
                 let why = format!(
-                    "unknown message \"{unknown}\"; known are host, limits, load, media, select, unload"
+                    "unknown message \"{unknown}\"; known are host, limits, load, media, select, select-track, unload"
                 );
                 return Err(FieldError::Value {
                     path: "type".to_owned(),
@@ -130,6 +151,13 @@ pub enum FromDriver {
         url: Option<String>,
         /// It is a `ManagedMediaSource`, which needs `disableRemotePlayback`.
         managed: bool,
+    },
+    /// Show these cues. What was given before stays.
+    Cues {
+        /// An id of an event `tracks`.
+        track: String,
+        /// In the order of the text.
+        cues: Vec<Cue>,
     },
     /// Take the source away from the element.
     Detach,
@@ -174,12 +202,23 @@ pub enum Event {
         /// What keeps higher ones out, as `element-size`.
         by: Vec<String>,
     },
+    /// The window of a live stream has moved.
+    Live {
+        /// Seconds: where it begins,
+        start: f64,
+        /// and ends.
+        end: f64,
+        /// Where one watches live.
+        edge: f64,
+    },
     /// The manifest was read.
     Loaded {
         /// `hls` or `dash`.
         protocol: String,
         /// Seconds, or null.
         duration: Option<f64>,
+        /// It is live.
+        live: bool,
         /// The video ladder, lowest bitrate first.
         renditions: Vec<Rendition>,
         /// What was odd in the manifest.
@@ -208,6 +247,118 @@ pub enum Event {
         /// Id of the rendition being fetched.
         rendition: String,
     },
+    /// There are other tracks to choose from than before, or another one is chosen.
+    Tracks {
+        /// Sound.
+        audio: Vec<Track>,
+        /// Subtitles and captions.
+        text: Vec<Track>,
+    },
+}
+
+/// A track of sound or text in the web's terms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Track {
+    /// Its id, for `select-track`.
+    pub id: String,
+    /// BCP 47; empty if not declared.
+    pub language: String,
+    /// For people; empty if not declared.
+    pub label: String,
+    /// As written.
+    pub roles: Vec<String>,
+    /// As written; empty if not declared.
+    pub channels: String,
+    /// To be shown even to those who want none.
+    pub forced: bool,
+    /// Inside the pictures.
+    pub captions: bool,
+    /// It is what is played.
+    pub selected: bool,
+}
+
+impl From<TrackInfo> for Track {
+    fn from(info: TrackInfo) -> Self {
+        let TrackInfo {
+            id,
+            language,
+            label,
+            roles,
+            channels,
+            forced,
+            captions,
+            selected,
+        } = info;
+        Self {
+            id,
+            language,
+            label,
+            roles,
+            channels,
+            forced,
+            captions,
+            selected,
+        }
+    }
+}
+
+/// A cue of text in the web's terms.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cue {
+    /// Its identifier.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// Seconds.
+    pub start: f64,
+    /// Seconds.
+    pub end: f64,
+    /// WebVTT cue settings.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub settings: String,
+    /// With the markup of WebVTT.
+    pub text: String,
+    /// Where it is shown, if in a region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<CueRegion>,
+}
+
+/// A part of the video that cues are shown in: percent, but for the lines.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CueRegion {
+    /// Its id.
+    pub id: String,
+    /// Of the video.
+    pub width: f64,
+    /// How many lines are visible.
+    pub lines: u32,
+    /// The point of the region that is at the other anchor,
+    pub region_anchor: (f64, f64),
+    /// which is a point of the video.
+    pub viewport_anchor: (f64, f64),
+    /// Its cues move up to make room for new ones.
+    pub scroll_up: bool,
+}
+
+impl From<TextCue> for Cue {
+    fn from(cue: TextCue) -> Self {
+        Self {
+            id: cue.id,
+            start: cue.start.as_secs_f64(),
+            end: cue.end.as_secs_f64(),
+            settings: cue.settings,
+            text: cue.text,
+            region: cue.region.map(|region| CueRegion {
+                id: region.id,
+                width: region.width,
+                lines: region.lines,
+                region_anchor: region.region_anchor,
+                viewport_anchor: region.viewport_anchor,
+                scroll_up: region.scroll_up,
+            }),
+        }
+    }
 }
 
 /// One rung of the ladder in the web's terms.
@@ -265,14 +416,21 @@ impl Event {
                     .map(|limit| limit.name().replace('_', "-"))
                     .collect(),
             },
+            PlayerEvent::Live { range, edge } => Self::Live {
+                start: range.start.as_secs_f64(),
+                end: range.end.as_secs_f64(),
+                edge: edge.as_secs_f64(),
+            },
             PlayerEvent::Loaded {
                 protocol,
                 duration,
+                live,
                 renditions,
                 warnings,
             } => Self::Loaded {
                 protocol,
                 duration: duration.map(MediaTime::as_secs_f64),
+                live,
                 renditions: renditions.into_iter().map(Rendition::from).collect(),
                 warnings,
             },
@@ -285,6 +443,10 @@ impl Event {
                 buffer: stats.buffer.as_secs_f64(),
                 throughput: stats.throughput.map(player_core::Bitrate::as_bps),
                 rendition: stats.rendition,
+            },
+            PlayerEvent::Tracks { audio, text } => Self::Tracks {
+                audio: audio.into_iter().map(Track::from).collect(),
+                text: text.into_iter().map(Track::from).collect(),
             },
             _ => return None,
         })
@@ -334,6 +496,7 @@ mod tests {
         let loaded = PlayerEvent::Loaded {
             protocol: "hls".into(),
             duration: Some(MediaTime::from_millis(2500)),
+            live: false,
             renditions: vec![info],
             warnings: vec![],
         };
@@ -342,7 +505,7 @@ mod tests {
         };
         assert_eq!(
             serde_json::to_string(&message).unwrap(),
-            r#"{"type":"event","event":{"type":"loaded","protocol":"hls","duration":2.5,"renditions":[{"id":"v","bitrate":600000,"width":640,"height":360,"frameRate":25.0,"codecs":"avc1"}],"warnings":[]}}"#
+            r#"{"type":"event","event":{"type":"loaded","protocol":"hls","duration":2.5,"live":false,"renditions":[{"id":"v","bitrate":600000,"width":640,"height":360,"frameRate":25.0,"codecs":"avc1"}],"warnings":[]}}"#
         );
         let limited = PlayerEvent::Limited {
             highest: "v".into(),

@@ -8,7 +8,7 @@ use wasm_bindgen::JsValue;
 
 use crate::fields::{FieldError, Fields};
 
-/// `{ abr, buffer, cmcd, request, retry, telemetry, beaconUrl, record }`; what is absent has the engine's default.
+/// `{ abr, buffer, cmcd, request, retry, telemetry, tracks, beaconUrl, record }`; what is absent has the engine's default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// The engine's configuration. Its seed is drawn by the driver.
@@ -37,6 +37,7 @@ impl Options {
             "request",
             "retry",
             "telemetry",
+            "tracks",
         ])?;
         let mut config = Config::default();
         abr(&options.object("abr")?, &mut config)?;
@@ -44,6 +45,7 @@ impl Options {
         cmcd(&options.object("cmcd")?, &mut config)?;
         retry(&options.object("retry")?, &mut config)?;
         telemetry(&options.object("telemetry")?, &mut config)?;
+        tracks(&options.object("tracks")?, &mut config)?;
         let request = options.function("request")?;
         config.retry.authorization = request.is_some();
         Ok(Self {
@@ -253,6 +255,15 @@ fn telemetry(fields: &Fields, config: &mut Config) -> Result<(), FieldError> {
     set(&mut telemetry.browser, fields.string("browser")?);
     set(&mut telemetry.os, fields.string("os")?);
     set(&mut telemetry.page_host, fields.string("pageHost")?);
+    Ok(())
+}
+
+fn tracks(fields: &Fields, config: &mut Config) -> Result<(), FieldError> {
+    fields.only(&["audioLanguage", "defaultText", "textLanguage"])?;
+    let tracks = &mut config.tracks;
+    set(&mut tracks.audio_language, fields.string("audioLanguage")?);
+    set(&mut tracks.text_language, fields.string("textLanguage")?);
+    set(&mut tracks.default_text, fields.boolean("defaultText")?);
     Ok(())
 }
 

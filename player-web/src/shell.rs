@@ -13,12 +13,12 @@ use player_core::{Input, Instant, MediaTime, Output, Player};
 
 use crate::beacons::Beacons;
 use crate::bodies::Bodies;
-use crate::message::{Event, FromDriver, ToDriver};
+use crate::message::{Cue, Event, FromDriver, ToDriver};
 use crate::net::{self, Reports, Requests};
 use crate::options::Options;
 use crate::recorder::Recorder;
 use crate::source::{self, Source, to_js};
-use crate::{global, panics, post};
+use crate::{global, panics, post, prepare};
 
 /// The engine with everything around it.
 pub(crate) struct Shell {
@@ -32,6 +32,7 @@ pub(crate) struct Shell {
     recorder: RefCell<Option<Recorder>>,
     source: RefCell<Option<Source>>,
     post: Function,
+    prepare: Option<Function>,
     pub(crate) beacons: Beacons,
     pub(crate) bodies: RefCell<Bodies>,
     pub(crate) requests: Requests,
@@ -50,7 +51,7 @@ impl std::fmt::Debug for Shell {
 }
 
 impl Shell {
-    pub(crate) fn new(options: Options, post: Function) -> Rc<Self> {
+    pub(crate) fn new(options: Options, post: Function, prepare: Option<Function>) -> Rc<Self> {
         let Options {
             mut config,
             beacon_url,
@@ -69,6 +70,7 @@ impl Shell {
             timer: RefCell::default(),
             source: RefCell::default(),
             post,
+            prepare,
             beacons: Beacons::new(beacon_url),
             bodies: RefCell::default(),
             requests: Requests::default(),
@@ -95,6 +97,7 @@ impl Shell {
             }
             ToDriver::Media(state) => self.tell(Input::Media(state)),
             ToDriver::Select(rendition) => self.tell(Input::SelectRendition(rendition)),
+            ToDriver::SelectTrack { kind, id } => self.tell(Input::SelectTrack { kind, id }),
             ToDriver::Unload => {
                 self.tell(Input::Unload);
                 self.flush_if_hidden();
@@ -216,6 +219,10 @@ impl Shell {
             }
             Output::Cancel { request } => self.requests.cancel(request),
             Output::CloseSource => self.close_source(),
+            Output::Cues { track, cues } => {
+                let cues = cues.into_iter().map(Cue::from).collect();
+                self.post(&FromDriver::Cues { track, cues });
+            }
             Output::CreateBuffer { kind, mime } => {
                 if let Some(source) = self.source.borrow_mut().as_mut() {
                     source.create(self, kind, &mime);
@@ -233,6 +240,7 @@ impl Shell {
             }
             Output::Fetch(fetch) => net::start(self, fetch),
             Output::OpenSource => self.open_source(),
+            Output::Prepare(job) => prepare::start(self, self.prepare.as_ref(), job),
             Output::ProbeTypes { types } => self.tell(Input::TypesSupported(source::supported(types))),
             Output::Release { request } => self.bodies.borrow_mut().release(request),
             Output::Remember(memory) => {
@@ -259,6 +267,11 @@ impl Shell {
             Output::SetDuration { duration } => {
                 if let Some(source) = self.source.borrow_mut().as_mut() {
                     source.set_duration(duration);
+                }
+            }
+            Output::SetLiveRange { range } => {
+                if let Some(source) = self.source.borrow_mut().as_mut() {
+                    source.set_live_range(range);
                 }
             }
             // `Wait` ends the loop that calls this. What a later engine says, a later driver does.

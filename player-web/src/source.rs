@@ -58,6 +58,8 @@ pub(crate) struct Source {
     tracks: Vec<(TrackKind, Track)>,
     /// To be set once no buffer is updating.
     duration: Option<f64>,
+    /// What may be seeked in, once the source is open.
+    live_range: Option<TimeRange>,
     /// To be ended once no buffer is updating.
     ending: bool,
     /// `sourceopen` comes again when an ended source is appended to.
@@ -96,6 +98,7 @@ impl Source {
             url,
             tracks: Vec::new(),
             duration: None,
+            live_range: None,
             ending: false,
             opened: false,
             _on_open: on_open,
@@ -180,7 +183,12 @@ impl Source {
     }
 
     pub(crate) fn set_duration(&mut self, duration: MediaTime) {
-        self.duration = Some(duration.as_secs_f64());
+        self.duration = Some(endless(duration));
+        self.settle();
+    }
+
+    pub(crate) fn set_live_range(&mut self, range: TimeRange) {
+        self.live_range = Some(range);
         self.settle();
     }
 
@@ -227,6 +235,12 @@ impl Source {
             || live().any(|buffer| buffer.buffer.updating())
         {
             return;
+        }
+        if let Some(TimeRange { start, end }) = self.live_range.take() {
+            let start = start.max(MediaTime::ZERO);
+            let end = end.max(start).as_secs_f64();
+            // Cannot fail: it is open.
+            let _ = self.media.set_live_seekable_range(start.as_secs_f64(), end);
         }
         if let Some(duration) = self.duration.take() {
             // It must not be set below what is buffered: declared durations are often a frame short.
@@ -326,7 +340,25 @@ impl Buffer {
         if buffer.timestamp_offset() != offset {
             buffer.set_timestamp_offset(offset);
         }
+        self.set_window(append.window);
         buffer.append_buffer_with_array_buffer_view(bytes)
+    }
+
+    /// Only what is in the window counts, but for a little at its edges: what times lose when they are rounded must not cost a frame,
+    /// and of pictures everything that depends on it.
+    fn set_window(&self, window: Option<TimeRange>) {
+        const TOLERANCE_S: f64 = 0.01;
+        let (start, end) = window.map_or((0.0, f64::INFINITY), |window| {
+            let start = window.start.max(MediaTime::ZERO).as_secs_f64() - TOLERANCE_S;
+            (start.max(0.0), endless(window.end) + TOLERANCE_S)
+        });
+        let buffer = &self.buffer;
+        if buffer.append_window_start() != start || buffer.append_window_end() != end {
+            // In between, they must not change places.
+            buffer.set_append_window_start(0.0);
+            buffer.set_append_window_end(end.max(start + TOLERANCE_S));
+            buffer.set_append_window_start(start);
+        }
     }
 
     fn reason(&self, error: &JsValue) -> AppendFailure {
@@ -349,6 +381,14 @@ impl Buffer {
             .filter_map(|i| Some(TimeRange::new(at(ranges.start(i))?, at(ranges.end(i))?)))
             .collect()
     }
+}
+
+/// Seconds, of which there may be no end.
+fn endless(time: MediaTime) -> f64 {
+    if time == MediaTime::MAX {
+        return f64::INFINITY;
+    }
+    time.as_secs_f64()
 }
 
 fn with(shell: &Weak<Shell>, act: impl FnOnce(&Rc<Shell>)) {

@@ -2,7 +2,9 @@ import { CustomVideoElement } from 'custom-media-element';
 import { MediaTracksMixin } from 'media-tracks';
 import type { HeadgateError } from './errors.js';
 import { Headgate, type HeadgateEventMap } from './headgate.js';
+import type { LiveDetail, TracksDetail } from './messages.js';
 import type { AbrOptions, HeadgateOptions } from './options.js';
+import { audioKind, languageName } from './tracks.js';
 
 /** The element's own events; those of `HTMLMediaElement` come beside them, `error` included. */
 export type HeadgateVideoEventMap = {
@@ -16,13 +18,17 @@ const OPTION_ATTRIBUTES = [
   'record',
   'site-key',
   'start-time',
+  'transmux-wasm-url',
   'video-id',
   'video-title',
   'viewer-id',
   'wasm-url',
 ] as const;
 
-const FORWARDED = ['limitchange', 'loaded', 'renditionchange', 'statechange', 'stats', 'warning'] as const;
+const FORWARDED = ['limitchange', 'live', 'loaded', 'renditionchange', 'statechange', 'stats', 'tracks', 'warning'] as const;
+
+/** A live stream in which one can go back further than this is one that viewers go back in. */
+const DVR_S = 60;
 
 /** A base class of our own, for the mixin writes into the prototype it is given. */
 class TracksBase extends CustomVideoElement {}
@@ -30,9 +36,10 @@ class TracksBase extends CustomVideoElement {}
 /**
  * `<headgate-video src="….m3u8">`: a `<video>` that plays HLS and DASH.
  *
- * It has the attributes, properties, methods and events of `HTMLVideoElement`, and `videoRenditions` as Media Chrome reads
- * them. Further attributes: `abr` (an algorithm's name), `beacon-url`, `site-key`, `viewer-id`, `video-id`, `video-title`,
- * `start-time` (seconds), `record`, `wasm-url`; everything else is in {@link config}.
+ * It has the attributes, properties, methods and events of `HTMLVideoElement`, and as Media Chrome reads them `videoRenditions`,
+ * `audioTracks`, `streamType`, `targetLiveWindow` and `liveEdgeStart`. Further attributes: `abr` (an algorithm's name), `beacon-url`,
+ * `site-key`, `viewer-id`, `video-id`, `video-title`, `start-time` (seconds), `record`, `wasm-url`, `transmux-wasm-url`; everything
+ * else is in {@link config}.
  */
 export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
   static override getTemplateHTML(attributes: Record<string, string>): string {
@@ -50,8 +57,10 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
   /** A source waits for a reason to be loaded: `preload="none"`. */
   #deferred = false;
   #scheduled = false;
-  /** The rendition lists are being filled by us. */
+  /** The lists of renditions and tracks are being filled by us. */
   #filling = false;
+  #streamType: 'live' | 'on-demand' | 'unknown' = 'unknown';
+  #targetLiveWindow = Number.NaN;
 
   constructor() {
     super();
@@ -62,7 +71,12 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
     }
     const player = this.#player;
     player.addEventListener('error', () => this.dispatchEvent(new Event('error')));
-    player.addEventListener('loaded', () => this.#fillRenditions());
+    player.addEventListener('live', ({ detail }) => this.#onLive(detail));
+    player.addEventListener('loaded', ({ detail: { live } }) => {
+      this.#setStream(live ? 'live' : 'on-demand', live ? 0 : Number.NaN);
+      this.#fillRenditions();
+    });
+    player.addEventListener('tracks', ({ detail }) => this.#fillAudioTracks(detail));
     for (const type of FORWARDED) {
       player.addEventListener(type, ({ detail }: CustomEvent) => {
         this.dispatchEvent(new CustomEvent(`headgate-${type}`, { detail }));
@@ -95,6 +109,35 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
     return this.src ? new URL(this.src, document.baseURI).href : '';
   }
 
+  /** `live`, `on-demand`, or `unknown` until the manifest has been read; event `streamtypechange`. */
+  get streamType(): 'live' | 'on-demand' | 'unknown' {
+    return this.#streamType;
+  }
+
+  /**
+   * Infinity for a live stream that one can go back in by more than a minute, 0 for other live streams, NaN for what is not live; event
+   * `targetlivewindowchange`.
+   */
+  get targetLiveWindow(): number {
+    return this.#targetLiveWindow;
+  }
+
+  /** From here on the playhead counts as live, seconds; NaN for what is not live. */
+  get liveEdgeStart(): number {
+    const { live } = this.#player;
+    return live ? live.edge - Math.max(1, (live.end - live.edge) / 2) : Number.NaN;
+  }
+
+  /** Of a live stream up to where one watches live: behind that, there is not enough to play. */
+  override get seekable(): TimeRanges {
+    const native = super.seekable;
+    const { live } = this.#player;
+    if (!live) return native;
+    const { start, edge } = live;
+    const at = (time: number) => (index: number) => (index === 0 ? time : native.start(native.length));
+    return { length: 1, start: at(Math.max(0, start)), end: at(edge) };
+  }
+
   override play(): Promise<void> {
     if (this.#deferred) this.#loadNow();
     // Before the source is attached, the inner element is empty: it remembers that it shall play.
@@ -114,6 +157,7 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
   override connectedCallback(): void {
     super.connectedCallback();
     this.videoRenditions.addEventListener('change', this.#onSelection);
+    this.audioTracks.addEventListener('change', this.#onAudioTrack);
     if (!this.#player.video) this.#schedule();
   }
 
@@ -123,7 +167,8 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
     queueMicrotask(() => {
       if (this.isConnected) return;
       this.videoRenditions.removeEventListener('change', this.#onSelection);
-      this.#clearRenditions();
+      this.audioTracks.removeEventListener('change', this.#onAudioTrack);
+      this.#clear();
       this.#player.detach();
     });
   }
@@ -139,7 +184,7 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
     if (!this.isConnected) return;
     this.#player.attach(this.nativeEl);
     this.#player.unload();
-    this.#clearRenditions();
+    this.#clear();
     if (this.#scheduled) return;
     this.#scheduled = true;
     queueMicrotask(() => {
@@ -168,6 +213,7 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
       viewerId: text('viewer-id') ?? config.viewerId,
       record: this.hasAttribute('record') || config.record,
       wasm: text('wasm-url') ?? config.wasm,
+      transmuxWasm: text('transmux-wasm-url') ?? config.transmuxWasm,
     };
     const startTime = Number.parseFloat(text('start-time') ?? '');
     this.#player.load(this.src, {
@@ -188,11 +234,53 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
     this.#filling = false;
   }
 
-  #clearRenditions(): void {
+  /** Makes the list of tracks that of the engine. */
+  #fillAudioTracks({ audio }: TracksDetail): void {
     this.#filling = true;
-    for (const track of [...this.videoTracks]) this.removeVideoTrack(track);
+    for (const track of [...this.audioTracks]) {
+      if (!audio.some(({ id }) => id === track.id)) this.removeAudioTrack(track);
+    }
+    audio.forEach((info, index) => {
+      const { id, label, language, selected } = info;
+      let track = this.audioTracks.getTrackById(id);
+      if (!track) {
+        track = this.addAudioTrack(audioKind(info, index === 0), label || languageName(language) || id, language);
+        track.id = id;
+      }
+      track.enabled = selected;
+    });
     this.#filling = false;
   }
+
+  #clear(): void {
+    this.#filling = true;
+    for (const track of [...this.videoTracks]) this.removeVideoTrack(track);
+    for (const track of [...this.audioTracks]) this.removeAudioTrack(track);
+    this.#filling = false;
+    this.#setStream('unknown', Number.NaN);
+  }
+
+  #onLive({ start, edge }: LiveDetail): void {
+    // Once it has been long, it stays so: a control bar should not change its kind.
+    if (edge - start > DVR_S) this.#setStream('live', Infinity);
+  }
+
+  #setStream(streamType: 'live' | 'on-demand' | 'unknown', targetLiveWindow: number): void {
+    const changed = streamType !== this.#streamType;
+    const moved = !Object.is(targetLiveWindow, this.#targetLiveWindow);
+    this.#streamType = streamType;
+    this.#targetLiveWindow = targetLiveWindow;
+    if (changed) this.dispatchEvent(new Event('streamtypechange'));
+    if (moved) this.dispatchEvent(new Event('targetlivewindowchange'));
+  }
+
+  /** One is played at a time: of those that are enabled, the one that was not. */
+  #onAudioTrack = (): void => {
+    if (this.#filling) return;
+    const current = this.#player.audioTracks.find(({ selected }) => selected)?.id;
+    const chosen = [...this.audioTracks].find(({ enabled, id }) => enabled && id !== current);
+    if (chosen) this.#player.selectAudioTrack(chosen.id);
+  };
 
   #onSelection = (): void => {
     if (this.#filling) return;

@@ -6,6 +6,7 @@ import type {
   ErrorDetail,
   FromDriver,
   LimitDetail,
+  LiveDetail,
   LoadedDetail,
   LimitsMessage,
   LoadMessage,
@@ -15,10 +16,15 @@ import type {
   StateDetail,
   StatsDetail,
   ToDriver,
+  Track,
+  TracksDetail,
 } from './messages.js';
 import { recall, remember } from './network-memory.js';
 import { driverOptions, type AbrOptions, type HeadgateOptions } from './options.js';
 import { surroundings } from './surroundings.js';
+import { TextTracks } from './text-tracks.js';
+import { languageName, textKind } from './tracks.js';
+import { Preparer, type PrepareJob } from './transmux.js';
 import { loadDriver } from './wasm.js';
 
 /** The events of a {@link Headgate}, all of them `CustomEvent`s. */
@@ -27,6 +33,8 @@ export interface HeadgateEventMap {
   error: CustomEvent<HeadgateError>;
   /** Other renditions may be chosen than before: the element's size, dropped frames, a limit of yours, … */
   limitchange: CustomEvent<LimitDetail>;
+  /** The window of a live stream has moved. */
+  live: CustomEvent<LiveDetail>;
   /** The manifest was read. */
   loaded: CustomEvent<LoadedDetail>;
   /** Another rendition is fetched, or seen. */
@@ -34,6 +42,8 @@ export interface HeadgateEventMap {
   statechange: CustomEvent<StateDetail>;
   /** At most every half second. */
   stats: CustomEvent<StatsDetail>;
+  /** There are other tracks of sound and text than before, or another one is played. */
+  tracks: CustomEvent<TracksDetail>;
   /** Something went wrong and playback goes on. */
   warning: CustomEvent<HeadgateError>;
 }
@@ -78,6 +88,9 @@ export class Headgate extends EventTarget {
   /** Options for the next {@link load}. */
   options: HeadgateOptions;
   #link: MediaLink | undefined;
+  #texts: TextTracks | undefined;
+  /** Of the load that is on. */
+  #preparer = new Preparer();
   #driver: Driver | undefined;
   /** The options of the driver that runs. */
   #driverOptions = '';
@@ -91,6 +104,12 @@ export class Headgate extends EventTarget {
   #stats: StatsDetail | null = null;
   #selected: string | null = null;
   #limit: LimitDetail | null = null;
+  #live: LiveDetail | null = null;
+  #tracks: TracksDetail | null = null;
+  /** The text that the engine has on, as far as the element's text tracks know. */
+  #text: string | null = null;
+  /** The text tracks are to be brought up to date. */
+  #syncing = false;
   /** The limits that {@link setLimits} asked for. */
   #limits: LimitsMessage | undefined;
   #lastLog: string | undefined;
@@ -125,6 +144,21 @@ export class Headgate extends EventTarget {
     return this.#rendition;
   }
 
+  /** The window of a live stream; `null` if it is none, or not known yet. */
+  get live(): LiveDetail | null {
+    return this.#live;
+  }
+
+  /** Tracks of sound to choose from; empty if there is no choice. */
+  get audioTracks(): readonly Track[] {
+    return this.#tracks?.audio ?? [];
+  }
+
+  /** Subtitles and captions to choose from; they are text tracks of the element, too. */
+  get textTracks(): readonly Track[] {
+    return this.#tracks?.text ?? [];
+  }
+
   get state(): PlaybackState {
     return this.#state;
   }
@@ -148,12 +182,15 @@ export class Headgate extends EventTarget {
     if (this.#link?.video === video) return;
     this.detach();
     this.#link = new MediaLink(video, (message) => this.#send(message));
+    this.#texts = new TextTracks(video, this.#onTextWanted);
   }
 
   /** Stops, and gives the element back empty. */
   detach(): void {
     this.unload();
     this.#closeDriver();
+    this.#texts?.close();
+    this.#texts = undefined;
     this.#link?.close();
     this.#link = undefined;
   }
@@ -180,6 +217,21 @@ export class Headgate extends EventTarget {
   selectRendition(id: string | null): void {
     this.#selected = id;
     this.#send({ type: 'select', rendition: id });
+  }
+
+  /** Plays this track of sound from now on. */
+  selectAudioTrack(id: string): void {
+    this.#send({ type: 'select-track', kind: 'audio', track: id });
+  }
+
+  /** Shows these subtitles or captions from now on; `null` shows none. The same as setting the mode of the element's text track. */
+  selectTextTrack(id: string | null): void {
+    this.#send({ type: 'select-track', kind: 'text', track: id });
+  }
+
+  /** Goes to where one watches live. Nothing happens if the stream is not live. */
+  seekToLive(): void {
+    if (this.#live && this.#link) this.#link.video.currentTime = this.#live.edge;
   }
 
   /** Limits the renditions from now on, in place of `options.abr`, for this load and the next ones; `null` or absent is none. */
@@ -217,9 +269,10 @@ export class Headgate extends EventTarget {
     const text = JSON.stringify(options);
     if (this.#driver && this.#driverOptions === text) return;
     this.#closeDriver();
-    const driver: Driver = new DriverClass(options, (message: FromDriver) => {
+    const receive = (message: FromDriver) => {
       if (this.#driver === driver) this.#receive(message);
-    });
+    };
+    const driver: Driver = new DriverClass(options, receive, (job: PrepareJob) => this.#preparer.prepare(job));
     this.#driver = driver;
     this.#driverOptions = text;
   }
@@ -247,6 +300,10 @@ export class Headgate extends EventTarget {
   #receive(message: FromDriver): void {
     if (message.type === 'event') this.#announce(message.event);
     else if (message.type === 'remember') remember(this.options.storage, message);
+    else if (message.type === 'cues') {
+      this.#syncTexts();
+      this.#texts?.apply(message);
+    }
     else this.#link?.apply(message);
   }
 
@@ -257,6 +314,9 @@ export class Headgate extends EventTarget {
       case 'limit':
         this.#limit = detail as LimitDetail;
         return this.#emit('limitchange', this.#limit);
+      case 'live':
+        this.#live = detail as LiveDetail;
+        return this.#emit('live', this.#live);
       case 'loaded':
         this.#loaded = detail as LoadedDetail;
         return this.#emit('loaded', this.#loaded);
@@ -271,8 +331,52 @@ export class Headgate extends EventTarget {
       case 'stats':
         this.#stats = detail as StatsDetail;
         return this.#emit('stats', this.#stats);
+      case 'tracks':
+        this.#tracks = detail as TracksDetail;
+        if (!this.#syncing) {
+          this.#syncing = true;
+          // The last one of those that come together counts.
+          queueMicrotask(() => this.#syncTexts());
+        }
+        return this.#emit('tracks', this.#tracks);
     }
   }
+
+  /** Makes the element's text tracks those of the engine. */
+  #syncTexts(): void {
+    const texts = this.#texts;
+    if (!this.#syncing || !texts) return;
+    this.#syncing = false;
+    const before = new Set(texts.ids);
+    const { textTracks } = this;
+    for (const id of before) {
+      if (!textTracks.some((track) => track.id === id)) texts.apply({ type: 'text-track-gone', track: id });
+    }
+    for (const track of textTracks) {
+      const { id, label, language, selected } = track;
+      const kind = textKind(track);
+      texts.apply({ type: 'text-track', track: id, kind, label: label || languageName(language) || id, language, default: selected });
+    }
+    const selected = textTracks.find((track) => track.selected)?.id ?? null;
+    const changed = selected !== this.#text;
+    this.#text = selected;
+    // A new track is shown, or is not, as the viewer has chosen before.
+    if (changed && (selected === null || before.has(selected))) texts.show(selected);
+  }
+
+  /** The viewer, or the page, has chosen among the element's text tracks. The engine reads one at a time. */
+  #onTextWanted = (wanted: string[], showing: string[]): void => {
+    if (this.#syncing) this.#syncTexts();
+    const candidates = showing.length > 0 ? showing : wanted;
+    const fresh = showing.find((id) => id !== this.#text);
+    const current = candidates.find((id) => id === this.#text);
+    const choice = fresh ?? current ?? candidates[0] ?? null;
+    if (choice === this.#text) return;
+    this.#text = choice;
+    // One is shown at a time, too.
+    if (showing.length > 1) this.#texts?.show(choice);
+    this.#send({ type: 'select-track', kind: 'text', track: choice });
+  };
 
   #report({ kind, fatal, message }: ErrorDetail): void {
     const error = new HeadgateError(kind, message, fatal);
@@ -303,6 +407,13 @@ export class Headgate extends EventTarget {
     this.#stats = null;
     this.#selected = null;
     this.#limit = null;
+    this.#live = null;
+    this.#tracks = null;
+    this.#text = null;
+    this.#syncing = false;
+    this.#texts?.clear();
+    this.#preparer.close();
+    this.#preparer = new Preparer(this.options.transmuxWasm);
     this.#state = 'idle';
   }
 }

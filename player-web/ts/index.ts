@@ -5,12 +5,15 @@ export { Headgate, type HeadgateEventMap, type LoadOptions } from './headgate.js
 export type {
   ErrorKind,
   LimitDetail,
+  LiveDetail,
   LoadedDetail,
   PlaybackState,
   Rendition,
   RenditionDetail,
   StateDetail,
   StatsDetail,
+  Track,
+  TracksDetail,
 } from './messages.js';
 export type {
   AbrOptions,
@@ -23,5 +26,6 @@ export type {
   RequestInfo,
   RetryOptions,
   RetryPolicy,
+  TrackOptions,
   WasmSource,
 } from './options.js';

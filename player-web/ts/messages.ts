@@ -1,7 +1,16 @@
 // The messages between the owner of the media element and the driver, as in `src/message.rs`. Plain objects both ways:
 // they can be posted to a worker. Times are seconds of media, rates bits per second.
 
-export type ToDriver = HostMessage | LimitsMessage | LoadMessage | MediaMessage | SelectMessage | UnloadMessage;
+import type { CuesMessage } from './text-tracks.js';
+
+export type ToDriver =
+  | HostMessage
+  | LimitsMessage
+  | LoadMessage
+  | MediaMessage
+  | SelectMessage
+  | SelectTrackMessage
+  | UnloadMessage;
 
 /** The page around the player; sizes in device pixels. */
 export interface HostMessage {
@@ -63,11 +72,18 @@ export interface SelectMessage {
   rendition: string | null;
 }
 
+/** Play this track; `null` shows no text. */
+export interface SelectTrackMessage {
+  type: 'select-track';
+  kind: 'audio' | 'text';
+  track: string | null;
+}
+
 export interface UnloadMessage {
   type: 'unload';
 }
 
-export type FromDriver = AttachMessage | DetachMessage | EventMessage | RememberMessage | SeekMessage;
+export type FromDriver = AttachMessage | CuesMessage | DetachMessage | EventMessage | RememberMessage | SeekMessage;
 
 /** Set the element's source: an object URL, or a handle from a worker. */
 export interface AttachMessage {
@@ -100,10 +116,12 @@ export interface EventMessage {
 export type DriverEvent =
   | ({ type: 'error' } & ErrorDetail)
   | ({ type: 'limit' } & LimitDetail)
+  | ({ type: 'live' } & LiveDetail)
   | ({ type: 'loaded' } & LoadedDetail)
   | ({ type: 'rendition' } & RenditionDetail)
   | ({ type: 'state' } & StateDetail)
-  | ({ type: 'stats' } & StatsDetail);
+  | ({ type: 'stats' } & StatsDetail)
+  | ({ type: 'tracks' } & TracksDetail);
 
 export interface ErrorDetail {
   kind: ErrorKind;
@@ -131,10 +149,21 @@ export interface LimitDetail {
   by: ('application' | 'data-saver' | 'dropped-frames' | 'element-size' | 'restricted')[];
 }
 
+/** The window of a live stream. */
+export interface LiveDetail {
+  /** What may be seeked in, seconds. */
+  start: number;
+  end: number;
+  /** Where one watches live: as close to the end as the stream wants it. */
+  edge: number;
+}
+
 export interface LoadedDetail {
   protocol: 'hls' | 'dash';
   /** Seconds; `null` if it has no end. */
   duration: number | null;
+  /** It is live. */
+  live: boolean;
   /** Lowest bitrate first. */
   renditions: Rendition[];
   /** What was odd in the manifest but did not keep it from playing. */
@@ -182,4 +211,29 @@ export interface StatsDetail {
   throughput: number | null;
   /** Id of the rendition being fetched. */
   rendition: string;
+}
+
+/** What there is to choose from. */
+export interface TracksDetail {
+  audio: Track[];
+  /** Subtitles and captions. */
+  text: Track[];
+}
+
+/** A track of sound or text. What was not declared is empty. */
+export interface Track {
+  id: string;
+  /** BCP 47. */
+  language: string;
+  label: string;
+  /** Roles and characteristics, as the manifest has them. */
+  roles: string[];
+  /** Channels of sound, as the manifest has them. */
+  channels: string;
+  /** Text that is meant to be shown even to those who want none. */
+  forced: boolean;
+  /** Text that is inside the pictures. */
+  captions: boolean;
+  /** It is what is played. */
+  selected: boolean;
 }

@@ -8,6 +8,7 @@ export interface HeadgateOptions {
   buffer?: BufferOptions;
   cmcd?: CmcdOptions;
   retry?: RetryOptions;
+  tracks?: TrackOptions;
   /**
    * Called before each attempt at each request, which waits for what it returns: another URL (with a fresh token, say), more header
    * fields, credentials. With it, a request that is refused with 401 or 403 is made once more, at once.
@@ -28,6 +29,11 @@ export interface HeadgateOptions {
   record?: boolean;
   /** The engine, if it is not beside the script as `player.wasm`. The first player of a page decides. */
   wasm?: WasmSource;
+  /**
+   * The transmuxer, if it is not beside the script as `transmux.wasm`. It is loaded when a stream needs it: for MPEG-TS, packed audio,
+   * SAMPLE-AES. The first player of a page that needs it decides.
+   */
+  transmuxWasm?: WasmSource;
 }
 
 /** A part of the interface `Storage`. */
@@ -81,6 +87,16 @@ export interface BufferOptions {
   goalS?: number;
   /** Seconds to keep behind the playhead. Default 30. */
   backS?: number;
+}
+
+/** Which sound and text to begin with, where there is a choice. */
+export interface TrackOptions {
+  /** Language of the sound (BCP 47). Default: as the stream says. */
+  audioLanguage?: string;
+  /** Language of subtitles to show from the start (BCP 47). Default: none but those that the stream wants to be shown. */
+  textLanguage?: string;
+  /** Show subtitles that the stream declares as default or forced. Default true. */
+  defaultText?: boolean;
 }
 
 /** When requests are tried again: for all kinds, and what differs for some. */
@@ -188,7 +204,7 @@ export interface Surroundings {
 
 /** The options of the driver (`src/options.rs`). */
 export function driverOptions(options: HeadgateOptions, around: Surroundings): object {
-  const { wasm: _, storage: __, beaconUrl, siteKey, viewerId, ...rest } = options;
+  const { wasm: _, transmuxWasm: __, storage: ___, beaconUrl, siteKey, viewerId, ...rest } = options;
   if (!beaconUrl || !siteKey) return rest;
   return { ...rest, beaconUrl, telemetry: { site: siteKey, viewerId, ...around } };
 }

@@ -154,7 +154,7 @@ export class CueTrack {
 /** The text tracks of an element. */
 export class TextTracks {
   #video: HTMLVideoElement;
-  #changed: (tracks: string[]) => void;
+  #changed: (wanted: string[], showing: string[]) => void;
   #tracks = new Map<string, CueTrack>();
   /** What the viewer has chosen of tracks that are gone, for those that are the like. */
   #modes = new Map<string, TextTrackMode>();
@@ -163,8 +163,8 @@ export class TextTracks {
   #told = '';
   #telling = false;
 
-  /** @param changed is told which subtitles and captions are wanted: shown, or read by the page. */
-  constructor(video: HTMLVideoElement, changed: (tracks: string[]) => void) {
+  /** @param changed is told which subtitles and captions are wanted, shown or read by the page, and which of them are shown. */
+  constructor(video: HTMLVideoElement, changed: (wanted: string[], showing: string[]) => void) {
     this.#video = video;
     this.#changed = changed;
     video.textTracks.addEventListener('change', this.#onChange);
@@ -183,6 +183,20 @@ export class TextTracks {
       case 'remove-cues':
         if (message.ids) for (const id of message.ids) known?.remove(`#${id}`);
         else known?.removeWithin(message.start ?? -Infinity, message.end ?? Infinity);
+    }
+  }
+
+  /** The subtitles and captions that there are. */
+  get ids(): string[] {
+    return [...this.#tracks].filter(([, { element }]) => element.kind !== 'metadata').map(([id]) => id);
+  }
+
+  /** Shows this track and no other; `null` shows none. */
+  show(id: string | null): void {
+    for (const [known, { element, track }] of this.#tracks) {
+      if (element.kind === 'metadata') continue;
+      if (known !== id) track.mode = 'disabled';
+      else if (track.mode === 'disabled') track.mode = 'showing';
     }
   }
 
@@ -274,13 +288,16 @@ export class TextTracks {
 
   #tell(): void {
     const wanted: string[] = [];
+    const showing: string[] = [];
     for (const [id, { element, track }] of this.#tracks) {
-      if (element.kind !== 'metadata' && track.mode !== 'disabled') wanted.push(id);
+      if (element.kind === 'metadata' || track.mode === 'disabled') continue;
+      wanted.push(id);
+      if (track.mode === 'showing') showing.push(id);
     }
-    const text = wanted.length > 0 ? JSON.stringify(wanted) : '';
+    const text = wanted.length > 0 ? JSON.stringify([wanted, showing]) : '';
     if (text === this.#told) return;
     this.#told = text;
-    this.#changed(wanted);
+    this.#changed(wanted, showing);
   }
 }
 
