@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::abr::{self, Abr};
 use crate::config::Config;
-use crate::input::{Host, Input, MediaState};
+use crate::input::{Host, Input, MediaState, RequestId};
 use crate::memory::Memory;
 use crate::output::Output;
 use crate::rng::Rng;
@@ -23,6 +23,8 @@ pub struct Player {
     next_request: u64,
     session_id: Option<String>,
     session: Option<Box<Session>>,
+    /// What is loaded ahead.
+    next: Option<Box<Session>>,
     host: Host,
     media: MediaState,
     memory: Memory,
@@ -48,6 +50,7 @@ impl Player {
             next_request: 1,
             session_id: None,
             session: None,
+            next: None,
             host: Host::default(),
             media: MediaState::default(),
             memory: Memory::default(),
@@ -99,17 +102,46 @@ impl Player {
                     .clone();
                 let ids = (cx.rng.uuid_v7(load.wall_clock_ms), session_id);
                 cx.abr.on_seek();
-                self.session = Some(Box::new(Session::new(&mut cx, load, self.host, &self.media, ids)));
+                let (host, media) = (self.host, &self.media);
+                let mut ahead = self.next.take();
+                if let Some(next) = &mut ahead
+                    && !(next.is_of(&load) && next.begin(&mut cx, load.clone(), host, media, ids.clone()))
+                {
+                    next.close(&mut cx);
+                    ahead = None;
+                }
+                self.session = Some(
+                    ahead.unwrap_or_else(|| Box::new(Session::new(&mut cx, load, host, media, ids, false))),
+                );
             }
-            Input::Unload => {}
+            Input::Preload(load) => {
+                if let Some(mut old) = self.next.take() {
+                    old.close(&mut cx);
+                }
+                let media = MediaState::default();
+                let next = Session::new(&mut cx, load, self.host, &media, Default::default(), true);
+                self.next = Some(Box::new(next));
+            }
+            Input::Unload => {
+                if let Some(mut next) = self.next.take() {
+                    next.close(&mut cx);
+                }
+            }
             input => {
                 match &input {
                     Input::Host(host) => self.host = *host,
                     Input::Media(media) => self.media = *media,
                     _ => {}
                 }
-                if let Some(session) = &mut self.session {
-                    session.handle(&mut cx, input);
+                let probing = self.session.as_ref().is_some_and(|session| session.is_probing());
+                let ahead = |next: &Session| match request_of(&input) {
+                    Some(request) => next.knows(request),
+                    None => matches!(input, Input::TypesSupported(_)) && !probing,
+                };
+                match (self.next.as_mut().filter(|next| ahead(next)), &mut self.session) {
+                    (Some(next), _) => next.handle(&mut cx, input),
+                    (None, Some(session)) => session.handle(&mut cx, input),
+                    (None, None) => {}
                 }
             }
         }
@@ -125,10 +157,30 @@ impl Player {
             Some(session) => session.pump(&mut cx),
             None => None,
         };
+        let leisure = self
+            .session
+            .as_ref()
+            .is_none_or(|session| session.is_at_leisure(&cx));
+        if let Some(next) = self.next.as_mut().filter(|_| leisure) {
+            let deadline = next.pump(&mut cx);
+            self.deadline = [self.deadline, deadline].into_iter().flatten().min();
+        }
     }
 
     /// The next thing to do. [`Output::Wait`] is the last one and is repeated until the next input.
     pub fn poll_output(&mut self) -> Output {
         self.outputs.pop_front().unwrap_or(Output::Wait(self.deadline))
+    }
+}
+
+/// The request that an input is about.
+fn request_of(input: &Input) -> Option<RequestId> {
+    match input {
+        Input::Body { request, .. }
+        | Input::Complete { request, .. }
+        | Input::Failed { request, .. }
+        | Input::Progress { request, .. }
+        | Input::Response { request, .. } => Some(*request),
+        _ => None,
     }
 }

@@ -334,6 +334,13 @@ impl Requests {
         best.is_some_and(|best| best.pathway != from && !self.pathways.is_put_back(now, &best.pathway))
     }
 
+    /// Whether a request under way is one of these.
+    pub(crate) fn knows(&self, request: RequestId) -> bool {
+        self.jobs
+            .iter()
+            .any(|job| matches!(&job.state, State::Active(attempt) if attempt.request == request))
+    }
+
     /// Stops a job; gives back its attempt if one was under way.
     pub(crate) fn cancel(&mut self, cx: &mut Cx<'_>, id: JobId) -> Option<(Job, Attempt)> {
         let job = self.jobs.remove(self.jobs.iter().position(|job| job.id == id)?);

@@ -324,7 +324,8 @@ impl Loader {
             return Some(None);
         }
         let segment = MediaTime::from_secs_f64(self.segment_s(self.next));
-        let goal = self.goal(cx).max(segment + segment);
+        let goal = if env.preloading { segment } else { self.goal(cx) };
+        let goal = goal.max(segment + segment);
         let excess = self.level(env.position) - self.hole + segment - goal;
         // Half a millisecond is rounding.
         if excess <= MediaTime::from_micros(500) {

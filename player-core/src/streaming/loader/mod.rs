@@ -54,6 +54,8 @@ pub(crate) struct Env {
     pub(crate) main_done: bool,
     /// It is known where playback begins.
     pub(crate) settled: bool,
+    /// Only the beginning is fetched.
+    pub(crate) preloading: bool,
 }
 
 /// A stretch of the buffer and the rendition it is of.

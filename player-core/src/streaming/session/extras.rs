@@ -90,6 +90,9 @@ impl Session {
 
     /// Tells what has become known of timed metadata.
     pub(super) fn tell_known(&mut self, cx: &mut Cx<'_>) {
+        if self.preloading {
+            return;
+        }
         for event in self.company.metadata.known() {
             cx.event(PlayerEvent::Metadata(event));
         }

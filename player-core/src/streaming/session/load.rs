@@ -159,7 +159,7 @@ impl Session {
 
     /// Tells the application what was loaded, once it is known where playback begins.
     pub(super) fn tell_loaded(&mut self, cx: &mut Cx<'_>) {
-        let Some((protocol, warnings)) = self.loaded.take() else {
+        let Some((protocol, warnings)) = self.loaded.take_if(|_| !self.preloading) else {
             return;
         };
         let infos = self.ladder();

@@ -17,7 +17,7 @@ use super::playhead::Playhead;
 use super::requests::{Job, Outcome, Purpose, Requests};
 use super::shared::Shared;
 use crate::error::{ErrorKind, PlayerError};
-use crate::input::{Host, Input, Load, MediaState, TrackKind};
+use crate::input::{Host, Input, Load, MediaState, RequestId, TrackKind};
 use crate::output::{Limit, Output, PlayerEvent};
 use crate::presentation::{Presentation, Resource};
 use crate::telemetry::View;
@@ -56,6 +56,8 @@ pub(crate) struct Session {
     stalls: Stalls,
     texts: Texts,
     company: Company,
+    /// It is loaded ahead: there is no source, no view, and nothing is told, until it is played.
+    preloading: bool,
     source_open: bool,
     /// Where the playhead should start, until the element has been told.
     start: Option<MediaTime>,
@@ -75,13 +77,14 @@ enum Phase {
 }
 
 impl Session {
-    /// Starts to load.
+    /// Starts to load, to play it or only ahead.
     pub(crate) fn new(
         cx: &mut Cx<'_>,
         load: Load,
         host: Host,
         media: &MediaState,
         ids: (String, String),
+        preloading: bool,
     ) -> Self {
         let mut requests = Requests::new(cx, &load, &ids.0);
         requests.set_offline(cx.now, host.offline);
@@ -109,6 +112,7 @@ impl Session {
             stalls: Stalls::new(cx.now),
             texts: Texts::default(),
             company: Company::new(load.thumbnails.as_deref()),
+            preloading,
             source_open: false,
             start,
             duration: None,
@@ -124,7 +128,9 @@ impl Session {
             Ok(url) => {
                 let resource = Resource { url, range: None };
                 session.shared.requests.start(cx, Purpose::Manifest, resource);
-                cx.send(Output::OpenSource);
+                if !preloading {
+                    cx.send(Output::OpenSource);
+                }
             }
             Err(why) => {
                 let message = format!(
@@ -137,6 +143,66 @@ impl Session {
         session
     }
 
+    /// Plays what was loaded ahead; false if that has failed.
+    pub(crate) fn begin(
+        &mut self,
+        cx: &mut Cx<'_>,
+        load: Load,
+        host: Host,
+        media: &MediaState,
+        ids: (String, String),
+    ) -> bool {
+        if self.failed {
+            return false;
+        }
+        self.preloading = false;
+        self.view = View::new(&cx.config.telemetry, &load, ids, cx.now, cx.abr.name());
+        self.view.set_hidden(cx.now, host.hidden);
+        self.shared.limits.host = host;
+        self.shared.requests.set_offline(cx.now, host.offline);
+        let at = match load.start.filter(|start| *start > MediaTime::ZERO) {
+            Some(start) if self.load.start != load.start => {
+                self.start = Some(start);
+                for loader in &mut self.loaders {
+                    loader.seek(cx, &mut self.shared, start, false);
+                }
+                start
+            }
+            _ => self.playhead.state().position,
+        };
+        self.playhead = Playhead::new(cx.now, at, media);
+        self.load = load;
+        cx.send(Output::OpenSource);
+        if self.live.is_settled() {
+            self.tell_loaded(cx);
+        }
+        self.tell_known(cx);
+        true
+    }
+
+    /// Whether it is what is to be loaded.
+    pub(crate) fn is_of(&self, load: &Load) -> bool {
+        self.load.url == load.url
+    }
+
+    /// Whether a request is its own.
+    pub(crate) fn knows(&self, request: RequestId) -> bool {
+        self.shared.requests.knows(request)
+    }
+
+    /// It waits to hear which types can be played.
+    pub(crate) fn is_probing(&self) -> bool {
+        matches!(self.phase, Phase::Probing(_))
+    }
+
+    /// It has so much in its buffer that others may use the network.
+    pub(crate) fn is_at_leisure(&self, cx: &Cx<'_>) -> bool {
+        let position = self.playhead.position(cx.now);
+        let enough = MediaTime::from_secs_f64(cx.config.buffer.goal_s * 0.6);
+        let rested = |l: &Loader| l.is_text() || l.is_done() || l.level(position) >= enough;
+        self.failed || (!self.loaders.is_empty() && self.loaders.iter().all(rested))
+    }
+
     /// Ends the view and lets go of everything.
     pub(crate) fn close(&mut self, cx: &mut Cx<'_>) {
         self.shared.requests.close(cx);
@@ -144,6 +210,9 @@ impl Session {
             loader.release(cx);
         }
         self.shared.keys.release(cx);
+        if self.preloading {
+            return;
+        }
         for beacon in self.view.end(cx.now) {
             cx.send(Output::Beacon(Box::new(beacon)));
         }
@@ -209,7 +278,7 @@ impl Session {
             Input::SelectTrack { kind, id } => self.select_track(cx, kind, id.as_deref()),
             Input::SourceOpened => self.source_open = true,
             Input::TypesSupported(types) => self.on_types(cx, &types),
-            Input::Load(_) | Input::Tick | Input::Unload => {}
+            Input::Load(_) | Input::Preload(_) | Input::Tick | Input::Unload => {}
         }
     }
 
@@ -235,6 +304,12 @@ impl Session {
             for i in 0..self.loaders.len() {
                 at(self.fetch(cx, i));
             }
+        }
+        if self.preloading {
+            at(self.shared.requests.deadline(cx));
+            return deadline;
+        }
+        if !self.failed {
             self.create_buffers(cx);
             for i in 0..self.loaders.len() {
                 at(self.feed(cx, i));
@@ -279,6 +354,7 @@ impl Session {
             main: i == 0,
             main_done: self.main().is_none_or(Loader::is_done),
             settled: self.live.is_settled(),
+            preloading: self.preloading,
         }
     }
 
@@ -339,7 +415,7 @@ impl Session {
             return;
         };
         let current = loader.current();
-        if current.is_none() || current == self.announced {
+        if current.is_none() || current == self.announced || self.preloading {
             return;
         }
         self.announced = current;
@@ -554,6 +630,9 @@ impl Session {
     }
 
     fn report(&mut self, cx: &mut Cx<'_>, error: PlayerError) {
+        if self.preloading {
+            return;
+        }
         let event = Event::Error {
             kind: error.kind.name().into(),
             fatal: error.fatal,
@@ -571,6 +650,9 @@ impl Session {
         self.failed = true;
         self.shared.requests.cancel_all(cx);
         let error = PlayerError { fatal: true, ..error };
+        if self.preloading {
+            return;
+        }
         let kind = error.kind.name();
         self.report(cx, error);
         self.view.fail(cx.now, kind);
