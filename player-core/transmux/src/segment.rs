@@ -269,8 +269,16 @@ pub(crate) fn prepare(
         reader.elementary.append(&mut stream.half_frame);
         reader.coding = Some(half);
     }
-    reader.watch(&program.streams)?;
-    let program = reader.read(packets, program)?;
+    let program = match reader
+        .watch(&program.streams)
+        .and_then(|()| reader.read(packets, program))
+    {
+        Ok(program) => program,
+        Err(error) => {
+            stream.sets = core::mem::take(&mut reader.assembler.sets);
+            return Err(error);
+        }
+    };
     reader.assembler.finish();
     reader.end_tag();
     let Reader {

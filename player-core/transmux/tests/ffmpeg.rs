@@ -243,3 +243,51 @@ fn segments_follow_each_other_without_a_seam() {
     assert_eq!(sound.len(), packets(&folder.path().join("whole.ts"), "a").len());
     assert!(frames(&folder.path().join("whole.ts"), "v") == frames(&folder.path().join("out.mp4"), "v"));
 }
+
+#[test]
+fn silence_decodes_for_every_arrangement_of_channels() {
+    if !is_installed() {
+        return;
+    }
+    for layout in ["mono", "stereo", "3.0", "4.0", "5.0", "5.1", "7.1"] {
+        let folder = tempfile::tempdir().unwrap();
+        ffmpeg(
+            folder.path(),
+            &format!("{SOUND} -af aformat=channel_layouts={layout} -c:a aac in.ts"),
+        );
+        let whole = fs::read(folder.path().join("in.ts")).unwrap();
+        // A hole in the middle, from where a PES packet begins to where one does.
+        let begins = |packet: &[u8]| packet[1] & 0x5f == 0x41 && packet[2] == 0;
+        let starts: Vec<_> = (0..whole.len() / 188)
+            .filter(|n| begins(&whole[n * 188..]))
+            .collect();
+        let (from, to) = (starts[starts.len() / 3] * 188, starts[starts.len() * 2 / 3] * 188);
+        let torn = [&whole[..from], &whole[to..]].concat();
+        let ready = Transmuxer::new().prepare(torn, &Settings::default()).unwrap();
+        assert!(
+            ready.prepared.warnings.iter().any(|w| w.contains("silence")),
+            "{layout}: {:?}",
+            ready.prepared.warnings
+        );
+        let out = folder.path().join("out.mp4");
+        fs::write(&out, ready.bytes()).unwrap();
+        let sound = packets(&out, "a");
+        assert!(
+            sound.windows(2).all(|pair| pair[1].pts - pair[0].pts == 1024),
+            "{layout}"
+        );
+        assert_eq!(
+            sound.len(),
+            packets(&folder.path().join("in.ts"), "a").len(),
+            "{layout}"
+        );
+        // Decodes without a complaint, and to the same but for the hole: three frames of the same hash in a row.
+        let decoded = frames(&out, "a");
+        assert!(
+            decoded
+                .windows(3)
+                .any(|three| three[0] == three[1] && three[1] == three[2]),
+            "{layout}"
+        );
+    }
+}

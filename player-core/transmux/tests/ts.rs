@@ -392,6 +392,17 @@ fn parameter_sets_from_before_serve_a_segment_without_any() {
     };
     assert_eq!(next(&mut transmuxer, bare(), true).0[0].samples.len(), 1);
     assert_eq!(error(bare()), TransmuxError::Configuration);
+    // Nor does a segment that cannot be played make it forget them.
+    let encrypted = begun(&[(VIDEO, 0xdb, &[])]).take();
+    let settings = Settings {
+        continuous: true,
+        ..Settings::default()
+    };
+    assert_eq!(
+        transmuxer.prepare(encrypted, &settings),
+        Err(TransmuxError::KeyMissing)
+    );
+    assert_eq!(next(&mut transmuxer, bare(), true).0[0].samples.len(), 1);
 }
 
 #[test]
