@@ -5,8 +5,10 @@
 
 use player_core::MediaTime;
 use player_core::abr::NetworkMemory;
+use player_core::media::id3;
+use player_core::metadata::{self, MetadataEvent};
 use player_core::input::{Host, Load, MediaState, TrackKind};
-use player_core::output::{PlayerEvent, RenditionInfo, TrackInfo};
+use player_core::output::{PlayerEvent, RenditionInfo, ThumbnailInfo, TrackInfo};
 use player_core::telemetry::schema::{PlaybackState, RebufferCause};
 use player_core::text::TextCue;
 use serde::Serialize;
@@ -26,7 +28,7 @@ pub enum ToDriver {
         /// Lines.
         max_height: Option<u32>,
     },
-    /// `{ type: 'load', url, startTime, videoId, videoTitle, networkMemory }`: play this; the wall clock is the driver's, and
+    /// `{ type: 'load', url, startTime, thumbnails, videoId, videoTitle, networkMemory }`: play this; the wall clock is the driver's, and
     /// `networkMemory` is what a `remember` message held.
     Load(Load),
     /// `{ type: 'media', currentTime, paused, seeking, ended, readyState, playbackRate, decodedFrames, droppedFrames,
@@ -78,6 +80,7 @@ impl ToDriver {
                     .ok_or(FieldError::Missing("load", "url"))?,
                 start: message.number("startTime")?.map(MediaTime::from_secs_f64),
                 wall_clock_ms: 0,
+                thumbnails: message.string("thumbnails")?.filter(|url| !url.is_empty()),
                 network_memory: memory(&message.object("networkMemory")?)?,
                 video_id: text("videoId")?,
                 video_title: text("videoTitle")?,
@@ -180,6 +183,32 @@ pub enum FromDriver {
         /// Where to, seconds.
         current_time: f64,
     },
+    /// All thumbnails, in place of those before.
+    Thumbnails {
+        /// In order.
+        thumbnails: Vec<Thumbnail>,
+    },
+}
+
+/// A thumbnail in the web's terms.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Thumbnail {
+    /// Seconds: it stands for the time from here
+    pub start: f64,
+    /// to here.
+    pub end: f64,
+    /// Absolute URL of the image, with the part of it.
+    pub url: String,
+}
+
+impl From<ThumbnailInfo> for Thumbnail {
+    fn from(info: ThumbnailInfo) -> Self {
+        Self {
+            start: info.start.as_secs_f64(),
+            end: info.end.as_secs_f64(),
+            url: info.url,
+        }
+    }
 }
 
 /// An event of the engine in the web's terms.
@@ -224,6 +253,16 @@ pub enum Event {
         /// What was odd in the manifest.
         warnings: Vec<String>,
     },
+    /// Timed metadata.
+    Metadata {
+        /// `known`, `enter`, `leave` or `removed`.
+        change: &'static str,
+        /// Names it within a load.
+        key: u64,
+        /// What it is, unless it leaves or is removed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        metadata: Option<Box<Metadata>>,
+    },
     /// A rendition is fetched, or seen.
     Rendition {
         /// Its id.
@@ -254,6 +293,94 @@ pub enum Event {
         /// Subtitles and captions.
         text: Vec<Track>,
     },
+}
+
+/// Timed metadata in the web's terms.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Metadata {
+    /// `date-range`, `emsg`, `event-stream` or `id3`.
+    pub source: String,
+    /// The scheme of an event, the class of a date range.
+    pub scheme: String,
+    /// A refinement of that.
+    pub value: String,
+    /// Its own.
+    pub id: String,
+    /// Seconds.
+    pub start: f64,
+    /// Seconds; null if not known.
+    pub end: Option<f64>,
+    /// Of an ID3 tag.
+    pub frames: Vec<Frame>,
+    /// Of a date range, name and value.
+    pub attributes: Vec<(String, String)>,
+    /// What an event says: text, bytes, or null.
+    pub message: Message,
+}
+
+/// A frame of an ID3 tag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Frame {
+    /// As `TXXX`, `PRIV`.
+    pub id: String,
+    /// Description, owner, or empty.
+    pub description: String,
+    /// Text or URL, if it is a frame of those.
+    pub text: String,
+    /// The other bytes.
+    pub data: Vec<u8>,
+}
+
+/// What an event says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Message {
+    /// In a segment.
+    Bytes(Vec<u8>),
+    /// Nothing.
+    None,
+    /// In a manifest.
+    Text(String),
+}
+
+impl From<id3::Frame> for Frame {
+    fn from(frame: id3::Frame) -> Self {
+        let id3::Frame {
+            id,
+            description,
+            text,
+            data,
+        } = frame;
+        Self {
+            id,
+            description,
+            text,
+            data,
+        }
+    }
+}
+
+impl From<metadata::Metadata> for Metadata {
+    fn from(known: metadata::Metadata) -> Self {
+        Self {
+            source: known.source.name().replace('_', "-"),
+            scheme: known.scheme,
+            value: known.value,
+            id: known.id,
+            start: known.start.as_secs_f64(),
+            end: known
+                .end
+                .filter(|end| *end != MediaTime::MAX)
+                .map(MediaTime::as_secs_f64),
+            frames: known.frames.into_iter().map(Frame::from).collect(),
+            attributes: known.attributes,
+            message: match known.message {
+                metadata::Message::Bytes(bytes) => Message::Bytes(bytes),
+                metadata::Message::None => Message::None,
+                metadata::Message::Text(text) => Message::Text(text),
+            },
+        }
+    }
 }
 
 /// A track of sound or text in the web's terms.
@@ -434,6 +561,7 @@ impl Event {
                 renditions: renditions.into_iter().map(Rendition::from).collect(),
                 warnings,
             },
+            PlayerEvent::Metadata(event) => Self::from_metadata(event)?,
             PlayerEvent::Rendition { id, visible } => Self::Rendition { id, visible },
             PlayerEvent::State { state, cause } => Self::State {
                 state: state_name(state),
@@ -449,6 +577,22 @@ impl Event {
                 text: text.into_iter().map(Track::from).collect(),
             },
             _ => return None,
+        })
+    }
+
+    fn from_metadata(event: MetadataEvent) -> Option<Self> {
+        let (change, key, metadata) = match event {
+            MetadataEvent::Enter(metadata) => ("enter", metadata.key, Some(metadata)),
+            MetadataEvent::Known(metadata) => ("known", metadata.key, Some(metadata)),
+            MetadataEvent::Leave { key } => ("leave", key, None),
+            MetadataEvent::Removed { key } => ("removed", key, None),
+            _ => return None,
+        };
+        let metadata = metadata.map(|known| Box::new(Metadata::from(*known)));
+        Some(Self::Metadata {
+            change,
+            key,
+            metadata,
         })
     }
 }

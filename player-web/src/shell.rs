@@ -13,7 +13,7 @@ use player_core::{Input, Instant, MediaTime, Output, Player};
 
 use crate::beacons::Beacons;
 use crate::bodies::Bodies;
-use crate::message::{Cue, Event, FromDriver, ToDriver};
+use crate::message::{Cue, Event, FromDriver, Thumbnail, ToDriver};
 use crate::net::{self, Reports, Requests};
 use crate::options::Options;
 use crate::recorder::Recorder;
@@ -273,6 +273,10 @@ impl Shell {
                 if let Some(source) = self.source.borrow_mut().as_mut() {
                     source.set_live_range(range);
                 }
+            }
+            Output::Thumbnails { thumbnails } => {
+                let thumbnails = thumbnails.into_iter().map(Thumbnail::from).collect();
+                self.post(&FromDriver::Thumbnails { thumbnails });
             }
             // `Wait` ends the loop that calls this. What a later engine says, a later driver does.
             _ => {}

@@ -18,6 +18,7 @@ const OPTION_ATTRIBUTES = [
   'record',
   'site-key',
   'start-time',
+  'thumbnails',
   'transmux-wasm-url',
   'video-id',
   'video-title',
@@ -25,7 +26,7 @@ const OPTION_ATTRIBUTES = [
   'wasm-url',
 ] as const;
 
-const FORWARDED = ['limitchange', 'live', 'loaded', 'renditionchange', 'statechange', 'stats', 'tracks', 'warning'] as const;
+const FORWARDED = ['limitchange', 'live', 'loaded', 'metadata', 'renditionchange', 'statechange', 'stats', 'tracks', 'warning'] as const;
 
 /** A live stream in which one can go back further than this is one that viewers go back in. */
 const DVR_S = 60;
@@ -38,7 +39,7 @@ class TracksBase extends CustomVideoElement {}
  *
  * It has the attributes, properties, methods and events of `HTMLVideoElement`, and as Media Chrome reads them `videoRenditions`,
  * `audioTracks`, `streamType`, `targetLiveWindow` and `liveEdgeStart`. Further attributes: `abr` (an algorithm's name), `beacon-url`,
- * `site-key`, `viewer-id`, `video-id`, `video-title`, `start-time` (seconds), `record`, `wasm-url`, `transmux-wasm-url`; everything
+ * `site-key`, `viewer-id`, `video-id`, `video-title`, `start-time` (seconds), `thumbnails` (URL of a WebVTT file), `record`, `wasm-url`, `transmux-wasm-url`; everything
  * else is in {@link config}.
  */
 export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
@@ -218,6 +219,7 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
     const startTime = Number.parseFloat(text('start-time') ?? '');
     this.#player.load(this.src, {
       startTime: Number.isFinite(startTime) ? startTime : this.nativeEl.currentTime || undefined,
+      thumbnails: text('thumbnails'),
       videoId: text('video-id'),
       videoTitle: text('video-title'),
     });

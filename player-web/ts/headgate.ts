@@ -10,6 +10,7 @@ import type {
   LoadedDetail,
   LimitsMessage,
   LoadMessage,
+  MetadataDetail,
   PlaybackState,
   Rendition,
   RenditionDetail,
@@ -23,8 +24,9 @@ import { recall, remember } from './network-memory.js';
 import { driverOptions, type AbrOptions, type HeadgateOptions } from './options.js';
 import { surroundings } from './surroundings.js';
 import { TextTracks } from './text-tracks.js';
-import { languageName, textKind } from './tracks.js';
-import { Preparer, type PrepareJob } from './transmux.js';
+import { pageThumbnails, ThumbnailTrack, type Thumbnail } from './thumbnails.js';
+import { languageName, metadataCue, textKind, withBytes } from './tracks.js';
+import { Preparer, TransmuxerError, type PreparedMedia, type PrepareJob } from './transmux.js';
 import { loadDriver } from './wasm.js';
 
 /** The events of a {@link Headgate}, all of them `CustomEvent`s. */
@@ -37,6 +39,11 @@ export interface HeadgateEventMap {
   live: CustomEvent<LiveDetail>;
   /** The manifest was read. */
   loaded: CustomEvent<LoadedDetail>;
+  /**
+   * Timed metadata: ID3 tags, events, date ranges. It is in text tracks of kind `metadata`, too, one for each source, whose label it is;
+   * their cues have `type` and `value`.
+   */
+  metadata: CustomEvent<MetadataDetail>;
   /** Another rendition is fetched, or seen. */
   renditionchange: CustomEvent<RenditionDetail>;
   statechange: CustomEvent<StateDetail>;
@@ -89,6 +96,8 @@ export class Headgate extends EventTarget {
   options: HeadgateOptions;
   #link: MediaLink | undefined;
   #texts: TextTracks | undefined;
+  #thumbnailTrack: ThumbnailTrack | undefined;
+  #thumbnails: readonly Thumbnail[] = [];
   /** Of the load that is on. */
   #preparer = new Preparer();
   #driver: Driver | undefined;
@@ -108,6 +117,8 @@ export class Headgate extends EventTarget {
   #tracks: TracksDetail | null = null;
   /** The text that the engine has on, as far as the element's text tracks know. */
   #text: string | null = null;
+  /** The text track of each timed metadata. */
+  #sources = new Map<number, string>();
   /** The text tracks are to be brought up to date. */
   #syncing = false;
   /** The limits that {@link setLimits} asked for. */
@@ -183,6 +194,7 @@ export class Headgate extends EventTarget {
     this.detach();
     this.#link = new MediaLink(video, (message) => this.#send(message));
     this.#texts = new TextTracks(video, this.#onTextWanted);
+    this.#thumbnailTrack = new ThumbnailTrack(video);
   }
 
   /** Stops, and gives the element back empty. */
@@ -191,6 +203,8 @@ export class Headgate extends EventTarget {
     this.#closeDriver();
     this.#texts?.close();
     this.#texts = undefined;
+    this.#thumbnailTrack?.clear();
+    this.#thumbnailTrack = undefined;
     this.#link?.close();
     this.#link = undefined;
   }
@@ -200,7 +214,13 @@ export class Headgate extends EventTarget {
     if (!this.#link) throw new TypeError('Headgate: attach() a <video> before load()');
     this.#reset();
     this.#link.begin();
-    this.#wanted = { type: 'load', url: new URL(url, document.baseURI).href, ...options };
+    const thumbnails = options.thumbnails ?? pageThumbnails(this.#link.video);
+    this.#wanted = {
+      type: 'load',
+      url: new URL(url, document.baseURI).href,
+      ...options,
+      thumbnails: thumbnails && new URL(thumbnails, document.baseURI).href,
+    };
     void this.#start(++this.#generation);
   }
 
@@ -227,6 +247,16 @@ export class Headgate extends EventTarget {
   /** Shows these subtitles or captions from now on; `null` shows none. The same as setting the mode of the element's text track. */
   selectTextTrack(id: string | null): void {
     this.#send({ type: 'select-track', kind: 'text', track: id });
+  }
+
+  /**
+   * The image that stands for a time: its absolute URL, with the part of it to show as a media fragment (`#xywh=160,0,160,90`). They are in
+   * a text track of kind `metadata` and label `thumbnails`, too, where control bars look for them.
+   */
+  thumbnailAt(time: number): Thumbnail | null {
+    const next = this.#thumbnails.findIndex(({ start }) => start > time);
+    const found = this.#thumbnails.at(next === -1 ? -1 : next - 1);
+    return next === 0 || !found || found.end <= time ? null : found;
   }
 
   /** Goes to where one watches live. Nothing happens if the stream is not live. */
@@ -272,9 +302,23 @@ export class Headgate extends EventTarget {
     const receive = (message: FromDriver) => {
       if (this.#driver === driver) this.#receive(message);
     };
-    const driver: Driver = new DriverClass(options, receive, (job: PrepareJob) => this.#preparer.prepare(job));
+    const driver: Driver = new DriverClass(options, receive, (job: PrepareJob) => this.#prepare(job));
     this.#driver = driver;
     this.#driverOptions = text;
+  }
+
+  async #prepare(job: PrepareJob): Promise<PreparedMedia> {
+    const generation = this.#generation;
+    try {
+      return await this.#preparer.prepare(job);
+    } catch (error) {
+      // Without it no segment of the stream can be played.
+      if (error instanceof TransmuxerError && generation === this.#generation) {
+        this.#send({ type: 'unload' });
+        this.#report({ kind: 'internal', fatal: true, message: error.message });
+      }
+      throw error;
+    }
   }
 
   #closeDriver(): void {
@@ -300,7 +344,10 @@ export class Headgate extends EventTarget {
   #receive(message: FromDriver): void {
     if (message.type === 'event') this.#announce(message.event);
     else if (message.type === 'remember') remember(this.options.storage, message);
-    else if (message.type === 'cues') {
+    else if (message.type === 'thumbnails') {
+      this.#thumbnails = message.thumbnails;
+      void this.#thumbnailTrack?.set(message.thumbnails);
+    } else if (message.type === 'cues') {
       this.#syncTexts();
       this.#texts?.apply(message);
     }
@@ -320,6 +367,8 @@ export class Headgate extends EventTarget {
       case 'loaded':
         this.#loaded = detail as LoadedDetail;
         return this.#emit('loaded', this.#loaded);
+      case 'metadata':
+        return this.#onMetadata(withBytes(detail as MetadataDetail));
       case 'rendition': {
         const rendition = detail as RenditionDetail;
         if (rendition.visible) this.#rendition = this.renditions.find(({ id }) => id === rendition.id) ?? null;
@@ -340,6 +389,22 @@ export class Headgate extends EventTarget {
         }
         return this.#emit('tracks', this.#tracks);
     }
+  }
+
+  #onMetadata(detail: MetadataDetail): void {
+    const { change, key, metadata } = detail;
+    if (change === 'known' && metadata) {
+      const { source } = metadata;
+      const track = `metadata ${source}`;
+      this.#sources.set(key, track);
+      this.#texts?.apply({ type: 'text-track', track, kind: 'metadata', label: source, language: '' });
+      this.#texts?.apply({ type: 'cues', track, cues: [metadataCue(key, metadata)] });
+    } else if (change === 'removed') {
+      const track = this.#sources.get(key);
+      if (track) this.#texts?.apply({ type: 'remove-cues', track, ids: [`${key}`] });
+      this.#sources.delete(key);
+    }
+    this.#emit('metadata', detail);
   }
 
   /** Makes the element's text tracks those of the engine. */
@@ -411,7 +476,10 @@ export class Headgate extends EventTarget {
     this.#tracks = null;
     this.#text = null;
     this.#syncing = false;
+    this.#sources.clear();
     this.#texts?.clear();
+    this.#thumbnails = [];
+    this.#thumbnailTrack?.clear();
     this.#preparer.close();
     this.#preparer = new Preparer(this.options.transmuxWasm);
     this.#state = 'idle';

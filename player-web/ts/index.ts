@@ -4,14 +4,17 @@ export { HeadgateError } from './errors.js';
 export { Headgate, type HeadgateEventMap, type LoadOptions } from './headgate.js';
 export type {
   ErrorKind,
+  Id3Frame,
   LimitDetail,
   LiveDetail,
   LoadedDetail,
+  MetadataDetail,
   PlaybackState,
   Rendition,
   RenditionDetail,
   StateDetail,
   StatsDetail,
+  TimedMetadata,
   Track,
   TracksDetail,
 } from './messages.js';
@@ -29,3 +32,4 @@ export type {
   TrackOptions,
   WasmSource,
 } from './options.js';
+export type { Thumbnail } from './thumbnails.js';

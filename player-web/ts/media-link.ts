@@ -76,7 +76,7 @@ export class MediaLink {
     this.#tellMedia();
   }
 
-  apply(message: Exclude<FromDriver, { type: 'cues' | 'event' | 'remember' }>): void {
+  apply(message: Exclude<FromDriver, { type: 'cues' | 'event' | 'remember' | 'thumbnails' }>): void {
     if (message.type === 'attach') this.#attach(message);
     else if (message.type === 'seek') this.video.currentTime = message.currentTime;
     else {

@@ -2,6 +2,7 @@
 // they can be posted to a worker. Times are seconds of media, rates bits per second.
 
 import type { CuesMessage } from './text-tracks.js';
+import type { ThumbnailsMessage } from './thumbnails.js';
 
 export type ToDriver =
   | HostMessage
@@ -35,7 +36,10 @@ export interface LoadMessage {
   type: 'load';
   /** Absolute. */
   url: string;
+  /** Where to start, seconds; without it at the beginning, or near the edge of what is live. */
   startTime?: number;
+  /** URL of a WebVTT file of thumbnails. Default: that of a `<track kind="metadata" label="thumbnails">` in the video. */
+  thumbnails?: string;
   videoId?: string;
   videoTitle?: string;
   networkMemory?: NetworkMemory;
@@ -83,7 +87,7 @@ export interface UnloadMessage {
   type: 'unload';
 }
 
-export type FromDriver = AttachMessage | CuesMessage | DetachMessage | EventMessage | RememberMessage | SeekMessage;
+export type FromDriver = AttachMessage | CuesMessage | DetachMessage | EventMessage | RememberMessage | SeekMessage | ThumbnailsMessage;
 
 /** Set the element's source: an object URL, or a handle from a worker. */
 export interface AttachMessage {
@@ -118,6 +122,7 @@ export type DriverEvent =
   | ({ type: 'limit' } & LimitDetail)
   | ({ type: 'live' } & LiveDetail)
   | ({ type: 'loaded' } & LoadedDetail)
+  | ({ type: 'metadata' } & MetadataDetail)
   | ({ type: 'rendition' } & RenditionDetail)
   | ({ type: 'state' } & StateDetail)
   | ({ type: 'stats' } & StatsDetail)
@@ -168,6 +173,51 @@ export interface LoadedDetail {
   renditions: Rendition[];
   /** What was odd in the manifest but did not keep it from playing. */
   warnings: string[];
+}
+
+/** Something was said of a stretch or a point of the stream. */
+export interface MetadataDetail {
+  /**
+   * `known`: it has become known, or is known better, mostly before the playhead gets there; `enter`: the playhead is at it; `leave`: it
+   * is not any more (never said of a point); `removed`: it is not kept any more.
+   */
+  change: 'enter' | 'known' | 'leave' | 'removed';
+  /** Names it within a load. */
+  key: number;
+  /** What it is, unless it leaves or is removed. */
+  metadata?: TimedMetadata;
+}
+
+/** What was not said is empty. */
+export interface TimedMetadata {
+  source: 'date-range' | 'emsg' | 'event-stream' | 'id3';
+  /** The scheme of an event, the class of a date range. */
+  scheme: string;
+  /** A refinement of that. */
+  value: string;
+  /** Its own id. */
+  id: string;
+  /** Seconds. */
+  start: number;
+  /** Seconds; the same as `start` if it is of a point, `null` if it is not known. */
+  end: number | null;
+  /** Of an ID3 tag, also of one in an event. */
+  frames: Id3Frame[];
+  /** Of a date range: name and value. */
+  attributes: [string, string][];
+  /** What an event says: text from a manifest, bytes from a segment, or nothing. */
+  message: string | Uint8Array | null;
+}
+
+export interface Id3Frame {
+  /** As `TXXX`, `PRIV`. */
+  id: string;
+  /** Description (`TXXX`, `WXXX`, …), owner (`PRIV`, `UFID`), or empty. */
+  description: string;
+  /** Text or URL, if it is a frame of those. */
+  text: string;
+  /** The other bytes. */
+  data: Uint8Array;
 }
 
 /** One rung of the ladder. What was not declared is 0 or empty. */

@@ -148,7 +148,8 @@ export interface RequestInfo {
     | 'segment'
     | 'segment-table'
     | 'steering'
-    | 'text';
+    | 'text'
+    | 'thumbnails';
   url: string;
 }
 

@@ -28,6 +28,9 @@ export interface PreparedMedia {
   facts?: object;
 }
 
+/** The transmuxer cannot be loaded. */
+export class TransmuxerError extends Error {}
+
 interface Engine {
   Transmuxer: typeof Transmuxer;
   memory: WebAssembly.Memory;
@@ -40,9 +43,9 @@ let loading: Promise<Engine> | undefined;
 /** The transmuxer's class, once its Wasm runs. */
 function loadTransmuxer(source?: WasmSource): Promise<Engine> {
   loading ??= instantiate(source).catch((error: unknown) => {
-    // The next segment may try again.
+    // The next load may try again.
     loading = undefined;
-    throw error;
+    throw new TransmuxerError(error instanceof Error ? error.message : String(error));
   });
   return loading;
 }

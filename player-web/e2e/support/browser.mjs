@@ -15,12 +15,13 @@ const MEDIA_CHROME = dirname(fileURLToPath(import.meta.resolve('media-chrome')))
 /** Where screenshots and the logs of failed tests go; nowhere by default. */
 const SHOTS = process.env.HEADGATE_SHOTS;
 
-/** Starts everything. `close()` ends everything. */
-export async function start() {
+/** Starts everything. `close()` ends everything. `make` is given the folder of streams, to put more of them there. */
+export async function start(make) {
   if (!existsSync(join(PACKAGE, 'dist/player.wasm'))) {
     throw new Error('player-web/dist is missing: run `npm run build:wasm && npm run build` first');
   }
   const stream = makeStream();
+  make?.(stream.folder);
   const profile = mkdtempSync(join(tmpdir(), 'headgate-profile-'));
   const server = await startServer({
     '/headgate/': join(PACKAGE, 'dist'),

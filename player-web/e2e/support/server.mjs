@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
 const TYPES = {
+  '.aac': 'audio/aac',
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.mjs': 'text/javascript; charset=utf-8',
@@ -13,6 +14,9 @@ const TYPES = {
   '.m4s': 'video/iso.segment',
   '.mp4': 'video/mp4',
   '.mpd': 'application/dash+xml',
+  '.ts': 'video/mp2t',
+  '.ttml': 'application/ttml+xml',
+  '.vtt': 'text/vtt',
   '.wasm': 'application/wasm',
 };
 

@@ -167,7 +167,15 @@ impl Loader {
                 if prepared.media.is_some() {
                     pending.facts = prepared.media.clone();
                 }
-                pending.stage = Stage::Prepared(prepared.clone());
+                let mut prepared = prepared.clone();
+                if prepared.media.is_none() {
+                    if prepared.mime.is_empty() {
+                        // It is that of the one before, of which the buffer need not have heard.
+                        prepared.mime.clone_from(&self.prepared_mime);
+                    }
+                    self.prepared_mime.clone_from(&prepared.mime);
+                }
+                pending.stage = Stage::Prepared(prepared);
                 Ok(())
             }
             Err(why) => {
@@ -292,7 +300,15 @@ impl Loader {
                     .map(|facts| core::mem::take(&mut facts.events))
                     .unwrap_or_default(),
                 prepared: match &mut front.stage {
-                    Stage::Prepared(prepared) => Some(core::mem::take(prepared)),
+                    Stage::Prepared(prepared) => {
+                        // What the append is made with, if it must be made again.
+                        let rest = Prepared {
+                            mime: prepared.mime.clone(),
+                            times: prepared.times,
+                            ..Prepared::default()
+                        };
+                        Some(core::mem::replace(prepared, Box::new(rest)))
+                    }
                     _ => None,
                 },
             });
@@ -349,6 +365,7 @@ impl Loader {
             Some(Busy::Init(rendition, init)) => self.appended_init = Some((rendition, init)),
             Some(Busy::Segment) => {
                 self.append_failures = 0;
+                self.skipped = 0;
                 if let Some(pending) = self.queue.pop_front() {
                     cx.send(Output::Release {
                         request: pending.request,

@@ -471,7 +471,9 @@ impl Loader {
         self.next = flight.range.end;
         self.last = Some(flight.rendition);
         self.jumped = false;
-        self.skipped = 0;
+        if self.is_text() {
+            self.skipped = 0;
+        }
         self.hole = MediaTime::ZERO;
         self.early = (0, None);
         let Flight {

@@ -36,6 +36,8 @@ const MAX_EARLY: u32 = 8;
 const SEGMENTS_AT_EDGE: f64 = 3.0;
 /// Appends that fail one after the other before it counts as fatal.
 const MAX_APPEND_FAILURES: u32 = 10;
+/// Elements halt this far before the end of what they hold, with the last frame on show.
+const LAST_FRAMES: MediaTime = MediaTime::from_millis(200);
 /// What is about to be shown is not replaced any more.
 const REPLACE_AHEAD: MediaTime = MediaTime::from_millis(1000);
 
@@ -154,6 +156,8 @@ pub(crate) struct Loader {
     hole: MediaTime,
     /// The segment that was prepared last: its rendition, its discontinuity, and where it ended.
     prepared: Option<(usize, u64, MediaTime)>,
+    /// The type of what was prepared last.
+    prepared_mime: String,
 }
 
 impl Loader {
@@ -185,6 +189,7 @@ impl Loader {
             early: (0, None),
             hole: MediaTime::ZERO,
             prepared: None,
+            prepared_mime: String::new(),
         }
     }
 
@@ -227,9 +232,9 @@ impl Loader {
         holds.map_or(MediaTime::ZERO, |r| r.end - position)
     }
 
-    /// Where buffered media begins after `position`, if `position` itself is not buffered.
+    /// Where buffered media begins after `position`, if what holds `position` ends there.
     pub(crate) fn next_start(&self, position: MediaTime) -> Option<MediaTime> {
-        if self.is_text() || self.playable(position) > MediaTime::ZERO {
+        if self.is_text() || self.playable(position) > LAST_FRAMES {
             return None;
         }
         self.buffered

@@ -470,6 +470,11 @@ impl Session {
     fn end_stream(&mut self, cx: &mut Cx<'_>) {
         let finished = |l: &Loader| l.is_text() || l.is_finished();
         if !self.end_of_stream && !self.loaders.is_empty() && self.loaders.iter().all(finished) {
+            if !self.buffers_exist() {
+                // Not even a type is known.
+                let message = "nothing of the stream can be played";
+                return self.fail(cx, error(ErrorKind::Segment, message));
+            }
             self.end_of_stream = true;
             cx.send(Output::EndOfStream);
         }

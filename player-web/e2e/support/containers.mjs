@@ -1,0 +1,169 @@
+// Streams of other kinds than the ladder of streams.mjs: transport streams, encrypted ones, packed audio, several languages, text,
+// periods, discontinuities. Short and small; made by the ffmpeg command, the manifests by hand.
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export const SEGMENT_S = 2;
+/** Of the transport streams. */
+export const TS_S = 40;
+const SAMPLE_RATE = 48_000;
+const KEY = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
+const IV = 'f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff';
+export const KEY_HEX = KEY.toString('hex');
+
+const PICTURES = ['-c:v', 'libx264', '-preset', 'ultrafast', '-profile:v', 'main', '-bf', '2', '-pix_fmt', 'yuv420p', '-g', '50', '-keyint_min', '50', '-sc_threshold', '0', '-b:v', '150k'];
+const SOUND = ['-c:a', 'aac', '-b:a', '64k', '-ac', '1'];
+
+function ffmpeg(folder, args) {
+  execFileSync('ffmpeg', ['-v', 'error', '-nostdin', ...args], { cwd: folder });
+}
+
+function pictures(seconds) {
+  return ['-f', 'lavfi', '-i', `testsrc2=size=320x180:rate=25:duration=${seconds}`];
+}
+
+function tone(hz, seconds) {
+  return ['-f', 'lavfi', '-i', `sine=frequency=${hz}:sample_rate=${SAMPLE_RATE}:duration=${seconds}`];
+}
+
+function hls(name) {
+  return ['-f', 'hls', '-hls_time', `${SEGMENT_S}`, '-hls_list_size', '0', '-hls_segment_filename', `${name}/%d.ts`, `${name}/list.m3u8`];
+}
+
+/** Pictures and sound in one transport stream: `ts/list.m3u8`, and `ts/master.m3u8` above it. */
+export function makeTs(folder) {
+  mkdirSync(join(folder, 'ts'), { recursive: true });
+  ffmpeg(folder, [...pictures(TS_S), ...tone(440, TS_S), ...PICTURES, ...SOUND, ...hls('ts')]);
+  write(folder, 'ts/master.m3u8', [
+    '#EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180,CODECS="avc1.4d400d,mp4a.40.2"',
+    'list.m3u8',
+  ]);
+}
+
+/** The same, each segment encrypted as a whole: `aes/list.m3u8`. */
+export function makeEncrypted(folder) {
+  mkdirSync(join(folder, 'aes'), { recursive: true });
+  writeFileSync(join(folder, 'aes/secret.key'), KEY);
+  writeFileSync(join(folder, 'aes/info'), `secret.key\n${join(folder, 'aes/secret.key')}\n${IV}\n`);
+  ffmpeg(folder, ['-i', 'ts/list.m3u8', '-t', '16', '-c', 'copy', '-hls_key_info_file', 'aes/info', ...hls('aes')]);
+}
+
+/** Pictures in a transport stream, and sound in frames of ADTS behind ID3 tags: `packed/master.m3u8`. */
+export function makePacked(folder, seconds = 16) {
+  mkdirSync(join(folder, 'packed'), { recursive: true });
+  ffmpeg(folder, [...pictures(seconds), ...PICTURES, ...hls('packed')]);
+  ffmpeg(folder, [...tone(660, seconds), ...SOUND, '-f', 'adts', 'packed/whole.aac']);
+  const probe = ['-v', 'error', '-show_entries', 'stream=start_pts', '-of', 'csv=p=0', 'packed/0.ts'];
+  const [start] = execFileSync('ffprobe', probe, { cwd: folder }).toString().split('\n').map(Number);
+  const list = ['#EXT-X-TARGETDURATION:3'];
+  let sample = 0;
+  adtsSegments(readFileSync(join(folder, 'packed/whole.aac'))).forEach(({ frames, bytes }, index) => {
+    const pts = Math.round(start + (sample * 90_000) / SAMPLE_RATE);
+    writeFileSync(join(folder, `packed/${index}.aac`), Buffer.concat([timestampTag(pts), bytes]));
+    list.push(`#EXTINF:${(frames * 1024) / SAMPLE_RATE},`, `${index}.aac`);
+    sample += frames * 1024;
+  });
+  write(folder, 'packed/audio.m3u8', [...list, '#EXT-X-ENDLIST']);
+  write(folder, 'packed/master.m3u8', [
+    '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="Sound",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,URI="audio.m3u8"',
+    '#EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180,CODECS="avc1.4d400d,mp4a.40.2",AUDIO="a"',
+    'list.m3u8',
+  ]);
+}
+
+function adtsSegments(bytes) {
+  const segments = [];
+  let begin = 0;
+  let frames = 0;
+  const perSegment = Math.round((SEGMENT_S * SAMPLE_RATE) / 1024);
+  for (let at = 0; at + 7 <= bytes.length; ) {
+    at += ((bytes[at + 3] & 3) << 11) | (bytes[at + 4] << 3) | (bytes[at + 5] >> 5);
+    frames++;
+    if (frames === perSegment || at + 7 > bytes.length) {
+      segments.push({ frames, bytes: bytes.subarray(begin, at) });
+      [begin, frames] = [at, 0];
+    }
+  }
+  return segments;
+}
+
+/** What packed audio begins with (RFC 8216, 3.4). */
+function timestampTag(pts) {
+  const owner = Buffer.from('com.apple.streaming.transportStreamTimestamp\0');
+  const time = Buffer.alloc(8);
+  time.writeBigUInt64BE(BigInt(pts) % (1n << 33n));
+  const content = Buffer.concat([owner, time]);
+  const frame = Buffer.concat([Buffer.from('PRIV'), Buffer.from([0, 0, 0, content.length, 0, 0]), content]);
+  return Buffer.concat([Buffer.from('ID3'), Buffer.from([4, 0, 0, 0, 0, 0, frame.length]), frame]);
+}
+
+/** The segments of ts/ twice, the second time with the timestamps of the first: `again.m3u8`, of `each` segments each time. */
+export function makeAgain(folder, each = 3) {
+  const part = Array.from({ length: each }, (_, i) => ['#EXTINF:2.000000,', `ts/${i}.ts`]).flat();
+  write(folder, 'again.m3u8', ['#EXT-X-TARGETDURATION:2', ...part, '#EXT-X-DISCONTINUITY', ...part, '#EXT-X-ENDLIST']);
+}
+
+/** The ladder's pictures with sound in two languages and subtitles in two: `languages.m3u8`. */
+export function makeLanguages(folder, seconds = 16) {
+  const times = Array.from({ length: seconds / SEGMENT_S }, (_, i) => i * SEGMENT_S);
+  for (const [language, hz] of [['en', 440], ['de', 880]]) {
+    mkdirSync(join(folder, language), { recursive: true });
+    const options = ['-f', 'hls', '-hls_time', `${SEGMENT_S}`, '-hls_list_size', '0', '-hls_segment_type', 'fmp4', '-hls_segment_filename', `${language}/%d.m4s`];
+    ffmpeg(folder, [...tone(hz, seconds), ...SOUND, ...options, `${language}/list.m3u8`]);
+    const text = ['#EXT-X-TARGETDURATION:2'];
+    for (const time of times) {
+      const cue = (at) => `00:00:${String(at).padStart(2, '0')}.000`;
+      const body = `${cue(time)} --> ${cue(time + 1)} line:10% align:start\n<b>${language}</b> at ${time}`;
+      writeFileSync(join(folder, `${language}/${time}.vtt`), `WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n\n${body}\n`);
+      text.push('#EXTINF:2,', `${time}.vtt`);
+    }
+    write(folder, `${language}/text.m3u8`, [...text, '#EXT-X-ENDLIST']);
+  }
+  const media = (type, name, language, file, chosen) =>
+    `#EXT-X-MEDIA:TYPE=${type},GROUP-ID="${type}",NAME="${name}",LANGUAGE="${language}",DEFAULT=${chosen},AUTOSELECT=YES,URI="${language}/${file}"`;
+  write(folder, 'languages.m3u8', [
+    media('AUDIO', 'English', 'en', 'list.m3u8', 'YES'),
+    media('AUDIO', 'Deutsch', 'de', 'list.m3u8', 'NO'),
+    media('SUBTITLES', 'English', 'en', 'text.m3u8', 'NO'),
+    media('SUBTITLES', 'Deutsch', 'de', 'text.m3u8', 'NO'),
+    '#EXT-X-STREAM-INF:BANDWIDTH=500000,RESOLUTION=256x144,CODECS="avc1.4d400c,mp4a.40.2",AUDIO="AUDIO",SUBTITLES="SUBTITLES"',
+    'media_2.m3u8',
+  ]);
+}
+
+/** Two periods of the ladder's first segments, with subtitles in TTML: `periods.mpd`. */
+export function makePeriods(folder, each = 3) {
+  const seconds = each * SEGMENT_S;
+  const template = (i) => `<SegmentTemplate initialization="init-stream${i}.m4s" media="chunk-stream${i}-$Number%05d$.m4s" startNumber="1" timescale="1" duration="${SEGMENT_S}"/>`;
+  const video = `<AdaptationSet contentType="video" mimeType="video/mp4" codecs="avc1.4d400c"><Representation id="v" bandwidth="150000" width="256" height="144">${template(2)}</Representation></AdaptationSet>`;
+  const audio = `<AdaptationSet contentType="audio" mimeType="audio/mp4" codecs="mp4a.40.2" lang="en"><Representation id="a" bandwidth="64000" audioSamplingRate="48000">${template(3)}</Representation></AdaptationSet>`;
+  const text = (i) => `<AdaptationSet contentType="text" mimeType="application/ttml+xml" lang="fr"><Representation id="t" bandwidth="100"><BaseURL>period${i}.ttml</BaseURL></Representation></AdaptationSet>`;
+  const period = (i) => `<Period id="${i}" start="PT${i * seconds}S" duration="PT${seconds}S">${video}${audio}${text(i)}</Period>`;
+  for (const i of [0, 1]) {
+    const body = `<p begin="1s" end="3s">Période ${i}</p>`;
+    writeFileSync(join(folder, `period${i}.ttml`), `<?xml version="1.0"?><tt xmlns="http://www.w3.org/ns/ttml" xml:lang="fr"><body><div>${body}</div></body></tt>`);
+  }
+  const mpd = `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" profiles="urn:mpeg:dash:profile:isoff-live:2011" minBufferTime="PT2S" mediaPresentationDuration="PT${2 * seconds}S">${period(0)}${period(1)}</MPD>`;
+  writeFileSync(join(folder, 'periods.mpd'), mpd);
+}
+
+/**
+ * A playlist of ts/ that slides: `windowSize` segments, and `first` of them are there when it is asked for first. `at(ms)` is the playlist
+ * so long after that; `stopAfter` segments it ends.
+ */
+export function livePlaylist({ windowSize = 6, first = 6, stopAfter = Infinity } = {}) {
+  return (ms) => {
+    const made = Math.min(first + Math.floor(ms / (SEGMENT_S * 1000)), TS_S / SEGMENT_S, stopAfter);
+    const begin = Math.max(0, made - windowSize);
+    const list = ['#EXTM3U', '#EXT-X-VERSION:3', `#EXT-X-TARGETDURATION:${SEGMENT_S}`, `#EXT-X-MEDIA-SEQUENCE:${begin}`];
+    for (let i = begin; i < made; i++) list.push(`#EXTINF:${SEGMENT_S}.000000,`, `ts/${i}.ts`);
+    if (made === stopAfter) list.push('#EXT-X-ENDLIST');
+    return `${list.join('\n')}\n`;
+  };
+}
+
+function write(folder, name, lines) {
+  writeFileSync(join(folder, name), ['#EXTM3U', '#EXT-X-VERSION:7', ...lines, ''].join('\n'));
+}
