@@ -70,6 +70,10 @@ const MAX_CUES = 10_000;
  * from a media source lets this come, too.
  */
 let empty: string | undefined;
+/**
+ * As soon as a track is added, Chromium also shows the one that is in the viewer's language, if another one is shown already.
+ */
+const SETTLING_MS = 500;
 /** Of the height of the video, percent: what WebVTT gives a line. */
 const LINE_HEIGHT = 5.33;
 /** Cues of metadata that have no length would be missed by those who look at `activeCues`. */
@@ -162,12 +166,17 @@ export class TextTracks {
   /** The ids of the tracks that are wanted, as they were told last. */
   #told = '';
   #telling = false;
+  /** Those that were shown when somebody looked last. */
+  #shown: string[] = [];
+  /** A track has been added: what is shown besides, the browser shows. */
+  #settling: ReturnType<typeof setTimeout> | undefined;
 
   /** @param changed is told which subtitles and captions are wanted, shown or read by the page, and which of them are shown. */
   constructor(video: HTMLVideoElement, changed: (wanted: string[], showing: string[]) => void) {
     this.#video = video;
     this.#changed = changed;
     video.textTracks.addEventListener('change', this.#onChange);
+    video.textTracks.addEventListener('addtrack', this.#onAdded);
   }
 
   apply(message: TextTracksMessage): void {
@@ -198,6 +207,7 @@ export class TextTracks {
       if (known !== id) track.mode = 'disabled';
       else if (track.mode === 'disabled') track.mode = 'showing';
     }
+    this.#shown = this.#showing();
   }
 
   /** Takes all tracks away: what is loaded next brings its own. What the viewer has chosen is remembered. */
@@ -208,6 +218,8 @@ export class TextTracks {
 
   close(): void {
     this.#video.textTracks.removeEventListener('change', this.#onChange);
+    this.#video.textTracks.removeEventListener('addtrack', this.#onAdded);
+    clearTimeout(this.#settling);
     this.clear();
   }
 
@@ -224,6 +236,8 @@ export class TextTracks {
     const initial = kind === 'metadata' ? 'hidden' : message.default ? 'showing' : 'disabled';
     track.initial = this.#modes.get(likeness(track)) ?? initial;
     track.track.mode = track.initial;
+    this.#onAdded();
+    if (track.initial === 'showing' && kind !== 'metadata') this.#shown.push(message.track);
     this.#onChange();
   }
 
@@ -286,7 +300,27 @@ export class TextTracks {
     });
   };
 
+  #onAdded = (): void => {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => (this.#settling = undefined), SETTLING_MS);
+  };
+
+  #showing(): string[] {
+    const shown = ([, { element, track }]: [string, CueTrack]) => element.kind !== 'metadata' && track.mode === 'showing';
+    return [...this.#tracks].filter(shown).map(([id]) => id);
+  }
+
+  /** A viewer who chooses another one takes the one before away. */
+  #undoBrowser(): void {
+    const showing = this.#showing();
+    const more = showing.filter((id) => !this.#shown.includes(id));
+    const added = this.#shown.length > 0 && this.#shown.length + more.length === showing.length;
+    if (added && this.#settling !== undefined) for (const id of more) this.#tracks.get(id)!.track.mode = 'disabled';
+    else this.#shown = showing;
+  }
+
   #tell(): void {
+    this.#undoBrowser();
     const wanted: string[] = [];
     const showing: string[] = [];
     for (const [id, { element, track }] of this.#tracks) {

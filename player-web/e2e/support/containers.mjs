@@ -167,3 +167,22 @@ export function livePlaylist({ windowSize = 6, first = 6, stopAfter = Infinity }
 function write(folder, name, lines) {
   writeFileSync(join(folder, name), ['#EXTM3U', '#EXT-X-VERSION:7', ...lines, ''].join('\n'));
 }
+
+/** A transport stream with a date range: `tagged/list.m3u8`. */
+export function makeTagged(folder) {
+  mkdirSync(join(folder, 'tagged'), { recursive: true });
+  ffmpeg(folder, [...pictures(8), ...tone(330, 8), ...PICTURES, ...SOUND, ...hls('tagged')]);
+  const list = readFileSync(join(folder, 'tagged/list.m3u8'), 'utf8');
+  const dated = [
+    '#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00.000Z',
+    '#EXT-X-DATERANGE:ID="ad-1",CLASS="com.example.ad",START-DATE="2026-01-01T00:00:01.000Z",DURATION=2,X-NAME="lemonade"',
+  ];
+  writeFileSync(join(folder, 'tagged/list.m3u8'), list.replace('#EXTINF', `${dated.join('\n')}\n#EXTINF`));
+}
+
+/** Two pictures on one sprite: `thumbnails.vtt`. */
+export function makeThumbnails(folder) {
+  ffmpeg(folder, ['-f', 'lavfi', '-i', 'testsrc2=size=320x90', '-frames:v', '1', 'sprite.jpg']);
+  const cue = (from, to, x) => `00:00:0${from}.000 --> 00:00:0${to}.000\nsprite.jpg#xywh=${x},0,160,90\n`;
+  writeFileSync(join(folder, 'thumbnails.vtt'), `WEBVTT\n\n${cue(0, 4, 0)}\n${cue(4, 8, 160)}`);
+}
