@@ -28,15 +28,15 @@ test('importing it on a server does nothing and breaks nothing', () => {
   assert.doesNotMatch(template, /a\.m3u8/);
 });
 
-test('bundlers find each entry its one Wasm file, beside the script', () => {
+test('bundlers find each entry its Wasm files, beside the script', () => {
   const scripts = readdirSync(`${here}/dist`).filter((name) => name.endsWith('.js'));
   const urls = (name) => readFileSync(`${here}/dist/${name}`, 'utf8').match(/new URL\([^()]*import\.meta\.url\)/g) ?? [];
-  assert.deepEqual(scripts.filter((name) => name !== 'abr.js').flatMap(urls), ['new URL("./player.wasm",import.meta.url)']);
+  assert.deepEqual(scripts.filter((name) => name !== 'abr.js').flatMap(urls).sort(), ['new URL("./player.wasm",import.meta.url)', 'new URL("./transmux.wasm",import.meta.url)'].sort());
   assert.deepEqual(urls('abr.js'), ['new URL("./abr.wasm",import.meta.url)']);
 });
 
 test('types stand on their own', () => {
-  for (const name of ['abr', 'index', 'element', 'headgate', 'headgate-video', 'messages', 'options', 'errors']) {
+  for (const name of ['abr', 'index', 'element', 'headgate', 'headgate-video', 'messages', 'options', 'errors', 'text-tracks', 'thumbnails', 'tracks']) {
     assert.doesNotMatch(readFileSync(`${here}/dist/types/${name}.d.ts`, 'utf8'), /\/pkg\//, name);
   }
 });

@@ -31,8 +31,8 @@ try {
     logLevel: 'warning',
   });
   for (const file of ['index.html', 'icon.svg']) copyFileSync(join(here, 'src', file), join(made, file));
-  // The script looks for it beside itself.
-  copyFileSync(wasm, join(made, 'player.wasm'));
+  // The script looks for them beside itself.
+  for (const file of ['player.wasm', 'transmux.wasm']) copyFileSync(join(player, file), join(made, file));
   rmSync(join(here, 'dist'), { recursive: true, force: true });
   renameSync(made, join(here, 'dist'));
 } finally {
