@@ -5,9 +5,9 @@
 
 use player_core::MediaTime;
 use player_core::abr::NetworkMemory;
+use player_core::input::{Host, Load, MediaState, TrackKind};
 use player_core::media::id3;
 use player_core::metadata::{self, MetadataEvent};
-use player_core::input::{Host, Load, MediaState, TrackKind};
 use player_core::output::{PlayerEvent, RenditionInfo, ThumbnailInfo, TrackInfo};
 use player_core::telemetry::schema::{PlaybackState, RebufferCause};
 use player_core::text::TextCue;

@@ -185,7 +185,7 @@ fn text(fields: &Fields, name: &str) -> Result<String, FieldError> {
 
 fn time(fields: &Fields, name: &str) -> Result<MediaTime, FieldError> {
     Ok(MediaTime::from_micros(
-        fields.number(name)?.unwrap_or_default() as i64,
+        fields.number(name)?.unwrap_or_default() as i64
     ))
 }
 

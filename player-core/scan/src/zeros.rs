@@ -5,7 +5,11 @@
 pub fn has_zeros(bytes: &[u8]) -> bool {
     // No branch inside, so that many bytes are looked at at a time.
     let after = bytes.get(1..).unwrap_or_default();
-    bytes.iter().zip(after).fold(u8::MAX, |least, (a, b)| least.min(a | b)) == 0
+    bytes
+        .iter()
+        .zip(after)
+        .fold(u8::MAX, |least, (a, b)| least.min(a | b))
+        == 0
 }
 
 #[cfg(test)]
