@@ -1,7 +1,7 @@
 // A static file server on a port of its own, with byte ranges, a rate limit, and faults.
 
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
@@ -24,7 +24,8 @@ const TYPES = {
  * Serves `roots` (URL prefix → folder).
  *
  * - `faults`: functions of the path, tried in order; the first that returns something decides:
- *   `{ status, type, body }` answers that, `{ truncate: n }` ends the file after n bytes as if that were all of it.
+ *   `{ status, type, body }` answers that, `{ truncate: n }` ends the file after n bytes as if that were all of it, `{ garble: true }`
+ *   makes noise of what is in its `mdat`.
  * - `bytesPerSecond`: the rate of all media together from now on; undefined is no limit.
  * - `cacheControl`: the header of every answer.
  * - `beacons`: what the collector at `/v1/beacons` took, with its Content-Type; `collectorFault()` may return a status instead.
@@ -59,6 +60,7 @@ export async function startServer(roots) {
     const file = prefix && join(shared.roots[prefix], normalize(`/${path.slice(prefix.length)}`));
     const size = file && (await stat(file).catch(() => undefined))?.size;
     if (size === undefined) return response.writeHead(404).end(`there is no ${path}`);
+    if (fault?.garble) return response.writeHead(200, { 'Content-Type': TYPES[extname(file)] }).end(garble(await readFile(file)));
     return send(request, response, file, Math.min(size, fault?.truncate ?? size));
   }
 
@@ -96,6 +98,17 @@ export async function startServer(roots) {
     return new Promise((resolve) => server.close(resolve));
   };
   return Object.assign(shared, { origin, close });
+}
+
+/** The same boxes, with noise in place of media. */
+function garble(bytes) {
+  const from = bytes.indexOf('mdat') + 4;
+  let noise = 1;
+  for (let at = from; at < bytes.length; at++) {
+    noise = (noise * 1_103_515_245 + 12_345) % 2_147_483_648;
+    bytes[at] = noise >> 16;
+  }
+  return bytes;
 }
 
 async function text(stream) {

@@ -213,6 +213,11 @@ impl Loader {
         self.is_done() && self.queue.is_empty() && self.busy.is_none()
     }
 
+    /// It has passed everything over.
+    pub(crate) fn is_barren(&self) -> bool {
+        !self.is_text() && self.skipped > 0 && self.buffered.is_empty() && self.placed.is_empty()
+    }
+
     /// It has no source buffer: its cues go to the application.
     pub(crate) fn is_text(&self) -> bool {
         self.kind == TrackKind::Text

@@ -67,6 +67,8 @@ pub(crate) struct Session {
     failed: bool,
     stats_due: Instant,
     announced: Option<usize>,
+    /// Why something could not be had or used, last.
+    cause: Option<PlayerError>,
 }
 
 enum Phase {
@@ -121,6 +123,7 @@ impl Session {
             failed: false,
             stats_due: cx.now,
             announced: None,
+            cause: None,
             load,
         };
         session.view.set_hidden(cx.now, host.hidden);
@@ -254,6 +257,7 @@ impl Session {
                     .iter_mut()
                     .find_map(|loader| loader.on_prepared(cx, shared, request, &result));
                 if let Some(Err(error)) = found {
+                    self.cause = Some(error.clone());
                     self.report(cx, error);
                 }
             }
@@ -371,7 +375,8 @@ impl Session {
         let abandon = loader.abandon_deadline(cx, &self.shared.requests, &env);
         for trouble in core::mem::take(&mut loader.trouble) {
             if trouble.fatal {
-                self.fail(cx, trouble);
+                let cause = self.cause.take().unwrap_or(trouble);
+                self.fail(cx, cause);
                 return None;
             }
             self.report(cx, trouble);
@@ -470,10 +475,11 @@ impl Session {
     fn end_stream(&mut self, cx: &mut Cx<'_>) {
         let finished = |l: &Loader| l.is_text() || l.is_finished();
         if !self.end_of_stream && !self.loaders.is_empty() && self.loaders.iter().all(finished) {
-            if !self.buffers_exist() {
-                // Not even a type is known.
-                let message = "nothing of the stream can be played";
-                return self.fail(cx, error(ErrorKind::Segment, message));
+            // Not even a type is known, or no picture.
+            if !self.buffers_exist() || self.loaders.iter().any(Loader::is_barren) {
+                let nothing = || error(ErrorKind::Segment, "nothing of the stream can be played");
+                let cause = self.cause.take().unwrap_or_else(nothing);
+                return self.fail(cx, cause);
             }
             self.end_of_stream = true;
             cx.send(Output::EndOfStream);
@@ -624,7 +630,12 @@ impl Session {
             return;
         };
         match loader.on_failed(cx, &mut self.shared, job.purpose, cause.clone()) {
-            Ok(()) => self.report(cx, cause),
+            Ok(()) => {
+                if kind != TrackKind::Text {
+                    self.cause = Some(cause.clone());
+                }
+                self.report(cx, cause);
+            }
             // One can watch without subtitles.
             Err(cause) if kind == TrackKind::Text => {
                 self.report(cx, cause);
