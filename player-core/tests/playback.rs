@@ -350,7 +350,7 @@ fn a_missing_segment_is_played_in_another_rendition_or_passed_over() {
     );
     assert_eq!(
         world.beacons.last().unwrap().counters.fatal.as_deref(),
-        Some("segment")
+        Some("http")
     );
 }
 

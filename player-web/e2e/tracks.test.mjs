@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { shoot, start } from './support/browser.mjs';
-import { makeLanguages, makePeriods, makeTagged, makeThumbnails } from './support/containers.mjs';
+import { makeCaptions, makeLanguages, makePeriods, makeTagged, makeThumbnails } from './support/containers.mjs';
 import { mount, plays, state, unharmed, until } from './support/page.mjs';
 
 const LANGUAGES = '/stream/languages.m3u8';
@@ -17,6 +17,7 @@ describe('tracks', { timeout: 300_000 }, () => {
       makePeriods(folder);
       makeTagged(folder);
       makeThumbnails(folder);
+      makeCaptions(folder, [{ at: 2, line: 'HELLO WORLD' }, { at: 4, line: 'SECOND' }, { at: 8, line: 'LATER' }]);
     });
   });
   after(() => site?.close());
@@ -117,7 +118,24 @@ describe('tracks', { timeout: 300_000 }, () => {
     assert.deepEqual(await warnings(), []);
   });
 
-  test('timed metadata: ID3 in a transport stream, date ranges', async () => {
+  test('captions inside the pictures are found, and shown when they are chosen', async () => {
+    await mount(page, { src: '/stream/captions/list.m3u8', autoplay: '' });
+    await plays(page);
+    await until(page, () => [...video.textTracks].some(({ kind }) => kind === 'captions'));
+    assert.equal(await page.evaluate(() => video.textTracks[0].mode), 'disabled');
+    await page.evaluate(() => { video.textTracks[0].mode = 'showing'; });
+    await until(page, () => [...(video.textTracks[0].cues ?? [])].some(({ text }) => text.includes('LATER')));
+    await page.evaluate(() => { video.currentTime = 2.2; });
+    await until(page, () => /HELLO WORLD/.test(video.textTracks[0].activeCues?.[0]?.text ?? ''));
+    await shoot(page, 'captions');
+    const [cue] = await page.evaluate(() => [...video.textTracks[0].cues].filter(({ text }) => /HELLO WORLD/.test(text)).map(({ startTime, endTime }) => ({ startTime, endTime })));
+    assert.ok(Math.abs(cue.startTime - 2) < 0.1 && Math.abs(cue.endTime - 4) < 0.1, JSON.stringify(cue));
+    await page.evaluate(() => { video.textTracks[0].mode = 'disabled'; });
+    await until(page, () => !video.api.textTracks.some(({ selected }) => selected));
+    assert.deepEqual(await warnings(), []);
+  });
+
+  test('timed metadata: a date range', async () => {
     await page.evaluate(() => { globalThis.heard = []; });
     await mount(page, { src: '/stream/tagged/list.m3u8' });
     await page.evaluate(() => video.addEventListener('headgate-metadata', ({ detail }) => heard.push(detail)));

@@ -4,7 +4,7 @@
 //!
 //! - job: `{ kind, container, continuous, mute, captions, bytes, init, decrypt: { method, key, iv } }`, as
 //!   [`Prepare`](player_core::output::Prepare) says it, with bytes in place of requests;
-//! - `facts`: a [`Prepared`] as the transmuxer's JSON has it; absent for fMP4, into which the driver looks itself.
+//! - `facts`: a [`Prepared`] as the transmuxer's JSON has it, if it was asked; into fMP4 the driver looks itself.
 
 use std::rc::Rc;
 
@@ -26,7 +26,7 @@ use crate::shell::Shell;
 
 /// Has a response prepared, and tells the shell what came of it.
 pub(crate) fn start(shell: &Rc<Shell>, with: Option<&Function>, prepare: Prepare) {
-    let request = prepare.request;
+    let (request, container) = (prepare.request, prepare.container);
     let promised = with
         .ok_or_else(|| JsValue::from_str("this player has no transmuxer"))
         .and_then(|with| {
@@ -41,7 +41,7 @@ pub(crate) fn start(shell: &Rc<Shell>, with: Option<&Function>, prepare: Prepare
         };
         let result = answer
             .map_err(|error| error_text(&error))
-            .and_then(|answer| read(&answer));
+            .and_then(|answer| read(&answer, container));
         let result = result.map(|(bytes, prepared)| {
             shell.bodies.borrow_mut().replace(request, bytes);
             Box::new(prepared)
@@ -60,7 +60,7 @@ fn job(shell: &Shell, prepare: &Prepare) -> Result<JsValue, JsValue> {
     let job = Object::new();
     let set = |name: &str, value: &JsValue| Reflect::set(&job, &name.into(), value);
     set("kind", &prepare.kind.name().into())?;
-    set("container", &container(prepare.container).into())?;
+    set("container", &container_name(prepare.container).into())?;
     set("continuous", &prepare.continuous.into())?;
     set("mute", &prepare.mute.into())?;
     set("captions", &prepare.captions.into())?;
@@ -83,7 +83,7 @@ fn job(shell: &Shell, prepare: &Prepare) -> Result<JsValue, JsValue> {
     Ok(job.into())
 }
 
-const fn container(container: Container) -> &'static str {
+const fn container_name(container: Container) -> &'static str {
     match container {
         Container::Fmp4 => "fmp4",
         Container::PackedAudio => "packed_audio",
@@ -91,7 +91,7 @@ const fn container(container: Container) -> &'static str {
     }
 }
 
-fn read(answer: &JsValue) -> Result<(Uint8Array, Prepared), String> {
+fn read(answer: &JsValue, container: Container) -> Result<(Uint8Array, Prepared), String> {
     let of = |name: &str| Reflect::get(answer, &name.into()).unwrap_or(JsValue::UNDEFINED);
     let bytes: Uint8Array = of("bytes")
         .dyn_into()
@@ -100,7 +100,8 @@ fn read(answer: &JsValue) -> Result<(Uint8Array, Prepared), String> {
     let mut prepared = Prepared::default();
     if facts.is_object() {
         prepared = read_facts(&facts).map_err(|error| error.to_string())?;
-    } else {
+    }
+    if container == Container::Fmp4 {
         let (integrity, media) = bodies::look(&bytes);
         if let Integrity::Foreign(shown) = integrity {
             return Err(["it is no MP4 once it is decrypted: it begins with ", &shown].concat());

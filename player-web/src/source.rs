@@ -62,6 +62,8 @@ pub(crate) struct Source {
     live_range: Option<TimeRange>,
     /// To be ended once no buffer is updating.
     ending: bool,
+    /// A buffer could not take what it was given, so that the element fails: what other buffers refuse from now on is not to blame.
+    broken: bool,
     /// `sourceopen` comes again when an ended source is appended to.
     opened: bool,
     _on_open: Closure<dyn FnMut()>,
@@ -99,6 +101,7 @@ impl Source {
             tracks: Vec::new(),
             duration: None,
             live_range: None,
+            broken: false,
             ending: false,
             opened: false,
             _on_open: on_open,
@@ -130,6 +133,10 @@ impl Source {
     /// Begins an append; if it fails at once, the answer.
     pub(crate) fn append(&mut self, append: &Append, bytes: Option<Uint8Array>) -> Option<Input> {
         self.ending = false;
+        if self.broken {
+            // The element's error comes, and with it the end of this source.
+            return None;
+        }
         let kind = append.kind;
         let failed = |reason, buffered| {
             Some(Input::AppendFailed {
@@ -206,6 +213,7 @@ impl Source {
         let refused = std::mem::take(&mut buffer.refused);
         let buffered = buffer.buffered();
         let input = match done? {
+            Doing::Append if refused && std::mem::replace(&mut self.broken, true) => return None,
             Doing::Append if refused => {
                 let why = format!("the browser cannot parse what was appended as {}", buffer.mime);
                 Input::AppendFailed {

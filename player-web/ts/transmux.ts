@@ -24,7 +24,7 @@ export interface PrepareJob {
 
 export interface PreparedMedia {
   bytes: Uint8Array;
-  /** What the transmuxer found. Absent for fMP4: the driver looks into that itself. */
+  /** What the transmuxer found, if it was needed. */
   facts?: object;
 }
 
@@ -90,7 +90,7 @@ export class Preparer {
 
   async #transmux(job: PrepareJob): Promise<PreparedMedia> {
     const { kind, container, continuous, mute, captions, bytes, decrypt } = job;
-    if (container === 'fmp4' && !decrypt) return { bytes };
+    if (container === 'fmp4' && !decrypt && !captions) return { bytes };
     const { Transmuxer, memory } = await loadTransmuxer(this.#wasm);
     if (this.#closed) throw new Error('the load has ended');
     let transmuxer = this.#transmuxers.get(kind);
@@ -101,7 +101,7 @@ export class Preparer {
     const facts = JSON.parse(transmuxer.prepare(bytes)) as object;
     const made = new Uint8Array(memory.buffer, transmuxer.at(), transmuxer.length()).slice();
     transmuxer.release();
-    return container === 'fmp4' ? { bytes: made } : { bytes: made, facts };
+    return { bytes: made, facts };
   }
 }
 

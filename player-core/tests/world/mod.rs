@@ -100,6 +100,10 @@ pub(crate) struct World {
     pub(crate) down: Vec<String>,
     /// Reports: URL and body.
     pub(crate) reports: Vec<(String, String)>,
+    /// The element halts so far before a hole.
+    pub(crate) halts_short: MediaTime,
+    /// The element goes on with the sound where there are no pictures.
+    pub(crate) blind: bool,
     pub(crate) remembered: Vec<NetworkMemory>,
     pub(crate) events: Vec<PlayerEvent>,
     pub(crate) beacons: Vec<Beacon>,
@@ -144,6 +148,8 @@ impl World {
             fetches: Vec::new(),
             down: Vec::new(),
             reports: Vec::new(),
+            halts_short: MediaTime::ZERO,
+            blind: false,
             remembered: Vec::new(),
             events: Vec::new(),
             beacons: Vec::new(),
@@ -439,12 +445,15 @@ impl World {
     fn playable_end(&self) -> Option<MediaTime> {
         let p = self.element.position;
         let end = |ranges: &Vec<TimeRange>| ranges.iter().find(|r| r.start <= p && p < r.end).map(|r| r.end);
-        self.buffers
-            .values()
-            .map(end)
-            .collect::<Option<Vec<_>>>()?
-            .into_iter()
-            .min()
+        let kinds = self
+            .buffers
+            .iter()
+            .filter(|(kind, _)| !self.blind || **kind == TrackKind::Audio);
+        let end = kinds.map(|(_, ranges)| end(ranges)).collect::<Option<Vec<_>>>()?;
+        let end = end.into_iter().min()?;
+        let last = end + MediaTime::from_millis(1) >= self.duration;
+        let halt = if last { end } else { end - self.halts_short };
+        (halt > p).then_some(halt)
     }
 
     fn next_element_event(&self) -> Option<Instant> {

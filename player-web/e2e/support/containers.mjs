@@ -186,3 +186,56 @@ export function makeThumbnails(folder) {
   const cue = (from, to, x) => `00:00:0${from}.000 --> 00:00:0${to}.000\nsprite.jpg#xywh=${x},0,160,90\n`;
   writeFileSync(join(folder, 'thumbnails.vtt'), `WEBVTT\n\n${cue(0, 4, 0)}\n${cue(4, 8, 160)}`);
 }
+
+/** A transport stream with CEA-608 captions in its pictures: `captions/list.m3u8`. Each `line` is there from `at` seconds on. */
+export function makeCaptions(folder, lines, seconds = 12) {
+  mkdirSync(join(folder, 'captions'), { recursive: true });
+  const coding = ['-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '0', '-pix_fmt', 'yuv420p', '-g', '50', '-keyint_min', '50', '-sc_threshold', '0', '-x264-params', 'aud=1:slices=1:threads=1'];
+  ffmpeg(folder, [...pictures(seconds), ...coding, '-f', 'h264', 'captions/bare.264']);
+  const frames = accessUnits(readFileSync(join(folder, 'captions/bare.264')));
+  const pairs = captionPairs(lines, frames.length);
+  const bytes = frames.flatMap((units, i) => withCaption(units, pairs[i] ?? [0x80, 0x80]));
+  writeFileSync(join(folder, 'captions/said.264'), Buffer.concat(bytes));
+  ffmpeg(folder, ['-framerate', '25', '-i', 'captions/said.264', ...tone(550, seconds), '-map', '0:v', '-map', '1:a', '-c:v', 'copy', ...SOUND, ...hls('captions')]);
+}
+
+/** The NAL units of each frame of an Annex B stream with access unit delimiters, with their start codes. */
+function accessUnits(bytes) {
+  const starts = [];
+  for (let at = bytes.indexOf('000001', 0, 'hex'); at >= 0; at = bytes.indexOf('000001', at + 3, 'hex')) starts.push(at);
+  const frames = [];
+  starts.forEach((at, i) => {
+    const unit = Buffer.concat([Buffer.from([0]), bytes.subarray(at, starts[i + 1] ?? bytes.length)]);
+    if ((bytes[at + 3] & 31) === 9) frames.push([]);
+    frames.at(-1).push(unit);
+  });
+  return frames;
+}
+
+/** Adds a message with a pair of bytes of field 1 (ATSC A/53, part 4) before the first slice. */
+function withCaption(units, pair) {
+  const payload = [0xb5, 0, 0x31, 0x47, 0x41, 0x39, 0x34, 3, 0x41, 0xff, 0xfc, ...pair, 0xff];
+  const sei = Buffer.from([0, 0, 0, 1, 6, 4, payload.length, ...payload, 0x80]);
+  const slice = units.findIndex((unit) => [1, 5].includes(unit[4] & 31));
+  return [...units.slice(0, slice), sei, ...units.slice(slice)];
+}
+
+/** Two bytes a frame: pop-on captions, each loaded ahead of its time and then flipped to. */
+function captionPairs(lines, frames) {
+  const pairs = [];
+  const odd = (byte) => {
+    let ones = 0;
+    for (let rest = byte; rest; rest >>= 1) ones += rest & 1;
+    return ones % 2 ? byte : byte | 0x80;
+  };
+  for (const { at, line } of lines) {
+    const text = line.length % 2 ? `${line} ` : line;
+    const letters = text.match(/../g).map((two) => [two.charCodeAt(0), two.charCodeAt(1)]);
+    // Resume caption loading, erase what is not on show, row 15; each control code twice.
+    const load = [[0x14, 0x20], [0x14, 0x20], [0x14, 0x2e], [0x14, 0x2e], [0x14, 0x70], [0x14, 0x70], ...letters];
+    const flip = Math.min(Math.round(at * 25), frames - 2);
+    load.forEach((pair, i) => (pairs[flip - load.length + i] = pair.map(odd)));
+    pairs[flip] = pairs[flip + 1] = [0x14, 0x2f].map(odd);
+  }
+  return pairs;
+}

@@ -36,8 +36,6 @@ const MAX_EARLY: u32 = 8;
 const SEGMENTS_AT_EDGE: f64 = 3.0;
 /// Appends that fail one after the other before it counts as fatal.
 const MAX_APPEND_FAILURES: u32 = 10;
-/// Elements halt this far before the end of what they hold, with the last frame on show.
-const LAST_FRAMES: MediaTime = MediaTime::from_millis(200);
 /// What is about to be shown is not replaced any more.
 const REPLACE_AHEAD: MediaTime = MediaTime::from_millis(1000);
 
@@ -237,9 +235,9 @@ impl Loader {
         holds.map_or(MediaTime::ZERO, |r| r.end - position)
     }
 
-    /// Where buffered media begins after `position`, if what holds `position` ends there.
-    pub(crate) fn next_start(&self, position: MediaTime) -> Option<MediaTime> {
-        if self.is_text() || self.playable(position) > LAST_FRAMES {
+    /// Where buffered media begins after `position`, if what holds `position` ends there, or soon.
+    pub(crate) fn next_start(&self, position: MediaTime, tolerance: MediaTime) -> Option<MediaTime> {
+        if self.is_text() || self.playable(position) > tolerance {
             return None;
         }
         self.buffered

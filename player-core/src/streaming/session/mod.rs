@@ -17,7 +17,7 @@ use super::playhead::Playhead;
 use super::requests::{Job, Outcome, Purpose, Requests};
 use super::shared::Shared;
 use crate::error::{ErrorKind, PlayerError};
-use crate::input::{Host, Input, Load, MediaState, RequestId, TrackKind};
+use crate::input::{AppendFailure, Host, Input, Load, MediaState, RequestId, TrackKind};
 use crate::output::{Limit, Output, PlayerEvent};
 use crate::presentation::{Presentation, Resource};
 use crate::telemetry::View;
@@ -236,6 +236,7 @@ impl Session {
                 buffered,
             } => {
                 let position = self.playhead.position(cx.now);
+                self.stalls.refused |= matches!(reason, AppendFailure::Media(_));
                 let Some(loader) = self.loaders.iter_mut().find(|l| l.kind == kind) else {
                     return;
                 };

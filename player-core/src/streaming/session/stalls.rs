@@ -7,12 +7,15 @@ use crate::error::{ErrorKind, PlayerError};
 use crate::input::MediaState;
 use crate::output::Output;
 use crate::streaming::context::{Cx, error};
+use crate::streaming::loader::Loader;
 use crate::time::{Instant, MediaTime};
 
 /// A hole in the buffer that is jumped over at once; a longer one only when nothing is on its way that could fill it.
 const SMALL_GAP: MediaTime = MediaTime::from_millis(500);
 /// The playhead must stand this long before a hole.
 const GAP_PATIENCE: Duration = Duration::from_millis(100);
+/// Elements halt this far before the end of what they hold, with the last frame on show.
+const LAST_FRAMES: MediaTime = MediaTime::from_millis(200);
 /// How far behind a hole the playhead lands.
 const GAP_LANDING: MediaTime = MediaTime::from_millis(1);
 /// With this much ahead of it a playhead has no reason to stand.
@@ -40,6 +43,8 @@ pub(super) struct Stalls {
     /// Where it was nudged first.
     nudged_at: MediaTime,
     reopened: Vec<Instant>,
+    /// A source buffer has refused media, which is the cause of the error of the element that follows.
+    pub(super) refused: bool,
     /// The source is on its way out and in again.
     reopening: bool,
 }
@@ -52,6 +57,7 @@ impl Stalls {
             nudges: 0,
             nudged_at: MediaTime::ZERO,
             reopened: Vec::new(),
+            refused: false,
             reopening: false,
         }
     }
@@ -81,13 +87,19 @@ impl Session {
         [gap, freeze].into_iter().flatten().min()
     }
 
-    /// Jumps over a hole that the playhead stands before.
+    /// Jumps over a hole that the playhead stands before, or is in: some elements go on with the sound and leave the pictures behind.
     fn jump_gap(&mut self, cx: &mut Cx<'_>) -> Option<Instant> {
         let state = *self.playhead.state();
-        let waits = !state.ended && state.ready_state < 3 && (state.seeking || !state.paused);
-        let position = state.position;
-        let target = self.loaders.iter().filter_map(|l| l.next_start(position)).max();
-        let Some(target) = target.filter(|_| waits) else {
+        let stands = state.ready_state < 3 && (state.seeking || !state.paused);
+        let goes_on = !stands && !state.paused && !state.seeking;
+        let (position, tolerance) = if stands {
+            (state.position, LAST_FRAMES)
+        } else {
+            (self.playhead.position(cx.now), MediaTime::ZERO)
+        };
+        let next_start = |l: &Loader| l.next_start(position, tolerance);
+        let target = self.loaders.iter().filter_map(next_start).max();
+        let Some(target) = target.filter(|_| !state.ended && (stands || goes_on)) else {
             self.stalls.gap_since = None;
             return None;
         };
@@ -95,7 +107,7 @@ impl Session {
         let fillable = self
             .loaders
             .iter()
-            .any(|l| l.next_start(position).is_some_and(|start| l.next() < start));
+            .any(|l| next_start(l).is_some_and(|start| l.next() < start));
         if fillable && (target - position > SMALL_GAP || state.seeking) {
             return None;
         }
@@ -178,7 +190,8 @@ impl Session {
             return self.fail(cx, cause);
         }
         let shared = &self.shared;
-        if let Some(main) = self.loaders.first_mut() {
+        let blamed = self.stalls.refused;
+        if let Some(main) = self.loaders.first_mut().filter(|_| !blamed) {
             main.bar_at(cx, shared, position);
         }
         self.reopen(cx, cause, position);
@@ -195,6 +208,7 @@ impl Session {
         self.report(cx, cause);
         self.stalls.reopened.push(cx.now);
         self.stalls.reopening = true;
+        self.stalls.refused = false;
         self.source_open = false;
         self.start = Some(position);
         self.duration_sent = None;
