@@ -20,7 +20,10 @@ export interface TextTrackGoneMessage {
   track: string;
 }
 
-/** More cues, in any order. One with an `id` takes the place of the one that had it; others that are there already are not added twice. */
+/**
+ * More cues, in any order. Of metadata, one with an `id` takes the place of the one that had it. Others that are there already are not
+ * added twice; one that goes on, with the same id and text, where the last one ended lengthens that.
+ */
 export interface CuesMessage {
   type: 'cues';
   track: string;
@@ -76,6 +79,8 @@ let empty: string | undefined;
 const SETTLING_MS = 500;
 /** Of the height of the video, percent: what WebVTT gives a line. */
 const LINE_HEIGHT = 5.33;
+/** Parts of a cue are not further apart, seconds. */
+const JOINT = 0.01;
 /** Cues of metadata that have no length would be missed by those who look at `activeCues`. */
 const SHORTEST = 0.25;
 
@@ -86,6 +91,7 @@ export class CueTrack {
   initial: TextTrackMode = 'disabled';
   /** In the order in which they came. */
   #cues = new Map<string, VTTCue>();
+  #last: { place: string; cue: VTTCue } | undefined;
 
   constructor(video: HTMLVideoElement, { kind, label, language }: Pick<TextTrackMessage, 'kind' | 'label' | 'language'>) {
     const element = video.ownerDocument.createElement('track');
@@ -108,13 +114,23 @@ export class CueTrack {
     return this.#cues.size;
   }
 
-  add(key: string, cue: VTTCue): void {
+  /** @param place what the cue has in common with one that goes on where it ends */
+  add(key: string, cue: VTTCue, place?: string): void {
     this.remove(key);
     this.#cues.set(key, cue);
     this.track.addCue(cue);
+    if (place) this.#last = { place, cue };
     if (this.#cues.size <= MAX_CUES) return;
     const [oldest] = this.#cues.keys();
     if (oldest !== undefined) this.remove(oldest);
+  }
+
+  /** A cue that was cut at the end of a segment goes on: true if it is the one that came last. */
+  lengthen(place: string, { start, end }: Pick<Cue, 'end' | 'start'>): boolean {
+    const last = this.#last;
+    if (last?.place !== place || end === null || Math.abs(last.cue.endTime - start) > JOINT) return false;
+    last.cue.endTime = end;
+    return true;
   }
 
   has(key: string): boolean {
@@ -252,10 +268,12 @@ export class TextTracks {
   }
 
   #add(track: CueTrack, cue: Cue): void {
-    const key = cue.id ? `#${cue.id}` : `${cue.start} ${cue.end} ${cue.settings ?? ''} ${cue.text}`;
-    const mayChange = cue.id && track.element.kind === 'metadata';
-    if (!mayChange && track.has(key)) return;
-    track.add(key, this.#make(cue));
+    if (cue.id && track.element.kind === 'metadata') return track.add(`#${cue.id}`, this.#make(cue));
+    // Segments number their cues each from 1.
+    const place = `${cue.id ?? ''} ${cue.settings ?? ''} ${cue.text}`;
+    const key = `${cue.start} ${cue.end} ${place}`;
+    if (track.has(key) || (cue.id && track.lengthen(place, cue))) return;
+    track.add(key, this.#make(cue), cue.id && place);
   }
 
   #make(detail: Cue): VTTCue {

@@ -1,9 +1,11 @@
 //! Sound and text to choose from: which tracks there are, which are on, and the cues of text.
 
+use std::collections::VecDeque;
+
 use super::Session;
 use crate::error::ErrorKind;
 use crate::input::{Caption, TrackKind};
-use crate::output::{Output, PlayerEvent, TrackInfo};
+use crate::output::{Container, Output, PlayerEvent, TrackInfo};
 use crate::presentation::{CaptionChannel, Period};
 use crate::streaming::context::{Cx, error};
 use crate::streaming::loader::{Env, Text};
@@ -19,7 +21,12 @@ pub(super) struct Texts {
     /// Id of the track or channel that is on; empty if none is.
     on: String,
     seen: Seen,
+    /// Captions that have come, on the presentation timeline: whoever turns them on wants those of what is buffered.
+    heard: VecDeque<Caption>,
 }
+
+/// Captions that are remembered: some hours.
+const MAX_HEARD: usize = 4096;
 
 impl Texts {
     pub(super) fn describe(&mut self, periods: &[Period]) {
@@ -91,12 +98,17 @@ impl Session {
         let pictures = self.loaders.iter_mut().find(|l| l.kind == TrackKind::Video);
         if let Some(pictures) = pictures.filter(|_| kind == TrackKind::Text) {
             pictures.captions = is_channel;
-            if is_channel {
+            let slot = pictures.current().and_then(|r| pictures.slots.get(r));
+            let always = slot.is_some_and(|slot| slot.container == Container::MpegTs);
+            if is_channel && !always {
                 // What is buffered has been without them.
                 pictures.replace(cx, &mut self.shared, position);
             }
         }
         self.tell_tracks(cx);
+        if is_channel {
+            self.give_heard(cx);
+        }
     }
 
     /// Tells the application what there is to choose from, and what is chosen.
@@ -208,18 +220,30 @@ impl Session {
                     ..CaptionChannel::default()
                 });
             }
-            if caption.channel == self.texts.on {
-                let mut cue = caption.cue;
-                cue.shift(offset);
-                if self.texts.seen.is_new(&cue) {
-                    shown.push(cue);
-                }
+            let mut caption = caption;
+            caption.cue.shift(offset);
+            if caption.channel == self.texts.on && self.texts.seen.is_new(&caption.cue) {
+                shown.push(caption.cue.clone());
             }
+            if self.texts.heard.len() >= MAX_HEARD {
+                self.texts.heard.pop_front();
+            }
+            self.texts.heard.push_back(caption);
         }
         if found {
             self.tell_tracks(cx);
         }
         self.give_cues(cx, self.texts.on.clone(), shown);
+    }
+
+    /// Gives out the captions of the channel that are known already.
+    fn give_heard(&mut self, cx: &mut Cx<'_>) {
+        let Texts { on, seen, heard, .. } = &mut self.texts;
+        let of_it = heard.iter().filter(|caption| caption.channel == *on);
+        let new = of_it.filter(|caption| seen.is_new(&caption.cue));
+        let cues = new.map(|caption| caption.cue.clone()).collect();
+        let track = on.clone();
+        self.give_cues(cx, track, cues);
     }
 }
 
