@@ -164,3 +164,33 @@ test('regions, where the browser has some and where not', () => {
     delete globalThis.VTTRegion;
   }
 });
+
+test('segments number their cues each from 1, and a cue that goes on is lengthened', () => {
+  const { tracks, list } = open(ENGLISH);
+  tracks.apply(cues('t1', { id: '1', start: 0, end: 1, text: 'a' }));
+  tracks.apply(cues('t1', { id: '1', start: 2, end: 3, text: 'b' }));
+  assert.deepEqual(texts(list[0]), ['a', 'b']);
+  tracks.apply(cues('t1', { id: 'x', start: 4, end: 6, text: 'c' }));
+  tracks.apply(cues('t1', { id: 'x', start: 6, end: 8, text: 'c' }));
+  tracks.apply(cues('t1', { id: 'x', start: 9, end: 10, text: 'c' }));
+  const times = list[0].list.slice(2).map(({ startTime, endTime }) => [startTime, endTime]);
+  assert.deepEqual(times, [[4, 8], [9, 10]]);
+});
+
+test('what the browser shows besides when a track is added is taken back, what the viewer chooses is not', async () => {
+  const german = { ...ENGLISH, track: 't2', label: 'Deutsch', language: 'de', default: true };
+  const { told, tracks, list } = open(ENGLISH, german);
+  await settled();
+  list[0].mode = 'showing';
+  await settled();
+  assert.deepEqual(list.map(({ mode }) => mode), ['disabled', 'showing']);
+  list[1].mode = 'disabled';
+  list[0].mode = 'showing';
+  await settled();
+  assert.deepEqual(list.map(({ mode }) => mode), ['showing', 'disabled']);
+  assert.deepEqual(told, [['t2'], ['t1']]);
+  tracks.show(null);
+  await settled();
+  assert.deepEqual(told.at(-1), []);
+  tracks.close();
+});
