@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { shoot, start } from './support/browser.mjs';
-import { KEY_HEX, makeAgain, makeEncrypted, makePacked, makeTs, TS_S } from './support/containers.mjs';
+import { KEY_HEX, makeAgain, makeEncrypted, makeEncryptedFmp4, makePacked, makeTs, TS_S } from './support/containers.mjs';
 import { mount, plays, state, unharmed, until } from './support/page.mjs';
 
 describe('containers', { timeout: 300_000 }, () => {
@@ -13,6 +13,7 @@ describe('containers', { timeout: 300_000 }, () => {
     site = await start((folder) => {
       makeTs(folder);
       makeEncrypted(folder);
+      makeEncryptedFmp4(folder);
       makePacked(folder);
       makeAgain(folder);
     });
@@ -81,12 +82,29 @@ describe('containers', { timeout: 300_000 }, () => {
     assert.deepEqual(await warnings(), []);
   });
 
+  test('encrypted fMP4, without a transmuxer where the browser has AES', async () => {
+    const before = site.server.requests.length;
+    await mount(page, { src: '/stream/locked/list.m3u8', autoplay: '' });
+    await plays(page);
+    await whole(11);
+    assert.deepEqual(await warnings(), []);
+    assert.ok(!site.server.requests.slice(before).some(({ path }) => path.endsWith('transmux.wasm')));
+    await page.evaluate(() => {
+      Object.defineProperty(crypto, 'subtle', { value: undefined });
+      video.load();
+    });
+    await until(page, () => video.currentTime < 1);
+    await plays(page);
+    assert.ok(site.server.requests.slice(before).some(({ path }) => path.endsWith('transmux.wasm')));
+  });
+
   test('a key that is wrong', async () => {
     site.server.faults = [(path) => (path.endsWith('.key') ? { status: 200, body: 'x'.repeat(16) } : undefined)];
     await mount(page, { src: '/stream/aes/list.m3u8', autoplay: '' });
     await until(page, () => video.error);
     assert.equal((await state(page)).error.kind, 'segment');
     assert.match((await warnings())[0], /the key or the segment is wrong/);
+    assert.ok(!(await page.evaluate(() => video.api.exportLog())).includes('xxxx'), 'the log shows the key');
   });
 
   test('packed audio beside pictures in a transport stream', async () => {

@@ -7,7 +7,7 @@ use js_sys::{Function, JSON, Promise, Uint8Array};
 use player_core::MediaTime;
 use player_core::abr::{NetworkMemory, Objective, Utility};
 use player_core::config::{Algorithm, Preset};
-use player_core::input::{Host, Load, MediaState};
+use player_core::input::{Host, Load, MediaState, TrackKind};
 use player_web::Driver;
 use player_web::message::ToDriver;
 use player_web::options::Options;
@@ -110,6 +110,21 @@ fn messages_are_read_in_the_terms_of_the_web() {
         read(r#"{"type":"select","rendition":"360p"}"#),
         Ok(ToDriver::Select(Some("360p".into())))
     );
+    assert_eq!(
+        read(r#"{"type":"select-track","kind":"text","track":null}"#),
+        Ok(ToDriver::SelectTrack {
+            kind: TrackKind::Text,
+            id: None
+        })
+    );
+    assert_eq!(
+        read(r#"{"type":"select-track","kind":"audio","track":"a"}"#),
+        Ok(ToDriver::SelectTrack {
+            kind: TrackKind::Audio,
+            id: Some("a".into())
+        })
+    );
+    assert!(read(r#"{"type":"select-track","kind":"video"}"#).is_err());
     let memory = r#"{"type":"load","url":"https://a/b.mpd","networkMemory":{"kbps":3000,"spread":0.5,"unixMs":1700000000000}}"#;
     let Ok(ToDriver::Load(load)) = read(memory) else {
         panic!()

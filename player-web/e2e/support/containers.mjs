@@ -2,6 +2,7 @@
 // periods, discontinuities. Short and small; made by the ffmpeg command, the manifests by hand.
 
 import { execFileSync } from 'node:child_process';
+import { createCipheriv } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -48,6 +49,23 @@ export function makeEncrypted(folder) {
   writeFileSync(join(folder, 'aes/secret.key'), KEY);
   writeFileSync(join(folder, 'aes/info'), `secret.key\n${join(folder, 'aes/secret.key')}\n${IV}\n`);
   ffmpeg(folder, ['-i', 'ts/list.m3u8', '-t', '16', '-c', 'copy', '-hls_key_info_file', 'aes/info', ...hls('aes')]);
+}
+
+/** The ladder's lowest pictures, each segment encrypted as a whole, the initialization section too: `locked/list.m3u8`. */
+export function makeEncryptedFmp4(folder, count = 6) {
+  mkdirSync(join(folder, 'locked'), { recursive: true });
+  writeFileSync(join(folder, 'locked/secret.key'), KEY);
+  const lock = (from, to) => {
+    const cipher = createCipheriv('aes-128-cbc', KEY, Buffer.from(IV, 'hex'));
+    writeFileSync(join(folder, 'locked', to), Buffer.concat([cipher.update(readFileSync(join(folder, from))), cipher.final()]));
+  };
+  lock('init-stream2.m4s', 'init.mp4');
+  const list = ['#EXT-X-TARGETDURATION:2', `#EXT-X-KEY:METHOD=AES-128,URI="secret.key",IV=0x${IV}`, '#EXT-X-MAP:URI="init.mp4"'];
+  for (let i = 1; i <= count; i++) {
+    lock(`chunk-stream2-0000${i}.m4s`, `${i}.m4s`);
+    list.push('#EXTINF:2,', `${i}.m4s`);
+  }
+  write(folder, 'locked/list.m3u8', [...list, '#EXT-X-ENDLIST']);
 }
 
 /** Pictures in a transport stream, and sound in frames of ADTS behind ID3 tags: `packed/master.m3u8`. */

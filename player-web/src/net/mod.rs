@@ -11,7 +11,7 @@ use std::time::Duration;
 use js_sys::{Array, Date, Uint8Array};
 use player_core::Input;
 use player_core::input::{self, Body, NetworkFailure, RequestId};
-use player_core::output::{Deliver, Fetch};
+use player_core::output::{Deliver, Fetch, RequestKind};
 use player_core::time::ByteRange;
 use player_core::url;
 use wasm_bindgen::prelude::*;
@@ -108,7 +108,11 @@ impl Received {
                 body: Body(body.to_vec()),
             },
             Deliver::Handle => {
-                let (integrity, media) = bodies::look(&body);
+                // The text that shows what is no MP4 would show a key.
+                let (integrity, media) = match fetch.kind {
+                    RequestKind::Key | RequestKind::Licence => Default::default(),
+                    _ => bodies::look(&body),
+                };
                 let complete = Input::Complete {
                     request,
                     bytes: u64::from(body.length()),

@@ -253,16 +253,16 @@ impl Loader {
         }
         let pending = self.queue.front()?.clone();
         let mut extras = None;
+        let slot = self.slots.get(pending.rendition)?;
+        // As it was found, as it is declared, as the initialization section shows it; empty if nobody says it.
         let mime = match &pending.stage {
             Stage::Prepared(prepared) if !prepared.mime.is_empty() => prepared.mime.clone(),
-            Stage::Prepared(_) | Stage::Ready => String::new(),
             Stage::Raw | Stage::Preparing => return None,
-        };
-        let slot = self.slots.get(pending.rendition)?;
-        let mime = if mime.is_empty() {
-            slot.rendition.mime()
-        } else {
-            mime
+            _ if !slot.rendition.codecs.is_empty() => slot.rendition.mime(),
+            _ => match pending.init.and_then(|i| slot.init(i)) {
+                Some(Init::Ready(_, Some(facts))) => facts.mime(),
+                _ => String::new(),
+            },
         };
         let init = pending
             .init
@@ -279,12 +279,10 @@ impl Loader {
             // It brings its own.
             self.appended_init = None;
         }
-        let slot = self.slots.get(pending.rendition)?;
-        let known = !slot.rendition.codecs.is_empty() || matches!(pending.stage, Stage::Prepared(_));
         let change_type = self
             .mime
             .as_deref()
-            .is_some_and(|current| known && family(current) != family(&mime))
+            .is_some_and(|current| !mime.is_empty() && family(current) != family(&mime))
             .then(|| mime.clone());
         if change_type.is_some() {
             self.mime = Some(mime);
