@@ -67,11 +67,12 @@ export class Harness {
       new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
   }
 
-  /** The first event of a type, as JSON, once it is there. */
+  /** The next event of a type, as JSON, once it is there. */
   async event(type) {
     for (let i = 0; i < 500; i++) {
-      const found = this.messages.find((message) => message.type === 'event' && message.event.type === type);
-      if (found) return JSON.stringify(found.event);
+      const at = this.messages.findIndex((message) => message.type === 'event' && message.event.type === type);
+      // Each is told once.
+      if (at >= 0) return JSON.stringify(this.messages.splice(at, 1)[0].event);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     throw new Error(`no event ${type}: ${JSON.stringify(this.messages)}`);
