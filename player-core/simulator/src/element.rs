@@ -1,8 +1,9 @@
 //! A virtual media element with its source buffers: it plays whenever each of them has media at the playhead, and stalls
 //! otherwise.
 //!
-//! Playback is wanted from the start. It begins, and goes on after a stall, as soon as there is any media at the playhead:
-//! here segments arrive whole, so that is after the first segment.
+//! Playback is wanted from the start, at normal speed. It begins, and goes on after a stall, as soon as there is any media at the
+//! playhead: here segments arrive whole, so that is after the first segment. A viewer may pause and choose another rate, and
+//! its decoder may hang or fail; nothing of that happens by itself.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ pub const REPORT_INTERVAL: Duration = Duration::from_millis(250);
 const FRAMES_PER_SECOND: u64 = 25;
 
 /// The element and its source buffers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Element {
     now: Instant,
     position: MediaTime,
@@ -23,6 +24,11 @@ pub struct Element {
     ended: bool,
     seeking: bool,
     end_of_stream: bool,
+    paused: bool,
+    rate: f64,
+    /// It shows the same picture though it has others.
+    frozen: bool,
+    error: Option<u8>,
     /// What each holds: sorted, without touching neighbours.
     buffers: Vec<(TrackKind, Vec<TimeRange>)>,
     /// What all of them hold.
@@ -45,16 +51,95 @@ pub struct Stall {
     pub position: MediaTime,
 }
 
+impl Default for Element {
+    fn default() -> Self {
+        Self {
+            now: Instant::ZERO,
+            position: MediaTime::ZERO,
+            playing: false,
+            ended: false,
+            seeking: false,
+            end_of_stream: false,
+            paused: false,
+            rate: 1.0,
+            frozen: false,
+            error: None,
+            buffers: Vec::new(),
+            playable: Vec::new(),
+            played: Duration::ZERO,
+            next_report: None,
+            stalls: Vec::new(),
+            waiting_since: Instant::ZERO,
+        }
+    }
+}
+
 impl Element {
     /// An element without source buffers, at zero, that is to play.
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// Pauses, or goes on. True if there is a new state to report.
+    pub fn set_paused(&mut self, paused: bool) -> bool {
+        let changed = self.paused != paused;
+        self.paused = paused;
+        if !self.playing {
+            self.waiting_since = self.now;
+        }
+        self.update() || changed
+    }
+
+    /// Plays so many times as fast; call [`Element::advance`] to the present first. Nothing if that is no number above 0.
+    pub fn set_rate(&mut self, rate: f64) {
+        if rate.is_finite() && rate > 0.0 {
+            self.rate = rate;
+        }
+    }
+
+    /// Shows the same picture from now on, or no longer; what it reports does not tell. True if there is a new state to report.
+    pub fn set_frozen(&mut self, frozen: bool) -> bool {
+        self.frozen = frozen;
+        self.update()
+    }
+
+    /// Fails with a `MediaError.code`: there is nothing more to be had of it.
+    pub fn fail(&mut self, code: u8) {
+        self.error = Some(code);
+        self.update();
+    }
+
+    /// Its source is taken away: it is empty and at zero, and plays on as fast as before once it has something again.
+    pub fn close(&mut self) {
+        *self = Self {
+            now: self.now,
+            paused: self.paused,
+            rate: self.rate,
+            waiting_since: self.now,
+            ..Self::default()
+        };
+    }
+
+    /// Whether somebody has paused it.
+    pub const fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// How many times as fast it plays.
+    pub const fn rate(&self) -> f64 {
+        self.rate
+    }
+
     /// When [`Element::advance`] will next have something to report; `None` while it waits for media or has ended.
     pub fn next(&self) -> Option<Instant> {
         let end = self.buffer_end().filter(|_| self.playing)?;
-        let dry = self.now + (end - self.position).as_duration();
+        let left = (end - self.position).as_duration();
+        let dry = self.now
+            + if self.rate == 1.0 {
+                left
+            } else {
+                Duration::from_micros((left.as_micros() as f64 / self.rate).ceil() as u64)
+            };
         Some(self.next_report.map_or(dry, |report| report.min(dry)))
     }
 
@@ -62,8 +147,14 @@ impl Element {
     pub fn advance(&mut self, now: Instant) -> bool {
         if self.playing {
             let by = now.since(self.now);
-            self.position += MediaTime::from(by);
             self.played += by;
+            if self.rate == 1.0 {
+                self.position += MediaTime::from(by);
+            } else {
+                let by = (by.as_micros() as f64 * self.rate) as i64;
+                let end = self.buffer_end().unwrap_or(MediaTime::MAX);
+                self.position = (self.position + MediaTime::from_micros(by)).min(end);
+            }
         }
         self.now = self.now.max(now);
         let changed = self.update();
@@ -140,14 +231,14 @@ impl Element {
         let frames = (self.played.as_micros() as u64).saturating_mul(FRAMES_PER_SECOND) / 1_000_000;
         MediaState {
             position: self.position,
-            paused: false,
+            paused: self.paused,
             seeking: self.seeking,
             ended: self.ended,
             ready_state,
-            rate: 1.0,
+            rate: self.rate,
             decoded_frames: frames,
             dropped_frames: 0,
-            error: None,
+            error: self.error,
         }
     }
 
@@ -203,10 +294,11 @@ impl Element {
                 .playable
                 .last()
                 .is_none_or(|range| range.end <= self.position);
-        let play = self.buffer_end().is_some() && !self.ended;
-        let seeked = self.seeking && (play || at_end);
+        let can_play = self.buffer_end().is_some() && !self.ended && self.error.is_none();
+        let play = can_play && !self.paused && !self.frozen;
+        let seeked = self.seeking && (can_play || at_end);
         self.seeking &= !seeked;
-        if at_end && !self.ended {
+        if at_end && !self.ended && !self.paused && self.error.is_none() {
             self.ended = true;
             self.playing = false;
             return true;
@@ -353,6 +445,48 @@ mod tests {
             (false, true, 1)
         );
         assert_eq!(e.stalls(), [stall(0, 0, 0), stall(100, 100, 150)]);
+    }
+
+    #[test]
+    fn a_viewer_pauses_and_hurries() {
+        let mut e = element();
+        e.append(VIDEO, range(0, 4000));
+        assert!(e.set_paused(true) && !e.set_paused(true));
+        assert_eq!(
+            (e.next(), e.state().paused, e.state().ready_state),
+            (None, true, 4)
+        );
+        e.advance(at(1000));
+        assert_eq!(e.position(), MediaTime::ZERO);
+        assert!(e.set_paused(false) && e.is_playing());
+        e.set_rate(4.0);
+        assert_eq!(play_until(&mut e, 1600), [1250, 1500]);
+        assert_eq!(e.position(), MediaTime::from_millis(2400));
+        e.set_rate(f64::NAN);
+        e.set_rate(0.5);
+        assert_eq!(e.state().rate, 0.5);
+        e.end_of_stream();
+        play_until(&mut e, 9000);
+        assert!(e.has_ended());
+        assert_eq!(e.position(), MediaTime::from_millis(4000));
+    }
+
+    #[test]
+    fn a_decoder_hangs_and_fails() {
+        let mut e = element();
+        e.append(VIDEO, range(0, 4000));
+        assert!(e.set_frozen(true));
+        e.advance(at(1000));
+        assert_eq!((e.position(), e.state().ready_state), (MediaTime::ZERO, 4));
+        assert!(e.set_frozen(false));
+        e.set_rate(2.0);
+        e.fail(3);
+        assert_eq!((e.is_playing(), e.state().error), (false, Some(3)));
+        e.close();
+        assert_eq!(
+            (e.state().error, e.rate(), e.has_buffer(VIDEO)),
+            (None, 2.0, false)
+        );
     }
 
     #[test]

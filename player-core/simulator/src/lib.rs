@@ -13,6 +13,7 @@ pub mod algorithms;
 pub mod batch;
 pub mod content;
 pub mod element;
+pub mod faults;
 pub mod files;
 pub mod generate;
 pub mod inspect;
@@ -22,6 +23,7 @@ pub mod origin;
 pub mod report;
 pub mod score;
 pub mod session;
+pub mod soak;
 pub mod timeline;
 pub mod trace;
 

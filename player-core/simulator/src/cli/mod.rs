@@ -4,6 +4,7 @@ mod generate;
 mod inspect;
 mod replay;
 mod run;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Replay(replay::Replay),
     Run(Box<run::Run>),
+    Soak(soak::SoakArgs),
 }
 
 impl Args {
@@ -33,6 +35,7 @@ impl Args {
             Command::Inspect(inspect) => inspect.run(),
             Command::Replay(replay) => replay.run(),
             Command::Run(run) => run.run(),
+            Command::Soak(soak) => soak.run(),
         }
     }
 }

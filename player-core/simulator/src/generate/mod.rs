@@ -27,7 +27,7 @@
 mod content;
 mod model;
 mod profiles;
-mod random;
+pub(crate) mod random;
 
 use std::fmt;
 use std::str::FromStr;
