@@ -238,7 +238,10 @@ impl Loader {
             .buffered
             .first()
             .is_some_and(|r| r.start + EVICT_AT_ONCE < old)
+            && self.evicted != Some(old)
         {
+            // What stays although it was to be removed is not asked for again and again.
+            self.evicted = Some(old);
             self.remove(cx, TimeRange::new(MediaTime::ZERO, old));
             return None;
         }
@@ -386,8 +389,13 @@ impl Loader {
             }
             self.placed.retain(|p| p.range.end > p.range.start);
         }
-        let start = self.buffered.first().map_or(MediaTime::MAX, |r| r.start);
-        self.placed.retain(|p| p.range.end > start);
+        let buffered = &self.buffered;
+        let is_held = |p: &Placed| {
+            buffered
+                .iter()
+                .any(|r| r.start < p.range.end && p.range.start < r.end)
+        };
+        self.placed.retain(is_held);
     }
 
     fn place(&mut self, range: TimeRange, rendition: usize) {
@@ -417,15 +425,20 @@ impl Loader {
         let busy = self.busy.take();
         match reason {
             AppendFailure::Quota => {
-                let segment = self.segment_s(self.next);
-                self.goal_scale *= 0.8;
-                if self.goal(cx).as_secs_f64() < 2.0 * segment {
+                let old = position - MediaTime::from_millis(2000);
+                let wanted = self.queue.front().map_or(position, |p| p.range.end);
+                let far = wanted.max(position + self.goal(cx));
+                if self.buffered.last().is_some_and(|r| r.end > far) {
+                    // Left over from where the playhead was before.
+                    self.remove(cx, TimeRange::new(far, MediaTime::MAX));
+                } else if self.buffered.first().is_some_and(|r| r.start < old) {
+                    self.remove(cx, TimeRange::new(MediaTime::ZERO, old));
+                }
+                if self.goal(cx).as_secs_f64() * 0.8 >= 2.0 * self.segment_s(self.next) {
+                    self.goal_scale *= 0.8;
+                } else if self.busy.is_none() && self.playable(position) == MediaTime::ZERO {
                     let message = format!("the {} buffer is full and cannot be emptied", self.kind.name());
                     return Err(error(ErrorKind::Quota, message));
-                }
-                let old = position - MediaTime::from_millis(2000);
-                if self.buffered.first().is_some_and(|r| r.start < old) {
-                    self.remove(cx, TimeRange::new(MediaTime::ZERO, old));
                 }
                 self.hold_until = Some(cx.now + Duration::from_secs(1));
                 Ok(None)

@@ -56,13 +56,19 @@ impl Loader {
                 self.slots.enter(period);
                 self.slots.limit(&cx.config.abr, &shared.limits);
             }
-            let end = self.slots.any_index(self.last).map(SegmentIndex::end);
+            let end = self.slots.any_index(self.followed()).map(SegmentIndex::end);
             if self.slots.track().is_none() || end.is_some_and(|end| self.next + TOLERANCE >= end) {
                 if let Some(span) = shared.periods.get(period + 1) {
-                    self.next = span.start.max(self.next);
+                    let start = span.start.max(self.next);
+                    self.hole += start - self.next;
+                    self.next = start;
                     if shared.period_at(self.next + TOLERANCE) > period {
                         continue;
                     }
+                }
+                // A list of what is not played any more says nothing of the others.
+                if let Some(other) = self.followed().filter(|r| Some(*r) != self.current()) {
+                    self.find_index(cx, shared, other);
                 }
                 self.done = !self.may_grow(shared);
                 return None;
@@ -110,6 +116,12 @@ impl Loader {
                 return Some(cx.now + (segment.end - edge).as_duration());
             }
             self.choice = None;
+            if segment.start > self.next + TOLERANCE {
+                // Nothing is listed before: a hole in the list, or a window that has moved on.
+                self.hole += segment.start - self.next;
+                self.next = segment.start;
+                continue;
+            }
             if segment.gap {
                 self.hole += segment.end - self.next;
                 self.next = segment.end;
@@ -165,11 +177,22 @@ impl Loader {
         }
     }
 
+    /// The rendition whose playlist says what comes next: the one that is played, unless another track was chosen or it was left out.
+    pub(crate) fn followed(&self) -> Option<usize> {
+        let ladder = self.slots.ladder();
+        let known = |r: &&usize| self.slots.index(**r).is_some();
+        self.current()
+            .filter(|r| ladder.contains(r))
+            .or_else(|| ladder.iter().find(known).copied())
+            .or_else(|| ladder.first().copied())
+            .or_else(|| self.current())
+    }
+
     /// More segments may come at the end.
     fn may_grow(&self, shared: &Shared) -> bool {
-        let listed = self.current().or(self.slots.ladder().first().copied());
-        match listed.and_then(|r| self.slots.get(r)).map(|slot| &slot.index) {
+        match self.followed().and_then(|r| self.slots.get(r)).map(|slot| &slot.index) {
             Some(Index::Listed(listed)) => !listed.playlist.ended(),
+            Some(Index::Unknown(_) | Index::Loading) => true,
             _ => shared.growing,
         }
     }
@@ -214,7 +237,7 @@ impl Loader {
         if self.idle || self.done {
             return None;
         }
-        let rendition = self.choice.or_else(|| self.current())?;
+        let rendition = self.choice.or_else(|| self.followed())?;
         let kind = self.kind;
         let slot = self.slots.get_mut(rendition)?;
         let (Index::Listed(listed), Some(url)) = (&mut slot.index, &slot.playlist) else {
@@ -285,7 +308,14 @@ impl Loader {
     /// A rendition that has the next segment as far as is known: this one, or else the next lower, or else the next higher one.
     fn available(&self, rendition: usize) -> Option<usize> {
         let ladder = self.slots.ladder();
-        let has = |r: &&usize| self.slots.get(**r).is_some_and(|slot| !slot.lacks(self.next));
+        let has = |r: &&usize| {
+            self.slots.get(**r).is_some_and(|slot| {
+                // After a seek the next segment began before what is next.
+                let of = |index: &SegmentIndex| index.times(index.position_at(self.next + TOLERANCE));
+                let start = slot.index.get().and_then(of).map_or(self.next, |(start, _)| start);
+                !slot.lacks(start)
+            })
+        };
         let at = ladder.iter().position(|r| *r == rendition)?;
         let (below, above) = ladder.split_at(at + 1);
         below
@@ -452,9 +482,7 @@ impl Loader {
         env: &Env,
     ) -> Option<String> {
         let Some(flight) = self.flight.take() else {
-            cx.send(Output::Release {
-                request: attempt.request,
-            });
+            self.let_go(cx, attempt.request);
             return None;
         };
         if env.main {

@@ -144,6 +144,8 @@ pub(crate) struct Loader {
     append_failures: u32,
     reset: bool,
     done: bool,
+    /// What was removed last from the source buffer because it was long past ended here.
+    evicted: Option<MediaTime>,
     /// What the source buffer holds from here on is to be removed first.
     retracted: Option<MediaTime>,
     /// Segments that were passed over since the last one that arrived.
@@ -182,6 +184,7 @@ impl Loader {
             append_failures: 0,
             reset: false,
             done: false,
+            evicted: None,
             retracted: None,
             skipped: 0,
             early: (0, None),
@@ -237,7 +240,9 @@ impl Loader {
 
     /// Where buffered media begins after `position`, if what holds `position` ends there, or soon.
     pub(crate) fn next_start(&self, position: MediaTime, tolerance: MediaTime) -> Option<MediaTime> {
-        if self.is_text() || self.playable(position) > tolerance {
+        // To the very point: an element may land before what is buffered and wait there.
+        let holds = |r: &TimeRange| r.contains(position) && r.end - position > tolerance;
+        if self.is_text() || self.buffered.iter().any(holds) {
             return None;
         }
         self.buffered
@@ -339,9 +344,7 @@ impl Loader {
         let keep = usize::from(self.busy == Some(Busy::Segment));
         while self.queue.len() > keep {
             if let Some(pending) = self.queue.pop_back() {
-                cx.send(Output::Release {
-                    request: pending.request,
-                });
+                self.let_go(cx, pending.request);
             }
         }
         self.next = start;
@@ -414,6 +417,7 @@ impl Loader {
         self.mime = None;
         self.appended_init = None;
         self.reset = false;
+        self.evicted = None;
         self.retracted = None;
         self.hold_until = None;
         self.jumped = true;
@@ -423,12 +427,17 @@ impl Loader {
         }
     }
 
+    /// Lets go of a response; text is not held by the driver.
+    pub(super) fn let_go(&self, cx: &mut Cx<'_>, request: RequestId) {
+        if !self.is_text() {
+            cx.send(Output::Release { request });
+        }
+    }
+
     /// Lets go of every response that is held.
     pub(crate) fn release(&mut self, cx: &mut Cx<'_>) {
-        for pending in self.queue.drain(..) {
-            cx.send(Output::Release {
-                request: pending.request,
-            });
+        while let Some(pending) = self.queue.pop_front() {
+            self.let_go(cx, pending.request);
         }
         for slot in &mut self.slots.all {
             slot.release(cx);

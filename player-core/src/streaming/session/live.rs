@@ -9,7 +9,9 @@ use crate::manifest::dash::{Mpd, PatchOutcome};
 use crate::manifest::hls::MediaPlaylist;
 use crate::manifest::{self, ManifestError};
 use crate::output::{Output, PlayerEvent};
-use crate::presentation::{self, Period, Presentation, Protocol, Rendition, Resource, SegmentSource, Track};
+use crate::presentation::{
+    self, Period, Presentation, Protocol, Rendition, Resource, SegmentIndex, SegmentSource, Track,
+};
 use crate::streaming::context::{Cx, error};
 use crate::streaming::keys::Cipher;
 use crate::streaming::loader::Loader;
@@ -41,6 +43,8 @@ pub(super) struct Live {
     says: Option<presentation::Live>,
     /// It is one, by its manifest or its media playlists.
     pub(super) on: bool,
+    /// It was one when playback began: its playlists begin where they may.
+    pub(super) began: bool,
     /// Where playback begins is known.
     settled: bool,
     /// It is as soon as the time is: where the author wants it to begin, and the depth of the window.
@@ -66,6 +70,7 @@ impl Live {
             due: None,
             says: None,
             on: false,
+            began: false,
             settled: false,
             waiting: None,
             range_sent: None,
@@ -224,19 +229,19 @@ impl Session {
 
     /// The segments that the manifest lists are not all there yet.
     fn goes_by_clock(&self, edge: MediaTime) -> bool {
-        let end = self
-            .main()
-            .and_then(|main| main.slots.any_index(None))
-            .map(|index| index.end());
+        let end = self.main().and_then(last_index).map(SegmentIndex::end);
         end.is_some_and(|end| end > edge + LISTED_AHEAD)
     }
 
     /// What can be played now.
     fn range(&self, now: Instant) -> Option<TimeRange> {
         let main = self.main()?;
-        let index = main.slots.any_index(main.current())?;
+        // The period that is played may have left the manifest long ago.
+        let last = last_index(main);
+        let index = main.slots.any_index(main.followed()).or(last)?;
         let (mut start, mut end) = (index.start(), index.end());
         if self.shared.growing {
+            end = last.map_or(end, |last| last.end().max(end));
             let says = self.live.says.as_ref();
             if let Some(edge) = self.shared.edge {
                 end = end.min(edge);
@@ -320,6 +325,7 @@ impl Session {
             return;
         }
         self.live.on = true;
+        self.live.began = true;
         self.live.settled = true;
         self.live.delay = self.delay();
         self.duration = Some(MediaTime::MAX);
@@ -394,12 +400,14 @@ impl Session {
         let mut refused = Vec::new();
         self.company.read(&presentation.periods);
         self.tell_known(cx);
+        let listed = presentation.periods.first().map_or(MediaTime::MAX, |period| period.start);
         for period in core::mem::take(&mut presentation.periods) {
             self.merge(period, &mut refused);
         }
         let position = self.playhead.position(cx.now);
         let back = MediaTime::from_secs_f64(cx.config.buffer.back_s);
-        let oldest = self.shared.period_at(position - back);
+        // What is still listed may be seeked to.
+        let oldest = self.shared.period_at((position - back).min(listed));
         for loader in &mut self.loaders {
             // The one before may still be in the buffer.
             loader.slots.forget(cx, oldest.saturating_sub(1));
@@ -575,4 +583,10 @@ impl Session {
         };
         playlist.shift(by - new.start());
     }
+}
+
+/// The newest segments that are known, of the last period that has any.
+fn last_index(loader: &Loader) -> Option<&SegmentIndex> {
+    let slots = &loader.slots;
+    slots.numbers().rev().find_map(|r| slots.index(r))
 }

@@ -324,7 +324,7 @@ impl Session {
         asked_at: Instant,
     ) {
         let ended = playlist.ended();
-        if !ended {
+        if !ended || self.live.began {
             self.align(&mut playlist);
         }
         let start = playlist.tags.start.map(|(at, _)| at);

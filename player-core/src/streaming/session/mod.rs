@@ -493,21 +493,27 @@ impl Session {
         if let Some(code) = state.error {
             return self.on_element_error(cx, state, code);
         }
-        if self.start.is_some() || self.stalls.is_reopening() {
-            // The element still stands at zero; the start position is the engine's.
+        let reopening = self.stalls.is_reopening();
+        if self.start.is_some() || reopening {
+            // The element still stands at zero; the start position is the engine's, until the viewer says otherwise.
             let before = self.playhead.state();
-            let (position, paused) = (before.position, before.paused);
-            let paused = if self.stalls.is_reopening() {
-                paused
-            } else {
-                state.paused
-            };
+            let elsewhere = (state.position - before.position).max(before.position - state.position);
+            let is_asked = state.seeking
+                && elsewhere > MediaTime::from_millis(1000)
+                && (state.position > MediaTime::ZERO || self.start.is_none());
+            let position = if is_asked { state.position } else { before.position };
+            let paused = if reopening { before.paused } else { state.paused };
             let state = MediaState {
                 position,
                 paused,
                 ..state
             };
-            return self.playhead.report(cx.now, state);
+            self.playhead.report(cx.now, state);
+            if is_asked {
+                self.start = self.start.map(|_| position);
+                self.seek_loaders(cx, position);
+            }
+            return;
         }
         let expected = self.playhead.position(cx.now);
         self.playhead.report(cx.now, state);
@@ -515,10 +521,14 @@ impl Session {
         // An element reports its position late and in steps; a seek is announced.
         if state.seeking || moved > MediaTime::from_millis(1000) {
             let position = self.playhead.state().position;
-            self.company.jumped = true;
-            for (i, loader) in self.loaders.iter_mut().enumerate() {
-                loader.seek(cx, &mut self.shared, position, i == 0);
-            }
+            self.seek_loaders(cx, position);
+        }
+    }
+
+    fn seek_loaders(&mut self, cx: &mut Cx<'_>, position: MediaTime) {
+        self.company.jumped = true;
+        for (i, loader) in self.loaders.iter_mut().enumerate() {
+            loader.seek(cx, &mut self.shared, position, i == 0);
         }
     }
 

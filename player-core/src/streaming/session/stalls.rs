@@ -76,11 +76,16 @@ impl Session {
                 .loaders
                 .iter()
                 .all(|l| l.is_text() || l.playable(self.playhead.state().position) > MediaTime::ZERO);
-            if ready && self.start.is_none() {
+            if self.start.is_some() {
+                return None;
+            }
+            if ready {
                 self.stalls.reopening = false;
                 self.stalls.moved.1 = cx.now;
+                return None;
             }
-            return None;
+            // What broke the decoder may be left out.
+            return self.jump_gap(cx);
         }
         let gap = self.jump_gap(cx);
         let freeze = self.unfreeze(cx);
