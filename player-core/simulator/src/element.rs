@@ -87,7 +87,7 @@ impl Element {
         if !self.playing {
             self.waiting_since = self.now;
         }
-        self.update() || changed
+        self.advance(self.now) || changed
     }
 
     /// Plays so many times as fast; call [`Element::advance`] to the present first. Nothing if that is no number above 0.
@@ -97,10 +97,10 @@ impl Element {
         }
     }
 
-    /// Shows the same picture from now on, or no longer; what it reports does not tell. True if there is a new state to report.
-    pub fn set_frozen(&mut self, frozen: bool) -> bool {
+    /// Shows the same picture from now on, or no longer; what it reports does not tell, but for its position. Call
+    /// [`Element::advance`] to the present first.
+    pub fn set_frozen(&mut self, frozen: bool) {
         self.frozen = frozen;
-        self.update()
     }
 
     /// Fails with a `MediaError.code`: there is nothing more to be had of it.
@@ -133,6 +133,9 @@ impl Element {
     /// When [`Element::advance`] will next have something to report; `None` while it waits for media or has ended.
     pub fn next(&self) -> Option<Instant> {
         let end = self.buffer_end().filter(|_| self.playing)?;
+        if self.frozen {
+            return Some(self.next_report.unwrap_or(self.now + REPORT_INTERVAL));
+        }
         let left = (end - self.position).as_duration();
         let dry = self.now
             + if self.rate == 1.0 {
@@ -145,7 +148,7 @@ impl Element {
 
     /// Lets time pass until `now`, which must not be after [`Element::next`]. True if there is a new state to report.
     pub fn advance(&mut self, now: Instant) -> bool {
-        if self.playing {
+        if self.playing && !self.frozen {
             let by = now.since(self.now);
             self.played += by;
             if self.rate == 1.0 {
@@ -266,7 +269,7 @@ impl Element {
 
     /// Whether the playhead advances.
     pub const fn is_playing(&self) -> bool {
-        self.playing
+        self.playing && !self.frozen
     }
 
     /// Whether it has played to the end.
@@ -295,7 +298,7 @@ impl Element {
                 .last()
                 .is_none_or(|range| range.end <= self.position);
         let can_play = self.buffer_end().is_some() && !self.ended && self.error.is_none();
-        let play = can_play && !self.paused && !self.frozen;
+        let play = can_play && !self.paused;
         let seeked = self.seeking && (can_play || at_end);
         self.seeking &= !seeked;
         if at_end && !self.ended && !self.paused && self.error.is_none() {
@@ -475,10 +478,10 @@ mod tests {
     fn a_decoder_hangs_and_fails() {
         let mut e = element();
         e.append(VIDEO, range(0, 4000));
-        assert!(e.set_frozen(true));
-        e.advance(at(1000));
+        e.set_frozen(true);
+        assert_eq!(play_until(&mut e, 1000), [250, 500, 750, 1000]);
         assert_eq!((e.position(), e.state().ready_state), (MediaTime::ZERO, 4));
-        assert!(e.set_frozen(false));
+        e.set_frozen(false);
         e.set_rate(2.0);
         e.fail(3);
         assert_eq!((e.is_playing(), e.state().error), (false, Some(3)));

@@ -215,6 +215,7 @@ impl Soak {
             busy_every: Duration::from_secs_f64(15.0 + rng.uniform() * 60.0),
             lasts: Duration::from_secs_f64(lasts),
             again: true,
+            subtitles: false,
             seed: rng.next(),
         }
     }

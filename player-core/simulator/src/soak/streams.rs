@@ -247,7 +247,8 @@ impl Stream {
             Extent::Live { window, before, ends } => {
                 let newest = before + view_ms.max(0) / self.segment_ms;
                 match ends {
-                    Some(ends) if newest >= ends => (0, ends),
+                    // A media sequence number never goes back.
+                    Some(ends) if newest >= ends => ((ends - window).max(0), ends),
                     _ => ((newest - window).max(0), newest),
                 }
             }
@@ -370,8 +371,13 @@ impl Stream {
         }
         let n = number.parse::<i64>().ok()?;
         let (first, end) = self.available(view_ms);
-        // What has left the window stays a little.
-        if n < (first - 4).max(0) || n >= end {
+        // What has left the window stays a little, and everything once it is a recording.
+        let first = if self.has_ended(view_ms) {
+            0
+        } else {
+            (first - 4).max(0)
+        };
+        if n < first || n >= end {
             return None;
         }
         if extension == "vtt" {
@@ -558,7 +564,7 @@ impl Stream {
                     text,
                     "#EXT-X-KEY:METHOD=AES-128,URI=\"key-{}.bin\",IV=0x{:032x}",
                     n / KEY_SEGMENTS,
-                    n + 1
+                    n / KEY_SEGMENTS + 1
                 );
             }
             if has_init && (is_first || starts) {

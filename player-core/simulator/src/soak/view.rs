@@ -75,6 +75,8 @@ pub struct Plan<'a> {
     pub lasts: Duration,
     /// Whether what has ended is watched again.
     pub again: bool,
+    /// The first subtitles that there are are switched on.
+    pub subtitles: bool,
     /// For everything that is chance.
     pub seed: u64,
 }
@@ -719,7 +721,11 @@ impl<'a, 'log> View<'a, 'log> {
                 let head = self.head(request);
                 self.queue.extend(head);
             }
-            What::Progress(bytes) => self.queue.push_back(Input::Progress { request, bytes }),
+            What::Progress(bytes) => {
+                // Slow it is, but it comes.
+                self.trouble = self.now;
+                self.queue.push_back(Input::Progress { request, bytes });
+            }
             What::Complete(bytes) => self.complete(request, bytes),
             What::Broken(_) => self.fail(request, "the connection broke"),
             What::Unreachable => self.fail(request, "no connection could be made"),
@@ -935,6 +941,7 @@ impl<'a, 'log> View<'a, 'log> {
         let mut changed = false;
         if let Media::Segment { times, .. } = media {
             let mut range = TimeRange::new(times.start + offset, times.end + offset);
+            range.start = range.start.max(MediaTime::ZERO);
             if let Some(window) = window {
                 range = TimeRange::new(range.start.max(window.start), range.end.min(window.end));
             }
@@ -1220,7 +1227,9 @@ impl<'a, 'log> View<'a, 'log> {
         let is_out = out.last().is_some_and(|outage| {
             outage.end() + Duration::from_secs(20) > Instant::ZERO + self.now.since(self.start)
         });
-        if self.element.is_paused() || self.offline || is_out {
+        // Of a page that nobody sees the engine leaves alone what stands still.
+        let is_unseen = self.host.hidden && self.freeze.is_some();
+        if self.element.is_paused() || self.offline || is_out || is_unseen {
             self.moved.1 = self.now;
             return Ok(());
         }
