@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) growing: bool,
     /// What may be fetched now ends here, where it is not listed but follows from the wall clock.
     pub(crate) edge: Option<MediaTime>,
+    /// What ends before this is not there any more: the window has moved on.
+    pub(crate) from: MediaTime,
 }
 
 /// A period on the timeline.
@@ -40,6 +42,7 @@ impl Shared {
             periods: Vec::new(),
             growing: false,
             edge: None,
+            from: MediaTime::ZERO,
         }
     }
 

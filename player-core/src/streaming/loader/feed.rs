@@ -425,6 +425,7 @@ impl Loader {
         let busy = self.busy.take();
         match reason {
             AppendFailure::Quota => {
+                self.append_failures += 1;
                 let old = position - MediaTime::from_millis(2000);
                 let wanted = self.queue.front().map_or(position, |p| p.range.end);
                 let far = wanted.max(position + self.goal(cx));
@@ -436,7 +437,9 @@ impl Loader {
                 }
                 if self.goal(cx).as_secs_f64() * 0.8 >= 2.0 * self.segment_s(self.next) {
                     self.goal_scale *= 0.8;
-                } else if self.busy.is_none() && self.playable(position) == MediaTime::ZERO {
+                } else if self.append_failures >= MAX_APPEND_FAILURES
+                    && self.playable(position) == MediaTime::ZERO
+                {
                     let message = format!("the {} buffer is full and cannot be emptied", self.kind.name());
                     return Err(error(ErrorKind::Quota, message));
                 }

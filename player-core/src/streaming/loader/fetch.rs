@@ -89,7 +89,7 @@ impl Loader {
                 None => self.choose(cx, env)?,
             };
             let Some(rendition) = self.available(rendition) else {
-                self.skip()?;
+                self.skip(self.may_grow(shared))?;
                 continue;
             };
             self.choice = Some(rendition);
@@ -120,6 +120,11 @@ impl Loader {
                 // Nothing is listed before: a hole in the list, or a window that has moved on.
                 self.hole += segment.start - self.next;
                 self.next = segment.start;
+                continue;
+            }
+            if segment.end <= shared.from {
+                self.hole += shared.from - self.next;
+                self.next = shared.from;
                 continue;
             }
             if segment.gap {
@@ -327,7 +332,7 @@ impl Loader {
     }
 
     /// No rendition has the next segment: goes on behind it.
-    fn skip(&mut self) -> Option<()> {
+    fn skip(&mut self, grows: bool) -> Option<()> {
         let index = self.slots.any_index(self.last)?;
         let (_, end) = index.times(index.position_at(self.next + TOLERANCE))?;
         let at = self.next.max(MediaTime::ZERO).as_millis();
@@ -340,7 +345,8 @@ impl Loader {
             at / 1000,
             at % 1000
         );
-        let fatal = self.skipped > MAX_SKIPPED;
+        // Of what grows there will be more.
+        let fatal = self.skipped > MAX_SKIPPED && !grows;
         self.trouble.push(PlayerError {
             fatal,
             ..error(ErrorKind::Segment, message)

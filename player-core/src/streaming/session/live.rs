@@ -195,7 +195,9 @@ impl Session {
         if let Some((start, depth)) = self.live.waiting.take() {
             self.begin_growing(cx, start, depth);
         }
+        self.shared.from = MediaTime::ZERO;
         if self.live.on && self.live.settled {
+            self.shared.from = self.range(cx.now).map_or(MediaTime::ZERO, |range| range.start);
             self.catch_up(cx);
         }
         self.tell_range(cx);

@@ -501,7 +501,13 @@ impl Session {
             let is_asked = state.seeking
                 && elsewhere > MediaTime::from_millis(1000)
                 && (state.position > MediaTime::ZERO || self.start.is_none());
-            let position = if is_asked { state.position } else { before.position };
+            // Where it has landed when it was sent there.
+            let has_landed = self.start.is_none() && state.seeking;
+            let position = if is_asked || has_landed {
+                state.position
+            } else {
+                before.position
+            };
             let paused = if reopening { before.paused } else { state.paused };
             let state = MediaState {
                 position,
