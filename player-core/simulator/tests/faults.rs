@@ -182,8 +182,10 @@ fn the_matrix_is_what_happens() {
             }
             // Whatever happens once is lived with, but for what says that the only one there is is gone.
             let is_gone = matches!(kind, FaultKind::Status(403 | 404 | 410 | 418) | FaultKind::Bomb);
+            // Half a manifest is one that cannot be read, or one with less in it: nobody can tell.
+            let is_half = kind == FaultKind::Truncate && thing.all.contains(".m3u8");
             assert!(
-                is_gone || !once.contains("fatal"),
+                is_gone || is_half || !once.contains("fatal"),
                 "{}: {kind}: {once}",
                 thing.name
             );

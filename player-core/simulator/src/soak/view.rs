@@ -592,6 +592,10 @@ impl<'a, 'log> View<'a, 'log> {
             false => Stake::Only,
         };
         let mut fault = self.plan.faults.draw(&path, stake, fetch.range.is_some());
+        if fault == Some(FaultKind::Truncate) && stake == Stake::Only && self.plan.faults.share() > 0.0 {
+            // Half a manifest is another one, of which nobody can tell that there is more.
+            fault = Some(FaultKind::Break);
+        }
         if fault == Some(FaultKind::Stale)
             && let Some(stale) = find(view_ms - 30_000)
             && matches!(fetch.kind, RequestKind::Manifest | RequestKind::Playlist)
