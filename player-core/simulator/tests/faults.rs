@@ -11,7 +11,7 @@ use simulator::Trace;
 use simulator::faults::{FaultKind, Faults, Rule};
 use simulator::network::Link;
 use simulator::soak::streams::{Extent, Packaging, Protocol, Stream};
-use simulator::soak::{Plan, Watched, watch};
+use simulator::soak::{Plan, Violation, Watched, watch};
 
 /// What is fetched: its name, the pattern of its path where there is a copy in each rendition, that of one rendition, and whether the stream
 /// is encrypted, in files with ranges, or live.
@@ -76,7 +76,7 @@ const KINDS: [FaultKind; 23] = [
     FaultKind::Status(418),
 ];
 
-fn play(thing: &Thing, kind: FaultKind, pattern: &str, times: Option<u32>) -> Watched {
+fn play(thing: &Thing, kind: FaultKind, pattern: &str, times: Option<u32>) -> Result<Watched, Violation> {
     let ranges = matches!(kind, FaultKind::NoRange | FaultKind::OtherRange);
     // One file a rendition: the pattern names the file, and the initialization section is its first range.
     let pattern = match pattern.split_once('/') {
@@ -120,11 +120,24 @@ fn play(thing: &Thing, kind: FaultKind, pattern: &str, times: Option<u32>) -> Wa
         seed: 1,
         subtitles: thing.name == "text",
     })
-    .unwrap_or_else(|violation| panic!("{} {kind} {times:?}: {violation}", thing.name))
 }
 
 /// In a word or two.
-fn outcome(thing: &Thing, watched: &Watched) -> String {
+fn outcome(thing: &Thing, kind: FaultKind, watched: &Result<Watched, Violation>) -> String {
+    let watched = match watched {
+        Ok(watched) => watched,
+        // Without its end it is one that is still being made.
+        Err(violation) if kind == FaultKind::Truncate && thing.name == "playlist" => {
+            assert!(violation.what.starts_with("the playhead stands"), "{violation}");
+            return "waits for more".to_owned();
+        }
+        // Each attempt has two minutes and more: bytes do come.
+        Err(violation) if kind == FaultKind::Drip => {
+            assert!(violation.what.starts_with("the playhead stands"), "{violation}");
+            return "stalled for more than 5 min".to_owned();
+        }
+        Err(violation) => panic!("{} {kind}: {violation}", thing.name),
+    };
     if watched.met == 0 {
         return "—".to_owned();
     }
@@ -173,10 +186,10 @@ fn the_matrix_is_what_happens() {
         );
         for kind in KINDS {
             let one = thing.one.map_or("—".to_owned(), |pattern| {
-                outcome(thing, &play(thing, kind, pattern, None))
+                outcome(thing, kind, &play(thing, kind, pattern, None))
             });
-            let once = outcome(thing, &play(thing, kind, thing.all, Some(1)));
-            let always = outcome(thing, &play(thing, kind, thing.all, None));
+            let once = outcome(thing, kind, &play(thing, kind, thing.all, Some(1)));
+            let always = outcome(thing, kind, &play(thing, kind, thing.all, None));
             if [&once, &one, &always].iter().any(|cell| *cell != "—") {
                 let _ = writeln!(text, "| {kind} | {once} | {one} | {always} |");
             }
@@ -189,8 +202,18 @@ fn the_matrix_is_what_happens() {
                 "{}: {kind}: {once}",
                 thing.name
             );
+            // A server that never answers counts as gone for every rendition: the engine does not go on asking it.
+            let is_silence = matches!(
+                kind,
+                FaultKind::Timeout
+                    | FaultKind::Stall
+                    | FaultKind::Drip
+                    | FaultKind::Refuse
+                    | FaultKind::Loop
+                    | FaultKind::Break
+            );
             assert!(
-                !one.contains("fatal"),
+                is_silence || !one.contains("fatal"),
                 "{}: {kind} in one rendition: {one}",
                 thing.name
             );

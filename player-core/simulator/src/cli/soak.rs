@@ -33,8 +33,8 @@ pub(super) struct SoakArgs {
     /// Only the view of this number, with a player of its own.
     #[arg(long, value_name = "N")]
     view: Option<u64>,
-    /// Write the engine's inputs and outputs to this file, for `headgate-sim replay`; of a view.
-    #[arg(long, value_name = "FILE", requires = "view")]
+    /// Write the engine's inputs and outputs to this file, for `headgate-sim replay`; some 40 MB an hour.
+    #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     /// Print one JSON object in place of the table.
     #[arg(long)]

@@ -367,6 +367,8 @@ impl Loader {
             Some(Busy::Segment) => {
                 self.append_failures = 0;
                 self.skipped = 0;
+                // What did not fit once may fit later.
+                self.goal_scale = (self.goal_scale * 1.01).min(1.0);
                 if let Some(pending) = self.queue.pop_front() {
                     cx.send(Output::Release {
                         request: pending.request,

@@ -154,6 +154,25 @@ impl Session {
             .filter(|l| !l.is_text())
             .map(|l| l.playable(state.position))
             .min();
+        let little = ahead.filter(|ahead| *ahead > MediaTime::ZERO && *ahead < ENOUGH);
+        if let Some(little) = little.filter(|_| should_move && state.ready_state >= 3) {
+            // It stands though it says that it can go on, and a hole comes: over both at once.
+            let end = state.position + little;
+            let starts = self.loaders.iter().filter_map(|l| Some((l.next_start(end)?, l.next())));
+            let target = starts
+                .max()
+                .filter(|(start, next)| next >= start)
+                .map(|(start, _)| start);
+            if let Some(target) = target {
+                if cx.now.since(since) < FREEZE_PATIENCE * 2 {
+                    return Some(since + FREEZE_PATIENCE * 2);
+                }
+                self.stalls.moved.1 = cx.now;
+                self.go_to(cx, target + GAP_LANDING);
+                return None;
+            }
+        }
+        let stalls = &mut self.stalls;
         if !should_move || ahead.is_none_or(|ahead| ahead < ENOUGH) {
             stalls.moved.1 = cx.now;
             return None;
