@@ -36,7 +36,7 @@ pub(crate) struct Slot {
     /// How often it failed since the last segment that came.
     pub(crate) failures: u32,
     /// Where segments begin that it has not got.
-    lacking: Vec<MediaTime>,
+    pub(super) lacking: Vec<MediaTime>,
     /// What the segment table says of it.
     sizes: Option<Sizes>,
 }

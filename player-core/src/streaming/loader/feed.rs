@@ -429,8 +429,7 @@ impl Loader {
             AppendFailure::Quota => {
                 self.append_failures += 1;
                 let old = position - MediaTime::from_millis(2000);
-                let wanted = self.queue.front().map_or(position, |p| p.range.end);
-                let far = wanted.max(position + self.goal(cx));
+                let far = self.next.max(position + self.goal(cx));
                 if self.buffered.last().is_some_and(|r| r.end > far) {
                     // Left over from where the playhead was before.
                     self.remove(cx, TimeRange::new(far, MediaTime::MAX));

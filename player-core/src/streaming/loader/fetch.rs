@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use super::{
-    ABANDON_CHECK, Env, Flight, Loader, MAX_EARLY, MAX_FAILURES, MAX_SKIPPED, Pending, SEGMENTS_AT_EDGE,
-    Stage, UNKNOWN_SEGMENT_S,
+    ABANDON_CHECK, Env, Flight, Loader, MAX_EARLY, MAX_FAILURES, MAX_HOLES, MAX_SKIPPED, Pending,
+    SEGMENTS_AT_EDGE, Stage, UNKNOWN_SEGMENT_S,
 };
 use crate::abr::{Download, Flight as AbrFlight, Progress};
 use crate::cmcd::Object;
@@ -59,9 +59,7 @@ impl Loader {
             let end = self.slots.any_index(self.followed()).map(SegmentIndex::end);
             if self.slots.track().is_none() || end.is_some_and(|end| self.next + TOLERANCE >= end) {
                 if let Some(span) = shared.periods.get(period + 1) {
-                    let start = span.start.max(self.next);
-                    self.hole += start - self.next;
-                    self.next = start;
+                    self.pass_over(span.start.max(self.next));
                     if shared.period_at(self.next + TOLERANCE) > period {
                         continue;
                     }
@@ -118,18 +116,15 @@ impl Loader {
             self.choice = None;
             if segment.start > self.next + TOLERANCE {
                 // Nothing is listed before: a hole in the list, or a window that has moved on.
-                self.hole += segment.start - self.next;
-                self.next = segment.start;
+                self.pass_over(segment.start);
                 continue;
             }
             if segment.end <= shared.from {
-                self.hole += shared.from - self.next;
-                self.next = shared.from;
+                self.pass_over(shared.from);
                 continue;
             }
             if segment.gap {
-                self.hole += segment.end - self.next;
-                self.next = segment.end;
+                self.pass_over(segment.end);
                 continue;
             }
             let ways = segment.keys.and_then(|keys| index.keys.get(keys));
@@ -195,7 +190,11 @@ impl Loader {
 
     /// More segments may come at the end.
     fn may_grow(&self, shared: &Shared) -> bool {
-        match self.followed().and_then(|r| self.slots.get(r)).map(|slot| &slot.index) {
+        match self
+            .followed()
+            .and_then(|r| self.slots.get(r))
+            .map(|slot| &slot.index)
+        {
             Some(Index::Listed(listed)) => !listed.playlist.ended(),
             Some(Index::Unknown(_) | Index::Loading) => true,
             _ => shared.growing,
@@ -317,7 +316,11 @@ impl Loader {
             self.slots.get(**r).is_some_and(|slot| {
                 // After a seek the next segment began before what is next.
                 let of = |index: &SegmentIndex| index.times(index.position_at(self.next + TOLERANCE));
-                let start = slot.index.get().and_then(of).map_or(self.next, |(start, _)| start);
+                let start = slot
+                    .index
+                    .get()
+                    .and_then(of)
+                    .map_or(self.next, |(start, _)| start);
                 !slot.lacks(start)
             })
         };
@@ -331,13 +334,35 @@ impl Loader {
             .copied()
     }
 
+    /// There will be nothing to play from what is next to `end`.
+    fn pass_over(&mut self, end: MediaTime) {
+        match self.holes.back_mut().filter(|hole| hole.end == self.next) {
+            Some(hole) => hole.end = end,
+            None => {
+                if self.holes.len() >= MAX_HOLES {
+                    self.holes.pop_front();
+                }
+                self.holes.push_back(TimeRange::new(self.next, end));
+            }
+        }
+        self.next = end;
+    }
+
+    /// How much of what is ahead of a point are holes.
+    fn missing(&self, position: MediaTime) -> MediaTime {
+        let ahead = |hole: &TimeRange| (hole.end - hole.start.max(position)).max(MediaTime::ZERO);
+        self.holes
+            .iter()
+            .map(ahead)
+            .fold(MediaTime::ZERO, |sum, one| sum + one)
+    }
+
     /// No rendition has the next segment: goes on behind it.
     fn skip(&mut self, grows: bool) -> Option<()> {
         let index = self.slots.any_index(self.last)?;
         let (_, end) = index.times(index.position_at(self.next + TOLERANCE))?;
         let at = self.next.max(MediaTime::ZERO).as_millis();
-        self.hole += end - self.next;
-        self.next = end;
+        self.pass_over(end);
         self.skipped += 1;
         let message = format!(
             "{} from {}.{:03} s on cannot be had in any rendition and is passed over",
@@ -362,7 +387,7 @@ impl Loader {
         let segment = MediaTime::from_secs_f64(self.segment_s(self.next));
         let goal = if env.preloading { segment } else { self.goal(cx) };
         let goal = goal.max(segment + segment);
-        let excess = self.level(env.position) - self.hole + segment - goal;
+        let excess = self.level(env.position) - self.missing(env.position) + segment - goal;
         // Half a millisecond is rounding.
         if excess <= MediaTime::from_micros(500) {
             return None;
@@ -508,7 +533,6 @@ impl Loader {
         if self.is_text() {
             self.skipped = 0;
         }
-        self.hole = MediaTime::ZERO;
         self.early = (0, None);
         let Flight {
             rendition,

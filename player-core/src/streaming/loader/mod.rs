@@ -30,6 +30,10 @@ const EVICT_AT_ONCE: MediaTime = MediaTime::from_millis(10_000);
 const MAX_FAILURES: u32 = 3;
 /// Segments that are passed over one after the other, because no rendition has them, before it counts as fatal.
 const MAX_SKIPPED: u32 = 10;
+/// Holes that are remembered.
+const MAX_HOLES: usize = 64;
+/// After a seek what was missing so far from where it leads may be asked for again.
+const FORGIVEN: MediaTime = MediaTime::from_millis(10_000);
 /// How often a segment that should be there by the clock is asked for before it counts as missing.
 const MAX_EARLY: u32 = 8;
 /// So many segments from the edge may not be there yet.
@@ -152,8 +156,8 @@ pub(crate) struct Loader {
     skipped: u32,
     /// The next segment was asked for before it was there: how often, and when it is tried again.
     early: (u32, Option<Instant>),
-    /// How long they are, with declared gaps: there will be nothing to play in them.
-    hole: MediaTime,
+    /// Where nothing will be to be played of what was passed over, in order.
+    holes: VecDeque<TimeRange>,
     /// The segment that was prepared last: its rendition, its discontinuity, and where it ended.
     prepared: Option<(usize, u64, MediaTime)>,
     /// The type of what was prepared last.
@@ -188,7 +192,7 @@ impl Loader {
             retracted: None,
             skipped: 0,
             early: (0, None),
-            hole: MediaTime::ZERO,
+            holes: VecDeque::new(),
             prepared: None,
             prepared_mime: String::new(),
         }
@@ -348,7 +352,7 @@ impl Loader {
             }
         }
         self.next = start;
-        self.hole = MediaTime::ZERO;
+        self.holes.clear();
         self.early = (0, None);
         self.choice = None;
         self.done = false;
@@ -402,6 +406,10 @@ impl Loader {
             return;
         }
         self.restart(cx, shared, held.unwrap_or(position));
+        for slot in &mut self.slots.all {
+            slot.lacking
+                .retain(|at| (*at - position).max(position - *at) < FORGIVEN);
+        }
         // Behind what is buffered already it goes on from there.
         self.jumped = held.is_none();
         self.skipped = 0;
