@@ -38,6 +38,8 @@ const MAX_INPUTS_PER_SECOND: u32 = 1000;
 /// Responses that the driver holds, and requests under way.
 const MAX_BODIES: usize = 120;
 const MAX_REQUESTS: usize = 40;
+/// What a network must carry in ten seconds to be one: 60 kbit/s.
+const LEAST_MICROBITS: u128 = 600_000_000_000;
 const CHECK: Duration = Duration::from_millis(500);
 const DRIP_BYTES_PER_S: u64 = 1000;
 
@@ -426,10 +428,8 @@ impl<'a, 'log> View<'a, 'log> {
                 });
                 self.changed(true);
             }
-            Output::CreateBuffer { kind, .. } => {
-                if !self.element.create_buffer(kind) {
-                    return Err(self.violation("a source buffer was made twice"));
-                }
+            Output::CreateBuffer { kind, .. } if !self.element.create_buffer(kind) => {
+                return Err(self.violation("a source buffer was made twice"));
             }
             Output::Cues { cues, .. } => self.watched.cues += cues.len(),
             Output::EndOfStream => {
@@ -445,10 +445,8 @@ impl<'a, 'log> View<'a, 'log> {
             }
             Output::Prepare(prepare) => self.prepare(&prepare)?,
             Output::ProbeTypes { types } => self.queue.push_back(Input::TypesSupported(types)),
-            Output::Release { request } => {
-                if self.bodies.remove(&request).is_none() {
-                    return Err(self.violation("a response was released that is not there"));
-                }
+            Output::Release { request } if self.bodies.remove(&request).is_none() => {
+                return Err(self.violation("a response was released that is not there"));
             }
             Output::Remove { kind, range } => {
                 let changed = self.element.remove(kind, range);
@@ -1236,6 +1234,12 @@ impl<'a, 'log> View<'a, 'log> {
         if self.element.is_paused() || self.offline || is_out || is_unseen {
             self.moved.1 = self.now;
             return Ok(());
+        }
+        // Where the network carries next to nothing, nothing can be had.
+        let elapsed = self.now.since(self.start);
+        let before = elapsed.saturating_sub(Duration::from_secs(10));
+        if self.plan.trace.carried(elapsed) - self.plan.trace.carried(before) < LEAST_MICROBITS {
+            self.trouble = self.now;
         }
         let stood = self.now.since(self.moved.1);
         let ahead = self.element.ahead();
