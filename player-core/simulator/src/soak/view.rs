@@ -131,6 +131,8 @@ pub(super) struct View<'a, 'log> {
     state: (PlaybackState, Option<&'static str>, Instant),
     moved: (MediaTime, Instant),
     trouble: Instant,
+    /// When it had next to no media ahead of it last.
+    hungry: Instant,
     second: (u64, u32),
     minute: Minute,
     /// Faults by what was asked for, until it has come after all.
@@ -223,6 +225,7 @@ impl<'a, 'log> View<'a, 'log> {
             state: (PlaybackState::default(), None, start),
             moved: (MediaTime::ZERO, start),
             trouble: start,
+            hungry: start,
             second: (0, 0),
             minute: Minute {
                 since: start,
@@ -1244,7 +1247,10 @@ impl<'a, 'log> View<'a, 'log> {
         let stood = self.now.since(self.moved.1);
         let ahead = self.element.ahead();
         self.watched.tally.longest_stand_s = self.watched.tally.longest_stand_s.max(stood.as_secs_f64());
-        if ahead > MediaTime::from_millis(1500) && stood > FROZEN_PATIENCE {
+        if ahead <= MediaTime::from_millis(1500) {
+            self.hungry = self.now;
+        }
+        if self.now.since(self.moved.1.max(self.hungry)) > FROZEN_PATIENCE {
             return Err(self.violation("the playhead stands with media ahead of it"));
         }
         let quiet = self.now.since(self.moved.1.max(self.trouble));
