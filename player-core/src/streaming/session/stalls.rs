@@ -158,7 +158,10 @@ impl Session {
         if let Some(little) = little.filter(|_| should_move && state.ready_state >= 3) {
             // It stands though it says that it can go on, and a hole comes: over both at once.
             let end = state.position + little;
-            let starts = self.loaders.iter().filter_map(|l| Some((l.next_start(end)?, l.next())));
+            let starts = self
+                .loaders
+                .iter()
+                .filter_map(|l| Some((l.next_start(end, MediaTime::ZERO)?, l.next())));
             let target = starts
                 .max()
                 .filter(|(start, next)| next >= start)
