@@ -173,7 +173,9 @@ fn retry(fields: &Fields, config: &mut Config) -> Result<(), FieldError> {
     const KINDS: [&str; 10] = [
         "manifest", "playlist", "segment", "init", "text", "key", "licence", "steering", "clock", "table",
     ];
-    fields.only(&[POLICY.as_slice(), &KINDS].concat())?;
+    fields.only(&[POLICY.as_slice(), &KINDS, &["outageMs"]].concat())?;
+    let outage = fields.number("outageMs")?.map(|number| number as u64);
+    set(&mut config.retry.outage_ms, outage);
     for (kind, policy) in KINDS.into_iter().zip(config.retry.policies_mut()) {
         retry_policy(fields, policy)?;
         let own = fields.object(kind)?;

@@ -116,6 +116,8 @@ export interface RetryOptions extends RetryPolicy {
   clock?: RetryPolicy;
   /** The segment table. */
   table?: RetryPolicy;
+  /** How long a network that carries nothing is waited for once playback has begun, milliseconds. Default 300 000. */
+  outageMs?: number;
 }
 
 /** While the browser is offline, nothing of this counts. The defaults differ by kind; those of segments are given. */

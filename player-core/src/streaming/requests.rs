@@ -27,6 +27,8 @@ const MAX_MEDIA_BYTES: u64 = 512 * 1024 * 1024;
 const MAX_TEXT_BYTES: u64 = 16 * 1024 * 1024;
 /// As much text as a clock needs.
 const MAX_CLOCK_BYTES: u64 = 4096;
+/// How often one begins again with what could not be had, as long as other things come.
+const MAX_ROUNDS: u32 = 20;
 /// Attempts at a place while there is another one.
 const ATTEMPTS_BEFORE_ANOTHER: u32 = 2;
 /// A server may ask for a longer pause than this, but not get it.
@@ -131,6 +133,9 @@ pub(crate) struct Job {
     failures: u32,
     /// It was tried again with another authorization.
     renewed: bool,
+    /// When it was begun, and how often it was begun again.
+    since: Instant,
+    rounds: u32,
     object: Option<Object>,
     any_container: bool,
     state: State,
@@ -171,6 +176,8 @@ impl Job {
             at: 0,
             failures: 0,
             renewed: false,
+            since: Instant::ZERO,
+            rounds: 0,
             object: None,
             any_container: false,
             state: State::Held,
@@ -229,6 +236,16 @@ pub(crate) enum Outcome {
     Nothing,
 }
 
+/// What may still come after a failure of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Hope {
+    None,
+    /// Nothing comes, but not for long yet.
+    Outage,
+    /// Something else has come meanwhile, or a part of it.
+    Answers,
+}
+
 #[derive(Debug)]
 pub(crate) struct Requests {
     jobs: Vec<Job>,
@@ -237,6 +254,10 @@ pub(crate) struct Requests {
     pub(crate) pathways: Pathways,
     pub(crate) clock: Clock,
     cmcd: Option<Box<Cmcd>>,
+    /// When something came whole last.
+    answered_at: Instant,
+    /// Playback has begun: who has watched waits for what comes next.
+    pub(crate) has_played: bool,
     /// The pathways that the media playlists of renditions came from.
     lists: Vec<(TrackKind, usize, String)>,
 }
@@ -252,6 +273,8 @@ impl Requests {
             clock: Clock::new(cx.now, load.wall_clock_ms),
             cmcd: Cmcd::new(&cx.config.cmcd, view, &load.video_id, cx.now),
             lists: Vec::new(),
+            answered_at: cx.now,
+            has_played: false,
         }
     }
 
@@ -650,6 +673,7 @@ impl Requests {
         let id = JobId(self.next_job);
         self.next_job += 1;
         job.id = id;
+        job.since = cx.now;
         self.jobs.push(job);
         let i = self.jobs.len() - 1;
         let waits = self.jobs.get(i).is_some_and(|job| job.purpose.track().is_some());
@@ -723,6 +747,18 @@ impl Requests {
         found.map(|list| list.2.as_str())
     }
 
+    /// What may still come where the network failed.
+    pub(crate) fn hope(&self, cx: &Cx<'_>, job: &Job, attempt: &Attempt) -> Hope {
+        let outage = Duration::from_millis(cx.config.retry.outage_ms);
+        if attempt.bytes > 0 || self.answered_at > job.since {
+            Hope::Answers
+        } else if self.has_played && cx.now.since(self.answered_at) < outage {
+            Hope::Outage
+        } else {
+            Hope::None
+        }
+    }
+
     fn finish(&mut self, cx: &Cx<'_>, i: usize) -> Option<(Job, Attempt)> {
         let job = self.jobs.remove(i);
         let State::Active(attempt) = &job.state else {
@@ -731,6 +767,7 @@ impl Requests {
         let mut attempt = attempt.clone();
         attempt.first_byte_at.get_or_insert(cx.now);
         attempt.last_byte_at = cx.now;
+        self.answered_at = cx.now;
         let took = cx.now.since(attempt.requested_at);
         if job.purpose.track().is_some() {
             self.pathways
@@ -814,6 +851,10 @@ impl Requests {
 
     /// Makes a job that has failed ready for its next attempt, if there is to be one.
     fn next(&mut self, cx: &mut Cx<'_>, i: usize, attempt: &Attempt, kind: ErrorKind, cause: Cause) -> Next {
+        let hope = self
+            .jobs
+            .get(i)
+            .map_or(Hope::None, |job| self.hope(cx, job, attempt));
         let Some(job) = self.jobs.get_mut(i) else {
             return Next::GiveUp;
         };
@@ -856,7 +897,21 @@ impl Requests {
             self.pathways.on_failure(cx.now, job.pathway());
         }
         if !more {
-            return Next::GiveUp;
+            // Segments are chosen anew by those who want them.
+            let passing = matches!(kind, ErrorKind::Network | ErrorKind::Timeout)
+                && job.purpose.track().is_some()
+                && !matches!(job.purpose, Purpose::Segment { .. });
+            if !passing || hope == Hope::None || job.rounds >= MAX_ROUNDS {
+                return Next::GiveUp;
+            }
+            job.rounds += 1;
+            job.since = cx.now;
+            job.at = 0;
+            job.failures = 0;
+            job.state = State::Waiting {
+                until: cx.now + Duration::from_millis(policy.max_backoff_ms),
+            };
+            return Next::Later;
         }
         job.at += 1;
         job.failures = 0;

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use super::{
-    ABANDON_CHECK, Env, Flight, Loader, MAX_EARLY, MAX_FAILURES, MAX_HOLES, MAX_SKIPPED, Pending,
-    SEGMENTS_AT_EDGE, Stage, UNKNOWN_SEGMENT_S,
+    ABANDON_CHECK, Env, Flight, Loader, MAX_BEGUN_AGAIN, MAX_EARLY, MAX_FAILURES, MAX_HOLES, MAX_SKIPPED,
+    Pending, SEGMENTS_AT_EDGE, Stage, UNKNOWN_SEGMENT_S,
 };
 use crate::abr::{Download, Flight as AbrFlight, Progress};
 use crate::cmcd::Object;
@@ -17,7 +17,7 @@ use crate::output::{Container, Output};
 use crate::presentation::{Resource, SegmentIndex};
 use crate::streaming::context::{Cx, error};
 use crate::streaming::keys::Cipher;
-use crate::streaming::requests::{Attempt, Job, JobId, Purpose, Requests};
+use crate::streaming::requests::{Attempt, Hope, Job, JobId, Purpose, Requests};
 use crate::streaming::shared::Shared;
 use crate::streaming::slots::{Index, Init, Listed, Moment, TOLERANCE};
 use crate::time::{Instant, MediaTime, TimeRange};
@@ -357,6 +357,18 @@ impl Loader {
             .fold(MediaTime::ZERO, |sum, one| sum + one)
     }
 
+    /// Something from `position` to what is next is here or on its way into the source buffer.
+    fn holds_some(&self, position: MediaTime) -> bool {
+        let ranges = self.buffered.iter().copied();
+        let queued = self.queue.iter().map(|p| p.range);
+        let placed = self.placed.iter().map(|p| p.range);
+        self.is_text()
+            || ranges
+                .chain(queued)
+                .chain(placed)
+                .any(|range| range.end > position && range.start < self.next)
+    }
+
     /// No rendition has the next segment: goes on behind it.
     fn skip(&mut self, grows: bool) -> Option<()> {
         let index = self.slots.any_index(self.last)?;
@@ -387,7 +399,12 @@ impl Loader {
         let segment = MediaTime::from_secs_f64(self.segment_s(self.next));
         let goal = if env.preloading { segment } else { self.goal(cx) };
         let goal = goal.max(segment + segment);
-        let excess = self.level(env.position) - self.missing(env.position) + segment - goal;
+        let level = match self.holds_some(env.position) {
+            true => self.level(env.position) - self.missing(env.position),
+            // As far as it has come behind a hole that has no end yet, there is nothing.
+            false => MediaTime::ZERO,
+        };
+        let excess = level + segment - goal;
         // Half a millisecond is rounding.
         if excess <= MediaTime::from_micros(500) {
             return None;
@@ -400,7 +417,7 @@ impl Loader {
         MediaTime::from_secs_f64(cx.config.buffer.goal_s * self.goal_scale)
     }
 
-    pub(super) fn segment_s(&self, at: MediaTime) -> f64 {
+    pub(crate) fn segment_s(&self, at: MediaTime) -> f64 {
         let times = self
             .slots
             .any_index(self.last)
@@ -471,6 +488,11 @@ impl Loader {
         let moment = self.moment(cx, env, flight.range.start);
         let lower = cx.abr.abandon(&moment.context(&upcoming), &abr_flight)?;
         let lower = upcoming.rendition(lower.min(rung.checked_sub(1)?))?;
+        // What has not got this segment would lead back here.
+        let lower = self.available(lower)?;
+        if upcoming.rung(lower)? >= rung {
+            return None;
+        }
         let given_up = requests.cancel(cx, flight.job)?;
         self.flight = None;
         self.choice = Some(lower);
@@ -534,6 +556,7 @@ impl Loader {
             self.skipped = 0;
         }
         self.early = (0, None);
+        self.begun_again = 0;
         let Flight {
             rendition,
             init,
@@ -636,12 +659,13 @@ impl Loader {
         })
     }
 
-    /// A job of this loader has failed for good. An error if nothing is left to be tried.
+    /// A job of this loader has failed. An error if nothing is left to be tried.
     pub(crate) fn on_failed(
         &mut self,
         cx: &mut Cx<'_>,
         shared: &mut Shared,
         purpose: Purpose,
+        hope: Hope,
         cause: PlayerError,
     ) -> Result<(), PlayerError> {
         let Some((_, rendition)) = purpose.track() else {
@@ -658,8 +682,19 @@ impl Loader {
                 {
                     return Ok(());
                 }
+                if hopeless && hope == Hope::Outage {
+                    return Ok(());
+                }
+                if hopeless && hope == Hope::Answers && self.begun_again < MAX_BEGUN_AGAIN {
+                    self.begun_again += 1;
+                    return Ok(());
+                }
                 self.bar(cx, shared, rendition, start);
-                return if hopeless { Err(cause) } else { Ok(()) };
+                return if hopeless && hope == Hope::None {
+                    Err(cause)
+                } else {
+                    Ok(())
+                };
             }
             // Another pathway has it: it is asked for there.
             Purpose::Init { init, .. } if self.follow_pathway(cx, shared, rendition) => {

@@ -28,6 +28,8 @@ const ABANDON_CHECK: Duration = Duration::from_millis(250);
 const EVICT_AT_ONCE: MediaTime = MediaTime::from_millis(10_000);
 /// A rendition that fails so many times without a success in between is not used any more.
 const MAX_FAILURES: u32 = 3;
+/// How often a segment that does not come is begun again one after the other, while there is a network.
+const MAX_BEGUN_AGAIN: u32 = 5;
 /// Segments that are passed over one after the other, because no rendition has them, before it counts as fatal.
 const MAX_SKIPPED: u32 = 10;
 /// Holes that are remembered.
@@ -154,6 +156,7 @@ pub(crate) struct Loader {
     retracted: Option<MediaTime>,
     /// Segments that were passed over since the last one that arrived.
     skipped: u32,
+    begun_again: u32,
     /// The next segment was asked for before it was there: how often, and when it is tried again.
     early: (u32, Option<Instant>),
     /// Where nothing will be to be played of what was passed over, in order.
@@ -191,6 +194,7 @@ impl Loader {
             evicted: None,
             retracted: None,
             skipped: 0,
+            begun_again: 0,
             early: (0, None),
             holes: VecDeque::new(),
             prepared: None,
@@ -213,9 +217,14 @@ impl Loader {
         self.done || self.idle
     }
 
+    /// Something is on its way into the source buffer.
+    pub(crate) fn is_appending(&self) -> bool {
+        !self.queue.is_empty() || self.busy.is_some()
+    }
+
     /// Everything has been fetched and appended.
     pub(crate) fn is_finished(&self) -> bool {
-        self.is_done() && self.queue.is_empty() && self.busy.is_none()
+        self.is_done() && !self.is_appending()
     }
 
     /// It has passed everything over.

@@ -402,7 +402,10 @@ impl Session {
         let mut refused = Vec::new();
         self.company.read(&presentation.periods);
         self.tell_known(cx);
-        let listed = presentation.periods.first().map_or(MediaTime::MAX, |period| period.start);
+        let listed = presentation
+            .periods
+            .first()
+            .map_or(MediaTime::MAX, |period| period.start);
         for period in core::mem::take(&mut presentation.periods) {
             self.merge(period, &mut refused);
         }

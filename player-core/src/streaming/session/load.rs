@@ -10,7 +10,7 @@ use crate::presentation::{Period, Protocol, Resource, SegmentSource};
 use crate::streaming::context::{Cx, error};
 use crate::streaming::keys::Cipher;
 use crate::streaming::loader::Loader;
-use crate::streaming::requests::{Attempt, Job};
+use crate::streaming::requests::{Attempt, Hope, Job};
 use crate::streaming::shared::Span;
 use crate::streaming::slots::{Index, Listed};
 use crate::telemetry::schema::Rung;
@@ -311,7 +311,7 @@ impl Session {
                 error(ErrorKind::Manifest, message)
             }
         };
-        self.on_job_failed(cx, job, wrong);
+        self.on_job_failed(cx, job, Hope::None, wrong);
     }
 
     /// A media playlist was read for the first time.
@@ -366,7 +366,7 @@ impl Session {
             Some(Ok(Some(index))) => self.on_index(cx, kind, rendition, Index::Ready(*index)),
             Some(Err(why)) => {
                 let message = format!("{} cannot be played: {why}", url::public(&attempt.url));
-                self.on_job_failed(cx, job, error(ErrorKind::Manifest, message));
+                self.on_job_failed(cx, job, Hope::None, error(ErrorKind::Manifest, message));
             }
             _ => {}
         }

@@ -14,7 +14,7 @@ use super::context::{Cx, error};
 use super::limits::Limits;
 use super::loader::{Env, Loader};
 use super::playhead::Playhead;
-use super::requests::{Job, Outcome, Purpose, Requests};
+use super::requests::{Hope, Job, Outcome, Purpose, Requests};
 use super::shared::Shared;
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{AppendFailure, Host, Input, Load, MediaState, RequestId, TrackKind};
@@ -296,6 +296,7 @@ impl Session {
             }
         };
         if !self.failed {
+            self.shared.requests.has_played = self.view.started();
             loop {
                 let outcome = self.shared.requests.due(cx);
                 if matches!(outcome, Outcome::Nothing) {
@@ -478,6 +479,9 @@ impl Session {
         if !self.end_of_stream && !self.loaders.is_empty() && self.loaders.iter().all(finished) {
             // Not even a type is known, or no picture.
             if !self.buffers_exist() || self.loaders.iter().any(Loader::is_barren) {
+                if self.go_back(cx) {
+                    return;
+                }
                 let nothing = || error(ErrorKind::Segment, "nothing of the stream can be played");
                 let cause = self.cause.take().unwrap_or_else(nothing);
                 return self.fail(cx, cause);
@@ -529,6 +533,25 @@ impl Session {
             let position = self.playhead.state().position;
             self.seek_loaders(cx, position);
         }
+    }
+
+    /// Nothing is to be had from here to the end: shows once more what was there before. False if that has not helped.
+    fn go_back(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(main) = self.main().filter(|_| self.view.started()) else {
+            return false;
+        };
+        let position = self.start.unwrap_or(self.playhead.state().position);
+        let target = position - MediaTime::from_secs_f64(main.segment_s(position) * 1.5);
+        if target <= MediaTime::ZERO || !self.stalls.may_go_back() {
+            return false;
+        }
+        match &mut self.start {
+            Some(start) => *start = target,
+            None => cx.send(Output::Seek { to: target }),
+        }
+        self.playhead.expect(cx.now, target);
+        self.seek_loaders(cx, target);
+        true
     }
 
     fn seek_loaders(&mut self, cx: &mut Cx<'_>, position: MediaTime) {
@@ -620,12 +643,13 @@ impl Session {
             Outcome::Failed { job, attempt, error } => {
                 self.view.counters().requests_failed += 1;
                 self.account_request(cx, &job, &attempt, false);
-                self.on_job_failed(cx, &job, error);
+                let hope = self.shared.requests.hope(cx, &job, &attempt);
+                self.on_job_failed(cx, &job, hope, error);
             }
         }
     }
 
-    fn on_job_failed(&mut self, cx: &mut Cx<'_>, job: &Job, cause: PlayerError) {
+    fn on_job_failed(&mut self, cx: &mut Cx<'_>, job: &Job, hope: Hope, cause: PlayerError) {
         match job.purpose {
             // Sizes are estimated then, as without one.
             Purpose::SegmentTable => return self.report(cx, cause),
@@ -646,7 +670,13 @@ impl Session {
         let Some(loader) = self.loaders.iter_mut().find(|l| l.kind == kind) else {
             return;
         };
-        match loader.on_failed(cx, &mut self.shared, job.purpose, cause.clone()) {
+        let position = self.playhead.state().position;
+        let hope = match loader.playable(position) {
+            // There is time to see what comes.
+            some if some > MediaTime::ZERO => hope.max(Hope::Outage),
+            _ => hope,
+        };
+        match loader.on_failed(cx, &mut self.shared, job.purpose, hope, cause.clone()) {
             Ok(()) => {
                 if kind != TrackKind::Text {
                     self.cause = Some(cause.clone());

@@ -26,9 +26,11 @@ const FREEZE_PATIENCE: Duration = Duration::from_millis(2000);
 const NUDGE: MediaTime = MediaTime::from_millis(100);
 /// How often it is moved before the source is opened anew.
 const MAX_NUDGES: u32 = 3;
-/// Sources that are opened anew within [`REOPEN_WINDOW`]; the next failure is fatal.
+/// Sources that are opened anew within [`REOPEN_WINDOW`], with less than [`HEALED`] played between them; the next failure is fatal.
 const MAX_REOPENS: usize = 3;
 const REOPEN_WINDOW: Duration = Duration::from_secs(60);
+/// How often one goes back from an end that cannot be had.
+const MAX_BACK: u32 = 3;
 /// Played without trouble for so long, the past is forgotten.
 const HEALED: MediaTime = MediaTime::from_millis(5000);
 
@@ -43,6 +45,10 @@ pub(super) struct Stalls {
     /// Where it was nudged first.
     nudged_at: MediaTime,
     reopened: Vec<Instant>,
+    /// What was played since the source was opened anew.
+    played: MediaTime,
+    /// How often the playhead was sent back from an end that cannot be had.
+    backed: u32,
     /// A source buffer has refused media, which is the cause of the error of the element that follows.
     pub(super) refused: bool,
     /// The source is on its way out and in again.
@@ -57,6 +63,8 @@ impl Stalls {
             nudges: 0,
             nudged_at: MediaTime::ZERO,
             reopened: Vec::new(),
+            played: MediaTime::ZERO,
+            backed: 0,
             refused: false,
             reopening: false,
         }
@@ -64,6 +72,12 @@ impl Stalls {
 
     pub(super) const fn is_reopening(&self) -> bool {
         self.reopening
+    }
+
+    /// Counts it, too.
+    pub(super) fn may_go_back(&mut self) -> bool {
+        self.backed += 1;
+        self.backed <= MAX_BACK
     }
 }
 
@@ -112,7 +126,7 @@ impl Session {
         let fillable = self
             .loaders
             .iter()
-            .any(|l| next_start(l).is_some_and(|start| l.next() < start));
+            .any(|l| next_start(l).is_some_and(|start| l.next() < start || l.is_appending()));
         if fillable && (target - position > SMALL_GAP || state.seeking) {
             return None;
         }
@@ -137,6 +151,10 @@ impl Session {
         let (at, since) = stalls.moved;
         if (state.position - at).max(at - state.position) > MediaTime::from_millis(10) {
             stalls.moved = (state.position, cx.now);
+            // Further apart are the two ends of a seek.
+            if !state.seeking && state.position > at && state.position - at < ENOUGH {
+                stalls.played = stalls.played + (state.position - at);
+            }
             if state.position - stalls.nudged_at > HEALED {
                 stalls.nudges = 0;
             }
@@ -174,6 +192,15 @@ impl Session {
                 self.go_to(cx, target + GAP_LANDING);
                 return None;
             }
+        }
+        if let Some(little) = little.filter(|_| should_move && self.end_of_stream) {
+            // The very end: there is nothing behind it to open the source anew for.
+            if cx.now.since(since) < FREEZE_PATIENCE * 2 {
+                return Some(since + FREEZE_PATIENCE * 2);
+            }
+            self.stalls.moved.1 = cx.now;
+            self.go_to(cx, state.position + little);
+            return None;
         }
         let stalls = &mut self.stalls;
         if !should_move || ahead.is_none_or(|ahead| ahead < ENOUGH) {
@@ -226,9 +253,11 @@ impl Session {
 
     /// Opens the source anew and goes on at `position`; fatal if that was done too often.
     pub(super) fn reopen(&mut self, cx: &mut Cx<'_>, cause: PlayerError, position: MediaTime) {
+        let healed = self.stalls.played > HEALED;
         self.stalls
             .reopened
-            .retain(|at| cx.now.since(*at) < REOPEN_WINDOW);
+            .retain(|at| !healed && cx.now.since(*at) < REOPEN_WINDOW);
+        self.stalls.played = MediaTime::ZERO;
         if self.stalls.reopened.len() >= MAX_REOPENS {
             return self.fail(cx, cause);
         }

@@ -10,7 +10,7 @@ use player_core::input::{Headers, Host, Input, Load};
 use player_core::output::{Fetch, RequestKind};
 use world::{Reply, WALL_CLOCK_MS, World, status};
 
-mod world;
+use crate::world;
 
 const REPORTS: &str = "https://reports/cmcd";
 

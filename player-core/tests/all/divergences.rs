@@ -7,7 +7,7 @@ use player_core::manifest::dash::{self, Mpd, PatchOutcome};
 use player_core::manifest::hls::{MediaPlaylist, Multivariant};
 use player_core::presentation::{Presentation, SegmentIndex, SegmentSource};
 
-const DOCUMENT: &str = include_str!("../../docs/manifest-divergences.md");
+const DOCUMENT: &str = include_str!("../../../docs/manifest-divergences.md");
 const URL: &str = "https://h/v/main.m3u8?q%5F=%C3%A4%20b&e=";
 
 /// The name of each row, and what shows it.

@@ -8,7 +8,7 @@ use player_core::output::PlayerEvent;
 use player_core::telemetry::schema::{Event, PlaybackState};
 use world::{Reply, World, media, status, text};
 
-mod world;
+use crate::world;
 
 fn playing(dash: bool, segments: usize) -> World {
     let telemetry = TelemetryConfig {

@@ -1,7 +1,7 @@
 //! What a soak has found: playheads that stood, and servers that were asked the same again and again.
 #![allow(clippy::unwrap_used)]
 
-mod world;
+use crate::world;
 
 use player_core::input::AppendFailure;
 use player_core::telemetry::schema::PlaybackState;
@@ -81,4 +81,56 @@ fn a_playhead_just_before_what_is_buffered_is_moved_into_it() {
         "{:?}",
         world.element
     );
+}
+
+#[test]
+fn a_tunnel_is_waited_out() {
+    let mut world = playing();
+    world.is_silent = true;
+    world.run(200.0);
+    assert_eq!(world.state(), PlaybackState::Rebuffering, "{:?}", world.errors());
+    let stood = world.element.position;
+    world.is_silent = false;
+    world.run(40.0);
+    assert_eq!(world.state(), PlaybackState::Playing, "{:?}", world.errors());
+    assert!(world.element.position > stood + MediaTime::from_millis(10_000));
+}
+
+#[test]
+fn nobody_waits_for_ever() {
+    let mut world = playing();
+    world.is_silent = true;
+    world.run(900.0);
+    assert_eq!(world.state(), PlaybackState::Failed, "{:?}", world.errors());
+}
+
+#[test]
+fn an_end_that_is_gone_is_seen_from_before_it() {
+    let mut world = playing();
+    world.files.remove("https://h/audio/40.m4s");
+    world.seek(158.0);
+    world.run(20.0);
+    assert!(world.element.ended, "{:?} {:?}", world.element, world.errors());
+}
+
+#[test]
+fn pictures_that_freeze_at_the_very_end_do_not_keep_it_from_coming() {
+    let mut world = playing();
+    world.seek(157.0);
+    world.run(1.0);
+    world.frozen_at = Some(MediaTime::from_millis(159_500));
+    world.run(20.0);
+    assert!(world.element.ended, "{:?} {:?}", world.element, world.errors());
+}
+
+#[test]
+fn a_download_is_not_given_up_for_one_that_is_gone() {
+    let mut world = playing();
+    let here = |url: &String| !url.contains("/20.m4s") || url.contains("/high/") || url.contains("/audio/");
+    world.files.retain(|url, _| here(url));
+    world.seek(78.0);
+    world.bps = 2e5;
+    world.run(60.0);
+    let asked = world.fetched.iter().filter(|url| url.ends_with("/20.m4s"));
+    assert!(asked.count() <= 6, "{:?}", world.fetched);
 }

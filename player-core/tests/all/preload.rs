@@ -1,7 +1,7 @@
 //! The next presentation is loaded ahead.
 #![allow(clippy::unwrap_used)]
 
-mod world;
+use crate::world;
 
 use player_core::input::{Input, Load};
 use player_core::output::PlayerEvent;

@@ -104,6 +104,10 @@ pub(crate) struct World {
     pub(crate) halts_short: MediaTime,
     /// The element goes on with the sound where there are no pictures.
     pub(crate) blind: bool,
+    /// No request is answered any more, and none is refused.
+    pub(crate) is_silent: bool,
+    /// The pictures stand still here, though the element says that it can go on.
+    pub(crate) frozen_at: Option<MediaTime>,
     pub(crate) remembered: Vec<NetworkMemory>,
     pub(crate) events: Vec<PlayerEvent>,
     pub(crate) beacons: Vec<Beacon>,
@@ -150,6 +154,8 @@ impl World {
             reports: Vec::new(),
             halts_short: MediaTime::ZERO,
             blind: false,
+            is_silent: false,
+            frozen_at: None,
             remembered: Vec::new(),
             events: Vec::new(),
             beacons: Vec::new(),
@@ -417,6 +423,8 @@ impl World {
             self.element.decoded_frames = self.frames.0 / 1_000_000;
             self.element.dropped_frames = self.frames.1 / 1_000_000;
             let end = self.playable_end().unwrap_or(self.element.position);
+            let frozen = self.frozen_at.filter(|at| self.element.position <= *at);
+            let end = frozen.map_or(end, |at| end.min(at));
             self.element.position = (self.element.position + to.since(self.now).into()).min(end);
         }
         self.now = to;
@@ -444,7 +452,16 @@ impl World {
 
     fn playable_end(&self) -> Option<MediaTime> {
         let p = self.element.position;
-        let end = |ranges: &Vec<TimeRange>| ranges.iter().find(|r| r.start <= p && p < r.end).map(|r| r.end);
+        // At the end of the stream what ends first goes on as silence or a still picture (MSE, HTMLMediaElement.buffered).
+        let last = |ranges: &Vec<TimeRange>| ranges.last().map(|r| r.end);
+        let longest = self.buffers.values().filter_map(last).max();
+        let end = |ranges: &Vec<TimeRange>| {
+            let of = |r: &TimeRange| match longest {
+                Some(longest) if self.end_of_stream && last(ranges) == Some(r.end) => longest,
+                _ => r.end,
+            };
+            ranges.iter().find(|r| r.start <= p && p < of(r)).map(of)
+        };
         let kinds = self
             .buffers
             .iter()
@@ -638,7 +655,7 @@ impl World {
     }
 
     fn answer(&mut self, request: RequestId, deliver: Deliver, reply: Reply) {
-        if reply.silent {
+        if reply.silent || self.is_silent {
             return;
         }
         let response = Input::Response {

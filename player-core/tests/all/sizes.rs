@@ -11,7 +11,7 @@ use player_core::telemetry::schema::PlaybackState;
 use player_core::{Bitrate, Instant, Player};
 use world::{LADDER, Reply, World, media, status, text};
 
-mod world;
+use crate::world;
 
 /// For each time that it was asked: bytes and quality of the first two segments to come, by rung.
 type Asked = Arc<Mutex<Vec<Vec<[(Option<u64>, Option<f64>); 2]>>>>;

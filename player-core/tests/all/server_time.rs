@@ -10,7 +10,7 @@ use player_core::telemetry::schema::PlaybackState;
 use player_core::time::WallTime;
 use world::{Reply, WALL_CLOCK_MS, World, media, status, text};
 
-mod world;
+use crate::world;
 
 /// Seconds of the stream that there are at the start.
 const AGE_S: u64 = 400;

@@ -1,7 +1,7 @@
 //! Streams that are still being made: refreshes, the window, the edge, the end.
 #![allow(clippy::unwrap_used)]
 
-mod world;
+use crate::world;
 
 use player_core::output::PlayerEvent;
 use player_core::telemetry::schema::PlaybackState;

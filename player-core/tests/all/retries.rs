@@ -11,7 +11,7 @@ use player_core::telemetry::schema::PlaybackState;
 use player_core::time::ByteRange;
 use world::{Reply, World, media, status, text};
 
-mod world;
+use crate::world;
 
 fn playing(config: Config, dash: bool) -> World {
     let mut world = World::new(config);

@@ -12,7 +12,7 @@ use player_core::telemetry::schema::{Event, PlaybackState};
 use player_core::{Bitrate, Instant, Player};
 use world::{World, text};
 
-mod world;
+use crate::world;
 
 fn playing(config: Config) -> World {
     let telemetry = TelemetryConfig {

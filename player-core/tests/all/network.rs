@@ -9,7 +9,7 @@ use player_core::config::{Algorithm, Config};
 use player_core::input::{Host, Input};
 use world::{Reply, WALL_CLOCK_MS, World, media};
 
-mod world;
+use crate::world;
 
 fn config(algorithm: Algorithm, initial_kbps: Option<f64>) -> Config {
     let mut config = Config::default();

@@ -7,7 +7,7 @@ use player_core::config::Config;
 use player_core::telemetry::schema::PlaybackState;
 use world::{World, status};
 
-mod world;
+use crate::world;
 
 /// Ten segments of four seconds, of which no rendition has the pictures of the third.
 fn holed() -> World {

@@ -1,7 +1,7 @@
 //! What the engine plays of an MPD.
 #![allow(clippy::unwrap_used)]
 
-mod world;
+use crate::world;
 
 use player_core::Config;
 use player_core::output::PlayerEvent;
