@@ -408,7 +408,7 @@ impl Slots {
     }
 
     /// The rendition is of the track that is played.
-    fn is_of_track(&self, rendition: usize) -> bool {
+    pub(crate) fn is_of_track(&self, rendition: usize) -> bool {
         self.get(rendition)
             .is_some_and(|slot| Some(slot.track) == self.track)
     }

@@ -430,15 +430,18 @@ impl Loader {
                 self.append_failures += 1;
                 let old = position - MediaTime::from_millis(2000);
                 let far = self.next.max(position + self.goal(cx));
-                if self.buffered.last().is_some_and(|r| r.end > far) {
+                let behind = self.buffered.first().is_some_and(|r| r.start < old);
+                let ahead = self.buffered.last().is_some_and(|r| r.end > far);
+                if ahead {
                     // Left over from where the playhead was before.
                     self.remove(cx, TimeRange::new(far, MediaTime::MAX));
-                } else if self.buffered.first().is_some_and(|r| r.start < old) {
+                } else if behind {
                     self.remove(cx, TimeRange::new(MediaTime::ZERO, old));
                 }
                 if self.goal(cx).as_secs_f64() * 0.8 >= 2.0 * self.segment_s(self.next) {
                     self.goal_scale *= 0.8;
                 } else if self.append_failures >= MAX_APPEND_FAILURES
+                    && !(ahead || behind)
                     && self.playable(position) == MediaTime::ZERO
                 {
                     let message = format!("the {} buffer is full and cannot be emptied", self.kind.name());

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use super::{
-    ABANDON_CHECK, Env, Flight, Loader, MAX_BEGUN_AGAIN, MAX_EARLY, MAX_FAILURES, MAX_HOLES, MAX_SKIPPED,
-    Pending, SEGMENTS_AT_EDGE, Stage, UNKNOWN_SEGMENT_S,
+    ABANDON_CHECK, Busy, Env, Flight, Loader, MAX_BEGUN_AGAIN, MAX_EARLY, MAX_FAILURES, MAX_HOLES, MAX_INITS,
+    MAX_SKIPPED, Pending, SEGMENTS_AT_EDGE, Stage, UNKNOWN_SEGMENT_S,
 };
 use crate::abr::{Download, Flight as AbrFlight, Progress};
 use crate::cmcd::Object;
@@ -56,6 +56,7 @@ impl Loader {
                 self.slots.enter(period);
                 self.slots.limit(&cx.config.abr, &shared.limits);
             }
+            self.tidy_inits(cx);
             let end = self.slots.any_index(self.followed()).map(SegmentIndex::end);
             if self.slots.track().is_none() || end.is_some_and(|end| self.next + TOLERANCE >= end) {
                 if let Some(span) = shared.periods.get(period + 1) {
@@ -355,6 +356,40 @@ impl Loader {
             .iter()
             .map(ahead)
             .fold(MediaTime::ZERO, |sum, one| sum + one)
+    }
+
+    /// Lets go of initialization sections that nothing waits for, once there are many: every period and every splice has its own.
+    fn tidy_inits(&mut self, cx: &mut Cx<'_>) {
+        if self.slots.all.iter().map(|slot| slot.inits.len()).sum::<usize>() <= MAX_INITS {
+            return;
+        }
+        let busy = match self.busy {
+            Some(Busy::Init(rendition, init)) => Some((rendition, init)),
+            _ => None,
+        };
+        let in_use: Vec<_> = (self.queue.iter().map(|p| (p.rendition, p.init)))
+            .chain(self.flight.iter().map(|f| (f.rendition, f.init)))
+            .filter_map(|(rendition, init)| Some((rendition, init?)))
+            .chain(busy)
+            .chain(self.appended_init)
+            .collect();
+        for number in self.slots.numbers() {
+            let here = self.slots.is_of_track(number);
+            let Some(slot) = self.slots.get_mut(number) else {
+                continue;
+            };
+            let newest = slot.inits.last().map(|(place, _)| *place).filter(|_| here);
+            slot.inits.retain(|(place, init)| {
+                let stays = Some(*place) == newest || in_use.contains(&(number, *place));
+                match init {
+                    Init::Ready(request, _) | Init::Raw(request) if !stays => {
+                        cx.send(Output::Release { request: *request });
+                        false
+                    }
+                    _ => true,
+                }
+            });
+        }
     }
 
     /// Something from `position` to what is next is here or on its way into the source buffer.

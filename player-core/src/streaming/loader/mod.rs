@@ -32,6 +32,8 @@ const MAX_FAILURES: u32 = 3;
 const MAX_BEGUN_AGAIN: u32 = 5;
 /// Segments that are passed over one after the other, because no rendition has them, before it counts as fatal.
 const MAX_SKIPPED: u32 = 10;
+/// Initialization sections that are kept, though nothing waits for them.
+const MAX_INITS: usize = 24;
 /// Holes that are remembered.
 const MAX_HOLES: usize = 64;
 /// After a seek what was missing so far from where it leads may be asked for again.
@@ -217,14 +219,9 @@ impl Loader {
         self.done || self.idle
     }
 
-    /// Something is on its way into the source buffer.
-    pub(crate) fn is_appending(&self) -> bool {
-        !self.queue.is_empty() || self.busy.is_some()
-    }
-
     /// Everything has been fetched and appended.
     pub(crate) fn is_finished(&self) -> bool {
-        self.is_done() && !self.is_appending()
+        self.is_done() && self.queue.is_empty() && self.busy.is_none()
     }
 
     /// It has passed everything over.

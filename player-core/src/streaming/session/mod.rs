@@ -476,9 +476,12 @@ impl Session {
 
     fn end_stream(&mut self, cx: &mut Cx<'_>) {
         let finished = |l: &Loader| l.is_text() || l.is_finished();
-        if !self.end_of_stream && !self.loaders.is_empty() && self.loaders.iter().all(finished) {
-            // Not even a type is known, or no picture.
-            if !self.buffers_exist() || self.loaders.iter().any(Loader::is_barren) {
+        // Without pictures, or sound, the rest is not worth waiting for.
+        let barren = self.loaders.iter().any(|l| l.is_barren() && l.is_finished());
+        let all = !self.loaders.is_empty() && self.loaders.iter().all(finished);
+        if !self.end_of_stream && (barren || all) {
+            // Not even a type is known.
+            if barren || !self.buffers_exist() {
                 if self.go_back(cx) {
                     return;
                 }

@@ -126,8 +126,10 @@ impl Session {
         let fillable = self
             .loaders
             .iter()
-            .any(|l| next_start(l).is_some_and(|start| l.next() < start || l.is_appending()));
+            .any(|l| next_start(l).is_some_and(|start| l.next() < start));
         if fillable && (target - position > SMALL_GAP || state.seeking) {
+            // What comes last must also get into the buffer.
+            self.stalls.gap_since = None;
             return None;
         }
         if cx.now.since(since) < GAP_PATIENCE {
