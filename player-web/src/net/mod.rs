@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use js_sys::{Array, Date, Uint8Array};
+use js_sys::{Array, Date, Promise, Uint8Array};
 use player_core::Input;
 use player_core::input::{self, Body, NetworkFailure, RequestId};
 use player_core::output::{Deliver, Fetch, RequestKind};
@@ -140,14 +140,22 @@ extern "C" {
 }
 
 async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Result<Received, NetworkFailure> {
-    let Sent { url, init } = filter::prepare(shell.filter.as_ref(), fetch).await?;
-    init.set_signal(Some(signal));
     let started_ms = global::performance(web_sys::Performance::now);
-    let response = JsFuture::from(global::fetch(&url, &init))
+    let (url, response) = match early(shell, fetch, signal) {
+        Some(response) => (None, response),
+        None => {
+            let Sent { url, init } = filter::prepare(shell.filter.as_ref(), fetch).await?;
+            init.set_signal(Some(signal));
+            let response = global::fetch(&url, &init);
+            (Some(url), response)
+        }
+    };
+    let response = JsFuture::from(response)
         .await
         .map_err(|error| connection(&error))?;
     let response: Response = response.unchecked_into();
     let status = response.status();
+    let url = url.unwrap_or_else(|| response.url());
     // Another file, and not just another token.
     let moved = url::public(&url) != url::public(&fetch.url);
     shell.tell(describe(fetch, &response, moved));
@@ -198,6 +206,14 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
     }
     cancel(&reader);
     Ok(received)
+}
+
+/// The answer to a request that was made before the engine was there.
+fn early(shell: &Shell, fetch: &Fetch, signal: &AbortSignal) -> Option<Promise> {
+    let plain = fetch.kind == RequestKind::Manifest && fetch.headers.is_empty() && fetch.range.is_none();
+    let early = shell.early.as_ref().filter(|_| plain)?;
+    let answer = early.call2(&JsValue::UNDEFINED, &fetch.url.as_str().into(), signal);
+    answer.ok()?.dyn_into().ok()
 }
 
 fn cancel(reader: &ReadableStreamDefaultReader) {
