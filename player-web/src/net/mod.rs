@@ -29,6 +29,9 @@ use window::Window;
 /// [`Input::Progress`] comes at most this often.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
 
+/// What a segment begins with is not looked for after so many chunks.
+const MAX_HEAD_CHUNKS: usize = 3;
+
 /// The requests in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
@@ -81,6 +84,7 @@ pub(crate) fn start(shell: &Rc<Shell>, fetch: Fetch) {
     spawn_local(async move {
         let request = fetch.request;
         let result = perform(&shell, &fetch, &signal).await;
+        shell.bodies.borrow_mut().end(request);
         if !shell.requests.end(request) {
             return;
         }
@@ -127,6 +131,14 @@ impl Received {
     }
 }
 
+/// Whether what a segment begins with has arrived.
+enum Head {
+    Awaited,
+    /// It has none, or is not asked for one.
+    None,
+    Told,
+}
+
 #[wasm_bindgen]
 extern "C" {
     /// What `ReadableStreamDefaultReader.read()` resolves to.
@@ -171,6 +183,10 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
     let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     let mut window = Window::new(fetch.range, status, fetch.max_bytes);
     let mut told = global::now();
+    let mut head = match fetch.kind {
+        RequestKind::Segment if fetch.deliver == Deliver::Handle => Head::Awaited,
+        _ => Head::None,
+    };
     while !window.is_satisfied() {
         if !shell.requests.is_live(fetch.request) {
             // Aborted, and the stream with it.
@@ -184,6 +200,7 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
             return Ok(received);
         }
         let chunk = read.value();
+        let known = received.chunks.len();
         let length = chunk.length();
         match window.admit(length) {
             Err(too_large) => {
@@ -196,12 +213,32 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
             Ok(part) => received.chunks.push(chunk.slice(part.start, part.end)),
         }
         let now = global::now();
-        if now.since(told) >= PROGRESS_INTERVAL {
+        let request = fetch.request;
+        let begun = match head {
+            Head::Awaited => {
+                let begun = bodies::head(&received.chunks);
+                if begun.is_some() {
+                    shell.bodies.borrow_mut().extend(request, &received.chunks);
+                    head = Head::Told;
+                } else if received.chunks.len() > MAX_HEAD_CHUNKS {
+                    head = Head::None;
+                }
+                begun
+            }
+            Head::Told => {
+                let new = received.chunks.get(known..).unwrap_or_default();
+                shell.bodies.borrow_mut().extend(request, new);
+                None
+            }
+            Head::None => None,
+        };
+        if begun.is_some() || now.since(told) >= PROGRESS_INTERVAL {
             told = now;
-            shell.tell(Input::Progress {
-                request: fetch.request,
-                bytes: window.taken(),
-            });
+            let bytes = window.taken();
+            shell.tell(Input::Progress { request, bytes });
+        }
+        if let Some(media) = begun {
+            shell.tell(Input::Head { request, media });
         }
     }
     cancel(&reader);
