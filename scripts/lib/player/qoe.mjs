@@ -14,7 +14,7 @@ const PATIENCE_MS = 240_000;
 export async function score({ browser, server }, player, protocol, network) {
   server.mediaOnly = true;
   server.link.shape();
-  const query = new URLSearchParams({ player, protocol, manifest: 'short', manual: '', frames: '' });
+  const query = new URLSearchParams({ player, protocol, manifest: 'short', lowest: '', manual: '', frames: '' });
   const { beganMs, frames, endMs } = await browser.visit(`${server.origin}/play?${query}`, async (page) => {
     await page.waitForFunction(() => globalThis.go);
     server.link.shape(network);
