@@ -18,6 +18,7 @@ describe('start', { timeout: 300_000 }, () => {
   });
   after(() => site?.close());
   afterEach(async () => {
+    site.server.bytesPerSecond = undefined;
     unharmed(page);
     await page.close();
   });
@@ -103,6 +104,24 @@ describe('start', { timeout: 300_000 }, () => {
     await plays(page);
     assert.equal(asked.length, 1);
     assert.match(asked[0].search, /CMCD=/);
+  });
+
+  test('pictures are there before their segment is', async () => {
+    for (const src of [HLS, '/stream/dash.mpd']) {
+      page = await site.open('/element.html');
+      // Two seconds of the highest rung need one.
+      site.server.bytesPerSecond = 200_000;
+      await mount(page, { src, autoplay: '', config: { abr: { initialThroughputKbps: 100_000 } } });
+      await page.evaluate(() => video.requestVideoFrameCallback(() => (globalThis.firstMs = performance.now())));
+      await until(page, () => globalThis.firstMs);
+      const firstMs = await page.evaluate(() => firstMs);
+      await plays(page);
+      const { responseEnd } = await times('chunk-stream0-00001');
+      assert.ok(firstMs < responseEnd - 100, `${src}: first picture ${firstMs}, segment ${responseEnd}`);
+      await until(page, () => video.currentTime > 4);
+      assert.ok(!(await state(page)).seen.some(({ type }) => type === 'waiting' || type.endsWith('warning')));
+      if (src === HLS) await page.close();
+    }
   });
 
   test('what is unloaded before the engine is there is not read', async () => {

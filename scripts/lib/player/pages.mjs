@@ -50,6 +50,11 @@ const EMBEDS = {
     </script>`,
 };
 
+/** What its documentation puts before the scripts. */
+const HEADS = {
+  [OURS]: '<link rel="preload" href="/headgate/player.wasm" as="fetch" type="application/wasm" crossorigin>',
+};
+
 /** Both run in the page. */
 function firstFrame() {
   video.requestVideoFrameCallback(() => (globalThis.firstFrameMs = performance.now()));
@@ -76,6 +81,7 @@ export function page(query) {
   <meta charset="utf-8">
   <title>${query.get('player')}</title>
   <link rel="icon" href="data:,">
+  ${HEADS[query.get('player')] ?? ''}
   <style>body { margin: 0 } video { width: 640px; height: 360px; background: #000 }</style>
   <body>
     <video muted autoplay playsinline></video>
