@@ -23,7 +23,9 @@ const GOAL_S = 30;
 const EMBEDS = {
   [OURS]: `<script type="module">
       import { Headgate } from '/headgate/index.js';
-      const player = new Headgate({ buffer: { goalS: ${GOAL_S} }, ...(lowest && { abr: { initialThroughputKbps: null } }) });
+      // What others have in their scripts.
+      const wasm = manual ? await WebAssembly.compileStreaming(fetch('/headgate/player.wasm')) : undefined;
+      const player = new Headgate({ wasm, buffer: { goalS: ${GOAL_S} }, ...(lowest && { abr: { initialThroughputKbps: null } }) });
       player.attach(video);
       begin(() => player.load(url));
     </script>`,
@@ -89,7 +91,14 @@ export function page(query) {
       const video = document.querySelector('video');
       const url = new URL('${url}', location).href;
       const lowest = ${query.has('lowest')};
-      const begin = (act) => ${query.has('manual') ? '{ globalThis.go = () => { globalThis.beganMs = performance.now(); act(); }; }' : 'act()'};
+      const manual = ${query.has('manual')};
+      const begin = (act) => {
+        if (!manual) return act();
+        globalThis.go = () => {
+          globalThis.beganMs = performance.now();
+          act();
+        };
+      };
       (${query.has('frames') ? everyFrame : firstFrame})();
     </script>
     ${EMBEDS[query.get('player')]}
