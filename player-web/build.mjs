@@ -33,6 +33,14 @@ const withoutDefaultPath = {
   },
 };
 
+/** The element is told apart from what it plays with, which is `index.js` and not a third file: that would be one more round trip. */
+const besideIndex = {
+  name: 'beside-index',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/headgate\.js$/ }, () => ({ path: './index.js', external: true }));
+  },
+};
+
 rmSync(dist, { recursive: true, force: true });
 const options = {
   absWorkingDir: here,
@@ -43,15 +51,15 @@ const options = {
   minify: true,
   sourcemap: true,
   metafile: true,
-  chunkNames: 'headgate-[hash]',
   plugins: [withoutDefaultPath],
   logLevel: 'warning',
 };
-const { metafile } = await build({ ...options, entryPoints: ['ts/index.ts', 'ts/element.ts'], splitting: true });
+const index = await build({ ...options, entryPoints: ['ts/index.ts'] });
+const element = await build({ ...options, entryPoints: ['ts/element.ts'], plugins: [besideIndex, withoutDefaultPath] });
 // A file of its own: what it shares with the player is little, and nobody loads both.
 await build({ ...options, entryPoints: ['ts/abr.ts'] });
 for (const [name, path] of Object.entries(wasm)) copyFileSync(path, join(dist, name));
-writeFileSync(join(dist, 'THIRD_PARTY.txt'), notices(metafile));
+writeFileSync(join(dist, 'THIRD_PARTY.txt'), notices({ ...index.metafile.inputs, ...element.metafile.inputs }));
 
 // Not by way of npm's PATH: this also runs as plain `node build.mjs`.
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
@@ -65,7 +73,7 @@ for (const file of readdirSync(dist).filter((name) => /\.(js|wasm)$/.test(name))
 }
 
 /** The licences of what was bundled ask to be passed on. */
-function notices({ inputs }) {
+function notices(inputs) {
   const names = new Set(Object.keys(inputs).map((path) => path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1]));
   names.delete(undefined);
   return [...names].sort().map(notice).join('\n');

@@ -96,6 +96,14 @@ pub enum Input {
         /// Never choose a rendition of more lines than this.
         max_height: Option<u32>,
     },
+    /// The beginning of a media response has arrived, up to where its first media data begin. From now on what has arrived
+    /// ([`Input::Progress`]) may be asked for in an append, the rest later. A driver that cannot do that never sends it.
+    Head {
+        /// The request.
+        request: RequestId,
+        /// What the boxes say.
+        media: Box<Facts>,
+    },
     /// Load a presentation; an earlier one is unloaded first.
     Load(Load),
     /// The state of the media element, sent at each of its events and at least every 250 ms while it plays.

@@ -270,7 +270,7 @@ pub enum Encryption {
 pub struct Append {
     /// Which buffer.
     pub kind: TrackKind,
-    /// Whose bytes: a completed [`Deliver::Handle`] request.
+    /// Whose bytes: a completed [`Deliver::Handle`] request, or one whose [`Input::Head`](crate::Input::Head) has come.
     pub request: RequestId,
     /// Which of its bytes; `None` means all.
     pub bytes: Option<ByteRange>,

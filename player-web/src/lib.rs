@@ -46,13 +46,21 @@ impl Driver {
     /// encrypted segments, and resolves to `{ bytes, facts }`. `job` is a plain object: `{ kind, container, continuous, mute,
     /// captions, bytes, init, decrypt: { method, key, iv } }`. Without it, such streams do not play.
     ///
+    /// `early(url, signal)` is asked before a manifest is fetched for the first time: it may give the promise of a `Response` that was
+    /// asked for before the engine was there.
+    ///
     /// # Errors
     /// If the options are malformed; the error names the field.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: &JsValue, post: Function, prepare: Option<Function>) -> Result<Self, JsError> {
+    pub fn new(
+        options: &JsValue,
+        post: Function,
+        prepare: Option<Function>,
+        early: Option<Function>,
+    ) -> Result<Self, JsError> {
         panics::report();
         Ok(Self {
-            shell: Shell::new(Options::read(options).map_err(to_js)?, post, prepare),
+            shell: Shell::new(Options::read(options).map_err(to_js)?, post, prepare, early),
         })
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct Shell {
     pub(crate) requests: Requests,
     /// What the application may change in a request.
     pub(crate) filter: Option<Function>,
+    /// Whom to ask for a manifest before it is fetched.
+    pub(crate) early: Option<Function>,
     reports: Rc<Reports>,
 }
 
@@ -51,7 +53,12 @@ impl std::fmt::Debug for Shell {
 }
 
 impl Shell {
-    pub(crate) fn new(options: Options, post: Function, prepare: Option<Function>) -> Rc<Self> {
+    pub(crate) fn new(
+        options: Options,
+        post: Function,
+        prepare: Option<Function>,
+        early: Option<Function>,
+    ) -> Rc<Self> {
         let Options {
             mut config,
             beacon_url,
@@ -75,6 +82,7 @@ impl Shell {
             bodies: RefCell::default(),
             requests: Requests::default(),
             filter: request,
+            early,
             reports: Rc::default(),
         });
         panics::watch(&shell);

@@ -60,7 +60,7 @@ fn js(json: &str) -> JsValue {
 }
 
 fn driver(page: &Harness) -> Driver {
-    Driver::new(&js(OPTIONS), page.post(), None).ok().unwrap()
+    Driver::new(&js(OPTIONS), page.post(), None, None).ok().unwrap()
 }
 
 fn load(driver: &Driver, path: &str) {

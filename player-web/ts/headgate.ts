@@ -1,4 +1,5 @@
 import type { Driver } from '../pkg/player_web.js';
+import { EarlyManifest } from './early.js';
 import { HeadgateError } from './errors.js';
 import { MediaLink } from './media-link.js';
 import type {
@@ -27,7 +28,7 @@ import { TextTracks } from './text-tracks.js';
 import { pageThumbnails, ThumbnailTrack, type Thumbnail } from './thumbnails.js';
 import { languageName, metadataCue, textKind, withBytes } from './tracks.js';
 import { Preparer, TransmuxerError, type PreparedMedia, type PrepareJob } from './transmux.js';
-import { loadDriver } from './wasm.js';
+import { isLoaded, loadDriver } from './wasm.js';
 
 /** The events of a {@link Headgate}, all of them `CustomEvent`s. */
 export interface HeadgateEventMap {
@@ -105,6 +106,8 @@ export class Headgate extends EventTarget {
   #driverOptions = '';
   /** What is asked for while the engine is on its way. */
   #wanted: LoadMessage | undefined;
+  /** Its manifest. */
+  #early: EarlyManifest | undefined;
   #generation = 0;
   #error: HeadgateError | null = null;
   #loaded: LoadedDetail | null = null;
@@ -221,6 +224,7 @@ export class Headgate extends EventTarget {
       ...options,
       thumbnails: thumbnails && new URL(thumbnails, document.baseURI).href,
     };
+    if (!isLoaded()) this.#early = new EarlyManifest(this.#wanted.url, this.options);
     void this.#start(++this.#generation);
   }
 
@@ -290,7 +294,9 @@ export class Headgate extends EventTarget {
       this.#wanted = undefined;
       this.#send(message);
     } catch (error) {
-      if (generation === this.#generation) this.#fail(error);
+      if (generation !== this.#generation) return;
+      this.#early?.drop();
+      this.#fail(error);
     }
   }
 
@@ -302,7 +308,9 @@ export class Headgate extends EventTarget {
     const receive = (message: FromDriver) => {
       if (this.#driver === driver) this.#receive(message);
     };
-    const driver: Driver = new DriverClass(options, receive, (job: PrepareJob) => this.#prepare(job));
+    const driver: Driver = new DriverClass(options, receive, (job: PrepareJob) => this.#prepare(job), (url: string, signal: AbortSignal) =>
+      this.#early?.take(url, signal),
+    );
     this.#driver = driver;
     this.#driverOptions = text;
   }
@@ -466,6 +474,8 @@ export class Headgate extends EventTarget {
   }
 
   #reset(): void {
+    this.#early?.drop();
+    this.#early = undefined;
     this.#error = null;
     this.#loaded = null;
     this.#rendition = null;

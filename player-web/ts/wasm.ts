@@ -8,6 +8,12 @@ import type { WasmSource } from './options.js';
 const ADVICE = 'serve `player.wasm` of the package headgate there, or say where it is with `wasm` or `wasm-url`';
 
 let loading: Promise<typeof Driver> | undefined;
+let loaded = false;
+
+/** Whether the engine is there already. */
+export function isLoaded(): boolean {
+  return loaded;
+}
 
 /** The driver's class, once its Wasm runs. */
 export function loadDriver(source?: WasmSource): Promise<typeof Driver> {
@@ -23,5 +29,6 @@ async function instantiate(source?: WasmSource): Promise<typeof Driver> {
   // This literal, one level deep, is what bundlers look for.
   const module = await compile(source || new URL('./player.wasm', import.meta.url), ADVICE);
   await init({ module_or_path: module });
+  loaded = true;
   return Driver;
 }

@@ -122,7 +122,7 @@ pub(crate) struct Work<'a> {
 /// How the current attempt of a job stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
-    id: JobId,
+    pub(crate) id: JobId,
     pub(crate) purpose: Purpose,
     range: Option<ByteRange>,
     method: Method,
@@ -385,6 +385,12 @@ impl Requests {
                 });
             }
         }
+    }
+
+    /// The job that a request is of.
+    pub(crate) fn job_of(&mut self, request: RequestId) -> Option<JobId> {
+        let (i, _) = self.find(request)?;
+        self.jobs.get(i).map(|job| job.id)
     }
 
     /// The attempt of a job that is under way now.

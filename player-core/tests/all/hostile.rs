@@ -118,6 +118,7 @@ fn input() -> impl Strategy<Value = Input> {
             .prop_map(|(request, bytes, integrity, cached)| Input::Complete { request, bytes: bytes.into(), integrity, cached, media: None }),
         3 => response,
         3 => (request(), any::<u64>()).prop_map(|(request, bytes)| Input::Progress { request, bytes }),
+        2 => request().prop_map(|request| Input::Head { request, media: Box::default() }),
         3 => (kind(), ranges()).prop_map(|(kind, buffered)| Input::Appended { kind, buffered }),
         1 => (kind(), ranges(), any::<bool>()).prop_map(|(kind, buffered, quota)| Input::AppendFailed {
             kind,

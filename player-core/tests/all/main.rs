@@ -2,6 +2,7 @@
 
 mod abr;
 mod amplification;
+mod beginnings;
 mod cmcd;
 mod dash_differential;
 mod dash_hostile;

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use js_sys::{Array, Date, Uint8Array};
+use js_sys::{Array, Date, Promise, Uint8Array};
 use player_core::Input;
 use player_core::input::{self, Body, NetworkFailure, RequestId};
 use player_core::output::{Deliver, Fetch, RequestKind};
@@ -28,6 +28,9 @@ use window::Window;
 
 /// [`Input::Progress`] comes at most this often.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What a segment begins with is not looked for after so many chunks.
+const MAX_HEAD_CHUNKS: usize = 3;
 
 /// The requests in flight.
 #[derive(Debug, Default)]
@@ -81,6 +84,7 @@ pub(crate) fn start(shell: &Rc<Shell>, fetch: Fetch) {
     spawn_local(async move {
         let request = fetch.request;
         let result = perform(&shell, &fetch, &signal).await;
+        shell.bodies.borrow_mut().end(request);
         if !shell.requests.end(request) {
             return;
         }
@@ -127,6 +131,14 @@ impl Received {
     }
 }
 
+/// Whether what a segment begins with has arrived.
+enum Head {
+    Awaited,
+    /// It has none, or is not asked for one.
+    None,
+    Told,
+}
+
 #[wasm_bindgen]
 extern "C" {
     /// What `ReadableStreamDefaultReader.read()` resolves to.
@@ -140,14 +152,22 @@ extern "C" {
 }
 
 async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Result<Received, NetworkFailure> {
-    let Sent { url, init } = filter::prepare(shell.filter.as_ref(), fetch).await?;
-    init.set_signal(Some(signal));
     let started_ms = global::performance(web_sys::Performance::now);
-    let response = JsFuture::from(global::fetch(&url, &init))
+    let (url, response) = match early(shell, fetch, signal) {
+        Some(response) => (None, response),
+        None => {
+            let Sent { url, init } = filter::prepare(shell.filter.as_ref(), fetch).await?;
+            init.set_signal(Some(signal));
+            let response = global::fetch(&url, &init);
+            (Some(url), response)
+        }
+    };
+    let response = JsFuture::from(response)
         .await
         .map_err(|error| connection(&error))?;
     let response: Response = response.unchecked_into();
     let status = response.status();
+    let url = url.unwrap_or_else(|| response.url());
     // Another file, and not just another token.
     let moved = url::public(&url) != url::public(&fetch.url);
     shell.tell(describe(fetch, &response, moved));
@@ -163,6 +183,10 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
     let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     let mut window = Window::new(fetch.range, status, fetch.max_bytes);
     let mut told = global::now();
+    let mut head = match fetch.kind {
+        RequestKind::Segment if fetch.deliver == Deliver::Handle => Head::Awaited,
+        _ => Head::None,
+    };
     while !window.is_satisfied() {
         if !shell.requests.is_live(fetch.request) {
             // Aborted, and the stream with it.
@@ -176,6 +200,7 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
             return Ok(received);
         }
         let chunk = read.value();
+        let known = received.chunks.len();
         let length = chunk.length();
         match window.admit(length) {
             Err(too_large) => {
@@ -188,16 +213,44 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
             Ok(part) => received.chunks.push(chunk.slice(part.start, part.end)),
         }
         let now = global::now();
-        if now.since(told) >= PROGRESS_INTERVAL {
+        let request = fetch.request;
+        let begun = match head {
+            Head::Awaited => {
+                let begun = bodies::head(&received.chunks);
+                if begun.is_some() {
+                    shell.bodies.borrow_mut().extend(request, &received.chunks);
+                    head = Head::Told;
+                } else if received.chunks.len() > MAX_HEAD_CHUNKS {
+                    head = Head::None;
+                }
+                begun
+            }
+            Head::Told => {
+                let new = received.chunks.get(known..).unwrap_or_default();
+                shell.bodies.borrow_mut().extend(request, new);
+                None
+            }
+            Head::None => None,
+        };
+        if begun.is_some() || now.since(told) >= PROGRESS_INTERVAL {
             told = now;
-            shell.tell(Input::Progress {
-                request: fetch.request,
-                bytes: window.taken(),
-            });
+            let bytes = window.taken();
+            shell.tell(Input::Progress { request, bytes });
+        }
+        if let Some(media) = begun {
+            shell.tell(Input::Head { request, media });
         }
     }
     cancel(&reader);
     Ok(received)
+}
+
+/// The answer to a request that was made before the engine was there.
+fn early(shell: &Shell, fetch: &Fetch, signal: &AbortSignal) -> Option<Promise> {
+    let plain = fetch.kind == RequestKind::Manifest && fetch.headers.is_empty() && fetch.range.is_none();
+    let early = shell.early.as_ref().filter(|_| plain)?;
+    let answer = early.call2(&JsValue::UNDEFINED, &fetch.url.as_str().into(), signal);
+    answer.ok()?.dyn_into().ok()
 }
 
 fn cancel(reader: &ReadableStreamDefaultReader) {

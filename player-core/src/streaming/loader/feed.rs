@@ -10,7 +10,16 @@ use crate::output::{Append, Container, Output, Prepare};
 use crate::streaming::context::{Cx, error};
 use crate::streaming::shared::Shared;
 use crate::streaming::slots::Init;
-use crate::time::{Instant, MediaTime, TimeRange};
+use crate::time::{ByteRange, Instant, MediaTime, TimeRange};
+
+/// With less than this to be played, a segment is appended as it comes.
+const BEGINNING_BELOW: MediaTime = MediaTime::from_millis(500);
+/// How much sooner than it is needed the rest has to be expected.
+const BEGINNING_MARGIN: f64 = 2.0;
+/// What comes at once says little of how fast the rest comes.
+const BEGINNING_BIAS_S: f64 = 0.05;
+/// Not every packet is worth an append.
+const MIN_BEGINNING_BYTES: u64 = 8192;
 
 /// What a response that has been prepared holds beside media, on the presentation timeline.
 #[derive(Debug, Default)]
@@ -254,7 +263,14 @@ impl Loader {
         if self.hold_until.is_some_and(|until| cx.now < until) {
             return None;
         }
-        let pending = self.queue.front()?.clone();
+        let (pending, part) = match self.queue.front() {
+            Some(front) if front.fed > 0 => (
+                front.clone(),
+                Some((front.fed, front.length.saturating_sub(front.fed))),
+            ),
+            Some(front) => (front.clone(), None),
+            None => self.beginning(cx, shared, env)?,
+        };
         let mut extras = None;
         let slot = self.slots.get(pending.rendition)?;
         // As it was found, as it is declared, as the initialization section shows it; empty if nobody says it.
@@ -275,8 +291,12 @@ impl Loader {
                 Some(Init::Ready(request, _)) => (*request, Busy::Init(pending.rendition, i)),
                 _ => return None,
             },
+            None if self.queue.is_empty() => (pending.request, Busy::Beginning(pending.fed)),
             None => (pending.request, Busy::Segment),
         };
+        let bytes = part
+            .filter(|_| init.is_none())
+            .map(|(offset, length)| ByteRange { offset, length });
         let timestamp_offset = self.offset(shared, &pending, env)?;
         if pending.init.is_none() {
             // It brings its own.
@@ -314,17 +334,62 @@ impl Loader {
                 },
             });
         }
+        if let (Busy::Beginning(_), Some(flight), Some(bytes)) = (busy, &mut self.flight, bytes) {
+            flight.fed = bytes.offset + bytes.length;
+        }
         self.busy = Some(busy);
         cx.send(Output::Append(Append {
             kind: self.kind,
             request,
-            bytes: None,
+            bytes,
             timestamp_offset,
             change_type,
             reset,
             window,
         }));
         extras
+    }
+
+    /// The segment on its way, with the offset and length of what has arrived of it and was not appended: if the playhead waits for it,
+    /// and will not have to wait again for the rest, as it comes by now.
+    fn beginning(&self, cx: &Cx<'_>, shared: &Shared, env: &Env) -> Option<(Pending, Option<(u64, u64)>)> {
+        let flight = self.flight.as_ref()?;
+        let head = flight.head.as_ref()?;
+        let slot = self.slots.get(flight.rendition)?;
+        let is_raw = slot.container != Container::Fmp4 || flight.cipher.is_some() || self.captions;
+        if is_raw || self.playable(env.position) > BEGINNING_BELOW {
+            return None;
+        }
+        let attempt = shared.requests.attempt(flight.job)?;
+        let length = attempt.bytes.saturating_sub(flight.fed);
+        let total = attempt.expected.or(flight.bytes)?.max(attempt.bytes);
+        if length < MIN_BEGINNING_BYTES {
+            return None;
+        }
+        let share = attempt.bytes as f64 / total as f64;
+        let since_s = cx.now.since(attempt.first_byte_at?).as_secs_f64() + BEGINNING_BIAS_S;
+        let left_s = since_s * (1.0 / share - 1.0);
+        let range = flight.range;
+        let end = range.start + MediaTime::from_secs_f64((range.end - range.start).as_secs_f64() * share);
+        let ahead_s = (end - env.position.max(range.start)).as_secs_f64();
+        if left_s * BEGINNING_MARGIN > ahead_s {
+            return None;
+        }
+        let pending = Pending {
+            request: attempt.request,
+            rendition: flight.rendition,
+            init: flight.init,
+            range,
+            cipher: None,
+            discontinuity: flight.discontinuity,
+            stage: Stage::Ready,
+            facts: Some(head.clone()),
+            fed: flight.fed,
+            length: total,
+            body: Vec::new(),
+            url: String::new(),
+        };
+        Some((pending, Some((flight.fed, length))))
     }
 
     /// Of segments at the edge of a period what is in it counts.
@@ -376,7 +441,7 @@ impl Loader {
                     self.place(pending.range, pending.rendition);
                 }
             }
-            Some(Busy::Remove | Busy::Retract) | None => {}
+            Some(Busy::Beginning(_) | Busy::Remove | Busy::Retract) | None => {}
         }
     }
 
@@ -427,6 +492,13 @@ impl Loader {
         let busy = self.busy.take();
         match reason {
             AppendFailure::Quota => {
+                if let Some(Busy::Beginning(from)) = busy {
+                    // Nothing of it was taken. It may have come to its end meanwhile.
+                    let flying = self.flight.as_mut().map(|f| &mut f.fed);
+                    if let Some(fed) = self.queue.front_mut().map(|p| &mut p.fed).or(flying) {
+                        *fed = from.min(*fed);
+                    }
+                }
                 self.append_failures += 1;
                 let old = position - MediaTime::from_millis(2000);
                 let far = self.next.max(position + self.goal(cx));
@@ -454,8 +526,9 @@ impl Loader {
                 self.reset = true;
                 self.appended_init = None;
                 let pending = match busy {
-                    Some(Busy::Segment | Busy::Init(..)) => {
-                        self.queue.front().map(|p| (p.range.start, p.rendition))
+                    Some(Busy::Segment | Busy::Init(..) | Busy::Beginning(_)) => {
+                        let queued = self.queue.front().map(|p| (p.range.start, p.rendition));
+                        queued.or(self.flight.as_ref().map(|f| (f.range.start, f.rendition)))
                     }
                     _ => None,
                 };

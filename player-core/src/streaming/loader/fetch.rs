@@ -173,6 +173,8 @@ impl Loader {
                 bytes,
                 cipher,
                 discontinuity: segment.discontinuity,
+                head: None,
+                fed: 0,
             });
             return None;
         }
@@ -529,6 +531,7 @@ impl Loader {
             return None;
         }
         let given_up = requests.cancel(cx, flight.job)?;
+        self.forget_head();
         self.flight = None;
         self.choice = Some(lower);
         cx.abr.on_download(&Download {
@@ -598,6 +601,7 @@ impl Loader {
             range,
             cipher,
             discontinuity,
+            fed,
             ..
         } = flight;
         let slot = self.slots.get_mut(rendition)?;
@@ -612,6 +616,8 @@ impl Loader {
             discontinuity,
             stage: if is_raw { Stage::Raw } else { Stage::Ready },
             facts,
+            fed,
+            length: attempt.bytes,
             body,
             url: attempt.url.clone(),
         });
@@ -711,6 +717,7 @@ impl Loader {
         let hopeless = matches!(cause.kind, ErrorKind::Network | ErrorKind::Timeout);
         match purpose {
             Purpose::Segment { start, .. } => {
+                self.forget_head();
                 self.flight = None;
                 if self.follow_pathway(cx, shared, rendition)
                     || (!hopeless && self.is_early(cx, shared, start))

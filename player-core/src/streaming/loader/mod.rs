@@ -84,6 +84,10 @@ struct Pending {
     discontinuity: u64,
     stage: Stage,
     facts: Option<Box<Facts>>,
+    /// Bytes that the source buffer has got already,
+    fed: u64,
+    /// of so many.
+    length: u64,
     /// Of text: its bytes,
     body: Vec<u8>,
     /// and where they are from.
@@ -112,10 +116,16 @@ pub(crate) struct Flight {
     bytes: Option<u64>,
     cipher: Option<Cipher>,
     discontinuity: u64,
+    /// What it begins with, once it is here: then the rest may be appended as it comes.
+    head: Option<Box<Facts>>,
+    /// Bytes that the source buffer has got already.
+    fed: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Busy {
+    /// The beginning of a segment, from this byte on.
+    Beginning(u64),
     Init(usize, usize),
     Remove,
     /// [`Loader::retract`].
@@ -343,17 +353,41 @@ impl Loader {
         }
     }
 
+    // Beginnings -------------------------------------------------------------------------------------------------------
+
+    /// It fetches its segment by this job.
+    pub(crate) fn is_flying(&self, job: JobId) -> bool {
+        self.flight.as_ref().is_some_and(|flight| flight.job == job)
+    }
+
+    /// What the segment on its way begins with is here.
+    pub(crate) fn on_head(&mut self, media: Box<Facts>) {
+        if let Some(flight) = &mut self.flight {
+            flight.head = Some(media);
+        }
+    }
+
+    /// The segment on its way comes from its first byte again.
+    pub(crate) fn forget_head(&mut self) {
+        if let Some(flight) = &mut self.flight {
+            self.reset |= core::mem::take(&mut flight.fed) > 0;
+            flight.head = None;
+        }
+    }
+
     // Going elsewhere --------------------------------------------------------------------------------------------------
 
     /// Drops everything from `start` on that is not in the source buffer, and goes on from there.
     fn restart(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, start: MediaTime) {
         if let Some(flight) = self.flight.take() {
+            self.reset |= flight.fed > 0;
             shared.requests.cancel(cx, flight.job);
         }
         // The append in progress cannot be called back.
         let keep = usize::from(self.busy == Some(Busy::Segment));
         while self.queue.len() > keep {
             if let Some(pending) = self.queue.pop_back() {
+                self.reset |= pending.fed > 0;
                 self.let_go(cx, pending.request);
             }
         }
@@ -383,7 +417,7 @@ impl Loader {
             .min();
         let Some(start) = start else { return };
         self.restart(cx, shared, start);
-        if self.busy == Some(Busy::Segment) || self.holds_past(start) {
+        if matches!(self.busy, Some(Busy::Segment | Busy::Beginning(_))) || self.holds_past(start) {
             self.retracted = Some(self.retracted.map_or(start, |before| before.min(start)));
         }
     }

@@ -270,6 +270,13 @@ impl Session {
                 let outcome = self.shared.requests.handle(cx, input);
                 self.on_outcome(cx, outcome);
             }
+            Input::Head { request, media } => {
+                if let Some(job) = self.shared.requests.job_of(request)
+                    && let Some(loader) = self.loaders.iter_mut().find(|l| l.is_flying(job))
+                {
+                    loader.on_head(media);
+                }
+            }
             Input::Host(host) => {
                 self.shared.limits.host = host;
                 self.shared.requests.set_offline(cx.now, host.offline);
@@ -639,6 +646,9 @@ impl Session {
                 }
             }
             Outcome::Retrying { job, attempt, error } => {
+                if let Some(loader) = self.loaders.iter_mut().find(|l| l.is_flying(job.id)) {
+                    loader.forget_head();
+                }
                 self.view.counters().requests_failed += 1;
                 self.account_request(cx, &job, &attempt, false);
                 self.report(cx, error);

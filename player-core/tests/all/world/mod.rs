@@ -16,7 +16,7 @@ use player_core::abr::NetworkMemory;
 use player_core::input::{
     AppendFailure, Body, Headers, Input, Integrity, Load, MediaState, NetworkFailure, RequestId, TrackKind,
 };
-use player_core::output::{Deliver, Fetch, Output, PlayerEvent};
+use player_core::output::{Append, Deliver, Fetch, Output, PlayerEvent};
 use player_core::telemetry::schema::{Beacon, PlaybackState};
 use player_core::time::ByteRange;
 use player_core::time::TimeRange;
@@ -38,6 +38,8 @@ pub(crate) struct Reply {
     pub(crate) cached: bool,
     /// Never connected.
     pub(crate) refused: bool,
+    /// The connection breaks in the middle.
+    pub(crate) breaks: bool,
     pub(crate) retry_after_s: Option<u32>,
     pub(crate) headers: Headers,
 }
@@ -61,6 +63,7 @@ pub(crate) fn media(bytes: u64) -> Reply {
         silent: false,
         cached: false,
         refused: false,
+        breaks: false,
         retry_after_s: None,
         headers: Headers::default(),
     }
@@ -91,6 +94,12 @@ pub(crate) struct World {
     pub(crate) latency: Duration,
     /// Every response begins with ten packets and doubles with each round trip, as a connection does that was idle.
     pub(crate) slow_start: bool,
+    /// Segments can be appended while they are on their way.
+    pub(crate) heads: bool,
+    /// Bytes of requests that were appended before all of them were there, and what of them is in the parser of a source buffer.
+    pub(crate) early: BTreeMap<RequestId, u64>,
+    parsing: BTreeMap<TrackKind, (RequestId, u64)>,
+    sizes: BTreeMap<RequestId, (u64, u64)>,
     /// Frames of 25 a second that are dropped, by rendition.
     pub(crate) dropping: BTreeMap<&'static str, u64>,
     pub(crate) fetched: Vec<String>,
@@ -147,6 +156,10 @@ impl World {
             bps: 8e6,
             latency: Duration::from_millis(50),
             slow_start: false,
+            heads: false,
+            early: BTreeMap::new(),
+            parsing: BTreeMap::new(),
+            sizes: BTreeMap::new(),
             dropping: BTreeMap::new(),
             fetched: Vec::new(),
             fetches: Vec::new(),
@@ -508,8 +521,10 @@ impl World {
     }
 
     pub(crate) fn give(&mut self, input: Input) {
-        if let Input::Complete { request, .. } = &input {
-            self.completed.push(*request);
+        match &input {
+            Input::Complete { request, .. } => self.completed.push(*request),
+            Input::Progress { request, bytes } => self.sizes.get_mut(request).unwrap().0 = *bytes,
+            _ => {}
         }
         self.log
             .push(serde_json::to_string(&player_core::record::Line::In(self.now, input.clone())).unwrap());
@@ -564,6 +579,7 @@ impl World {
             Output::OpenSource => self.send(Duration::from_millis(5), Input::SourceOpened),
             Output::CloseSource => {
                 self.buffers.clear();
+                self.parsing.clear();
                 self.end_of_stream = false;
                 self.coming
                     .retain(|(_, _, input)| !matches!(input, Input::Appended { .. } | Input::Removed { .. }));
@@ -587,11 +603,13 @@ impl World {
                     );
                 }
                 self.end_of_stream = false;
+                let (from, to) = self.parse(&append);
                 let url = self.urls[&append.request].clone();
                 let name = url.rsplit('/').next().unwrap_or_default();
                 if let Some(n) = name.strip_suffix(".m4s").and_then(|n| n.parse::<i64>().ok()) {
-                    let start = MediaTime::from_millis((n - 1) * SEGMENT_S * 1000);
-                    let range = TimeRange::new(start, start + MediaTime::from_millis(SEGMENT_S * 1000));
+                    let ms = |share: f64| ((n - 1) as f64 + share) * (SEGMENT_S * 1000) as f64;
+                    let at = |share: f64| MediaTime::from_millis(ms(share) as i64);
+                    let range = TimeRange::new(at(from), at(to));
                     add(self.buffers.get_mut(&kind).unwrap(), range);
                     if kind == TrackKind::Video {
                         let name = url.rsplit('/').nth(1).unwrap_or_default().to_owned();
@@ -627,6 +645,29 @@ impl World {
             Output::Beacon(beacon) => self.beacons.push(*beacon),
             _ => {}
         }
+    }
+
+    /// Which part of a response is appended; a source buffer takes the beginning first, and then the rest.
+    fn parse(&mut self, append: &Append) -> (f64, f64) {
+        let (kind, request) = (append.kind, append.request);
+        if append.reset {
+            self.parsing.remove(&kind);
+        }
+        let complete = self.completed.contains(&request);
+        let (arrived, total) = self.sizes[&request];
+        let held = if complete { total } else { arrived };
+        let (offset, length) = append.bytes.map_or((0, total), |part| (part.offset, part.length));
+        let before = self.parsing.remove(&kind).unwrap_or((request, 0));
+        assert_eq!(before, (request, offset), "a segment is cut");
+        let end = offset + length;
+        assert!(end <= held, "{end} of {held} bytes");
+        if end < total {
+            self.parsing.insert(kind, (request, end));
+        }
+        if !complete {
+            self.early.insert(request, end);
+        }
+        (offset as f64 / total as f64, end as f64 / total as f64)
     }
 
     /// The URL, or what it would be if each segment were a file.
@@ -673,6 +714,7 @@ impl World {
             self.latency
         };
         self.send(latency, response);
+        self.sizes.insert(request, (0, reply.bytes));
         let mut end = Duration::from_secs_f64(reply.bytes as f64 * 8.0 / self.bps);
         if reply.cached {
             end = Duration::from_millis(2);
@@ -687,11 +729,20 @@ impl World {
                 end += latency;
             }
         }
-        let mut t = Duration::from_millis(250);
+        let step = Duration::from_millis(if self.heads { 50 } else { 250 });
+        let mut t = step;
         while t < end && !self.slow_start {
             let bytes = (t.as_secs_f64() * self.bps / 8.0) as u64;
             self.send(latency + t, Input::Progress { request, bytes });
-            t += Duration::from_millis(250);
+            if self.heads && t == step && deliver == Deliver::Handle {
+                let media = Box::default();
+                self.send(latency + t, Input::Head { request, media });
+            }
+            t += step;
+        }
+        if reply.breaks {
+            let reason = NetworkFailure::Connection("broken".into());
+            return self.send(latency + end, Input::Failed { request, reason });
         }
         let input = match deliver {
             Deliver::Body => Input::Body {
@@ -717,6 +768,7 @@ fn about(input: &Input) -> Option<RequestId> {
     match input {
         Input::Response { request, .. }
         | Input::Progress { request, .. }
+        | Input::Head { request, .. }
         | Input::Body { request, .. }
         | Input::Complete { request, .. }
         | Input::Failed { request, .. } => Some(*request),
