@@ -107,9 +107,9 @@ pub enum Input {
         /// What came of it, or why nothing did, in words.
         result: Result<Box<Prepared>, String>,
     },
-    /// Load the beginning of another presentation when there is the time for it: a [`Input::Load`] of the same URL goes on from there.
-    /// It takes the place of one that was preloaded before.
-    Preload(Load),
+    /// Load the beginning of another presentation when there is the time for it: a [`Input::Load`] of the same URL goes on from there,
+    /// and one of another URL drops it. It takes the place of one that was preloaded before; `None` only drops that one.
+    Preload(Option<Load>),
     /// More bytes of a body have arrived. Sent at most every 50 ms a request, at least every 250 ms while bytes flow.
     Progress {
         /// The request.
@@ -164,7 +164,7 @@ pub enum Input {
     TypesSupported(Vec<String>),
     /// Nothing happened but time: the deadline of [`Output::Wait`](crate::Output::Wait) has come.
     Tick,
-    /// Stop, drop everything, end the view.
+    /// Stop, drop everything but what is preloaded, end the view.
     Unload,
 }
 

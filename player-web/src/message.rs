@@ -31,6 +31,9 @@ pub enum ToDriver {
     /// `{ type: 'load', url, startTime, thumbnails, videoId, videoTitle, networkMemory }`: play this; the wall clock is the driver's, and
     /// `networkMemory` is what a `remember` message held.
     Load(Load),
+    /// `{ type: 'preload', url, … }`, the rest as of `load`: load the beginning of this when there is the time for it; without a URL, drop
+    /// what was preloaded.
+    Preload(Option<Load>),
     /// `{ type: 'media', currentTime, paused, seeking, ended, readyState, playbackRate, decodedFrames, droppedFrames,
     /// error }`: the state of the element.
     Media(MediaState),
@@ -73,18 +76,8 @@ impl ToDriver {
                     .flatten()
                     .map(|lines| lines as u32),
             },
-            "load" => Self::Load(Load {
-                url: message
-                    .string("url")?
-                    .filter(|url| !url.is_empty())
-                    .ok_or(FieldError::Missing("load", "url"))?,
-                start: message.number("startTime")?.map(MediaTime::from_secs_f64),
-                wall_clock_ms: 0,
-                thumbnails: message.string("thumbnails")?.filter(|url| !url.is_empty()),
-                network_memory: memory(&message.object("networkMemory")?)?,
-                video_id: text("videoId")?,
-                video_title: text("videoTitle")?,
-            }),
+            "load" => Self::Load(load(&message)?.ok_or(FieldError::Missing("load", "url"))?),
+            "preload" => Self::Preload(load(&message)?),
             "media" => Self::Media(MediaState {
                 position: MediaTime::from_secs_f64(message.number("currentTime")?.unwrap_or_default()),
                 paused: flag("paused")?,
@@ -116,7 +109,7 @@ impl ToDriver {
             "unload" => Self::Unload,
             unknown => {
                 let why = format!(
-                    "unknown message \"{unknown}\"; known are host, limits, load, media, select, select-track, unload"
+                    "unknown message \"{unknown}\"; known are host, limits, load, media, preload, select, select-track, unload"
                 );
                 return Err(FieldError::Value {
                     path: "type".to_owned(),
@@ -125,6 +118,23 @@ impl ToDriver {
             }
         })
     }
+}
+
+/// Nothing without a URL.
+fn load(message: &Fields) -> Result<Option<Load>, FieldError> {
+    let text = |name| Ok::<_, FieldError>(message.string(name)?.unwrap_or_default());
+    let Some(url) = message.string("url")?.filter(|url| !url.is_empty()) else {
+        return Ok(None);
+    };
+    Ok(Some(Load {
+        url,
+        start: message.number("startTime")?.map(MediaTime::from_secs_f64),
+        wall_clock_ms: 0,
+        thumbnails: message.string("thumbnails")?.filter(|url| !url.is_empty()),
+        network_memory: memory(&message.object("networkMemory")?)?,
+        video_id: text("videoId")?,
+        video_title: text("videoTitle")?,
+    }))
 }
 
 fn memory(fields: &Fields) -> Result<Option<NetworkMemory>, FieldError> {

@@ -8,7 +8,7 @@ use gloo_timers::callback::Timeout;
 use js_sys::{Array, Function};
 use player_core::abr::NetworkMemory;
 use player_core::error::ErrorKind;
-use player_core::input::{Host, TrackKind};
+use player_core::input::{Host, Load, TrackKind};
 use player_core::{Input, Instant, MediaTime, Output, Player};
 
 use crate::beacons::Beacons;
@@ -91,11 +91,9 @@ impl Shell {
                 max_bandwidth_kbps,
                 max_height,
             }),
-            ToDriver::Load(mut load) => {
-                load.wall_clock_ms = global::wall_clock_ms();
-                self.tell(Input::Load(load));
-            }
+            ToDriver::Load(load) => self.tell(Input::Load(dated(load))),
             ToDriver::Media(state) => self.tell(Input::Media(state)),
+            ToDriver::Preload(load) => self.tell(Input::Preload(load.map(dated))),
             ToDriver::Select(rendition) => self.tell(Input::SelectRendition(rendition)),
             ToDriver::SelectTrack { kind, id } => self.tell(Input::SelectTrack { kind, id }),
             ToDriver::Unload => {
@@ -141,10 +139,6 @@ impl Shell {
         let mut deadline = None;
         while let Some((now, input)) = self.next_input() {
             self.record(|recorder| recorder.input(now, &input));
-            if matches!(input, Input::Load(_) | Input::Unload) {
-                // What was fetched for the presentation that ends here is of no use to another one.
-                self.bodies.borrow_mut().clear();
-            }
             self.player.borrow_mut().handle_input(now, input);
             deadline = loop {
                 let output = self.player.borrow_mut().poll_output();
@@ -339,5 +333,14 @@ impl Shell {
         self.close_source();
         self.bodies.borrow_mut().clear();
         self.flush_if_hidden();
+    }
+}
+
+/// With the time that it is.
+fn dated(load: Load) -> Load {
+    let wall_clock_ms = global::wall_clock_ms();
+    Load {
+        wall_clock_ms,
+        ..load
     }
 }

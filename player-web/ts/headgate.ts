@@ -12,6 +12,7 @@ import type {
   LoadMessage,
   MetadataDetail,
   PlaybackState,
+  PreloadMessage,
   Rendition,
   RenditionDetail,
   StateDetail,
@@ -105,6 +106,10 @@ export class Headgate extends EventTarget {
   #driverOptions = '';
   /** What is asked for while the engine is on its way. */
   #wanted: LoadMessage | undefined;
+  /** The last load is on its way to the engine: what is said after it must not overtake it. */
+  #starting = Promise.resolve();
+  /** What was asked for last to be preloaded. */
+  #ahead: PreloadMessage | undefined;
   #generation = 0;
   #error: HeadgateError | null = null;
   #loaded: LoadedDetail | null = null;
@@ -191,7 +196,7 @@ export class Headgate extends EventTarget {
   /** Takes an element over. What it plays is replaced by the next {@link load}. */
   attach(video: HTMLVideoElement): void {
     if (this.#link?.video === video) return;
-    this.detach();
+    if (this.#link) this.detach();
     this.#link = new MediaLink(video, (message) => this.#send(message));
     this.#texts = new TextTracks(video, this.#onTextWanted);
     this.#thumbnailTrack = new ThumbnailTrack(video);
@@ -200,6 +205,7 @@ export class Headgate extends EventTarget {
   /** Stops, and gives the element back empty. */
   detach(): void {
     this.unload();
+    this.#ahead = undefined;
     this.#closeDriver();
     this.#texts?.close();
     this.#texts = undefined;
@@ -213,18 +219,24 @@ export class Headgate extends EventTarget {
   load(url: string | URL, options: LoadOptions = {}): void {
     if (!this.#link) throw new TypeError('Headgate: attach() a <video> before load()');
     this.#reset();
+    this.#ahead = undefined;
     this.#link.begin();
     const thumbnails = options.thumbnails ?? pageThumbnails(this.#link.video);
-    this.#wanted = {
-      type: 'load',
-      url: new URL(url, document.baseURI).href,
-      ...options,
-      thumbnails: thumbnails && new URL(thumbnails, document.baseURI).href,
-    };
-    void this.#start(++this.#generation);
+    this.#wanted = { type: 'load', ...absolute(url, { ...options, thumbnails }) };
+    this.#starting = this.#start(++this.#generation);
   }
 
-  /** Stops and ends the view; the element is left empty. */
+  /**
+   * Loads the beginning of what is played next: the manifest and the first segments, as soon as what is played has enough of its own. A
+   * {@link load} of the same URL goes on from there; one of another URL drops it, as does `null`. One is kept at a time.
+   */
+  preload(url: string | URL | null, options: LoadOptions = {}): void {
+    const message: PreloadMessage = { type: 'preload', ...(url !== null && absolute(url, options)) };
+    this.#ahead = message;
+    void this.#startAhead(message);
+  }
+
+  /** Stops and ends the view; the element is left empty. What is preloaded stays. */
   unload(): void {
     this.#generation++;
     this.#wanted = undefined;
@@ -291,6 +303,19 @@ export class Headgate extends EventTarget {
       this.#send(message);
     } catch (error) {
       if (generation === this.#generation) this.#fail(error);
+    }
+  }
+
+  async #startAhead(message: PreloadMessage): Promise<void> {
+    try {
+      await this.#starting;
+      const Driver = await loadDriver(this.options.wasm);
+      if (this.#ahead !== message || !(this.#driver ?? message.url)) return;
+      // Other options count from the next load on.
+      if (!this.#driver) this.#openDriver(Driver);
+      this.#send({ ...message, networkMemory: recall(this.options.storage) });
+    } catch {
+      // The load will say so.
     }
   }
 
@@ -484,4 +509,10 @@ export class Headgate extends EventTarget {
     this.#preparer = new Preparer(this.options.transmuxWasm);
     this.#state = 'idle';
   }
+}
+
+/** What to load, with absolute URLs. */
+function absolute(url: string | URL, options: LoadOptions): LoadOptions & { url: string } {
+  const resolve = (url: string | URL) => new URL(url, document.baseURI).href;
+  return { ...options, url: resolve(url), thumbnails: options.thumbnails && resolve(options.thumbnails) };
 }

@@ -9,6 +9,7 @@ export type ToDriver =
   | LimitsMessage
   | LoadMessage
   | MediaMessage
+  | PreloadMessage
   | SelectMessage
   | SelectTrackMessage
   | UnloadMessage;
@@ -43,6 +44,11 @@ export interface LoadMessage {
   videoId?: string;
   videoTitle?: string;
   networkMemory?: NetworkMemory;
+}
+
+/** Load the beginning of this when there is the time for it, for the `load` of the same URL; without a URL, drop what was preloaded. */
+export interface PreloadMessage extends Partial<Omit<LoadMessage, 'type'>> {
+  type: 'preload';
 }
 
 /** What was learnt of a network. */

@@ -143,6 +143,7 @@ fn input() -> impl Strategy<Value = Input> {
             network_memory: Some(NetworkMemory { kbps, spread, unix_ms }),
             ..Load::default()
         })),
+        1 => prop::option::of(Just(Load { url: "https://h/m".into(), ..Load::default() })).prop_map(Input::Preload),
         1 => Just(Input::Unload),
     ]
 }

@@ -41,6 +41,12 @@ impl Company {
         company
     }
 
+    /// Takes the application's file of thumbnails, in place of the one before.
+    pub(super) fn set_sprites(&mut self, sprites: Option<&str>) {
+        self.thumbnails.set_sprites(sprites);
+        self.changed = true;
+    }
+
     /// Takes what a manifest or its newer version says.
     pub(super) fn read(&mut self, periods: &[Period]) {
         let events = periods.iter().flat_map(|period| &period.events);

@@ -159,6 +159,8 @@ impl Session {
             return false;
         }
         self.preloading = false;
+        // Servers have been told its id.
+        let ids = (self.view.id().to_owned(), ids.1);
         self.view = View::new(&cx.config.telemetry, &load, ids, cx.now, cx.abr.name());
         self.view.set_hidden(cx.now, host.hidden);
         self.shared.limits.host = host;
@@ -174,6 +176,9 @@ impl Session {
             _ => self.playhead.state().position,
         };
         self.playhead = Playhead::new(cx.now, at, media);
+        if self.load.thumbnails != load.thumbnails {
+            self.company.set_sprites(load.thumbnails.as_deref());
+        }
         self.load = load;
         cx.send(Output::OpenSource);
         if self.live.is_settled() {
