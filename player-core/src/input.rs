@@ -79,6 +79,13 @@ pub enum Input {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         media: Option<Box<Facts>>,
     },
+    /// The answer to [`Output::ProbeDecoding`](crate::Output::ProbeDecoding). Where it fails to come playback goes on without it.
+    Decoding {
+        /// The question.
+        request: RequestId,
+        /// In the order of the question; what is left out at the end is unknown.
+        answers: Vec<Decoding>,
+    },
     /// A request has ended badly, before or in the middle of its body. Not sent for requests that the engine cancelled.
     Failed {
         /// The request.
@@ -166,6 +173,23 @@ pub enum Input {
     Tick,
     /// Stop, drop everything but what is preloaded, end the view.
     Unload,
+}
+
+/// How well pictures can be decoded, the best last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decoding {
+    /// Not at all.
+    Unsupported,
+    /// With dropped frames.
+    Rough,
+    /// Nobody knows.
+    #[default]
+    Unknown,
+    /// Without dropped frames.
+    Smooth,
+    /// The same, with little power.
+    Efficient,
 }
 
 /// Headers that not every response has, or shows to a page of another origin.

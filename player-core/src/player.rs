@@ -183,6 +183,7 @@ fn request_of(input: &Input) -> Option<RequestId> {
     match input {
         Input::Body { request, .. }
         | Input::Complete { request, .. }
+        | Input::Decoding { request, .. }
         | Input::Failed { request, .. }
         | Input::Progress { request, .. }
         | Input::Response { request, .. } => Some(*request),

@@ -18,7 +18,7 @@ use crate::net::{self, Reports, Requests};
 use crate::options::Options;
 use crate::recorder::Recorder;
 use crate::source::{self, Source, to_js};
-use crate::{global, panics, post, prepare};
+use crate::{decoding, global, panics, post, prepare};
 
 /// The engine with everything around it.
 pub(crate) struct Shell {
@@ -235,6 +235,7 @@ impl Shell {
             Output::Fetch(fetch) => net::start(self, fetch),
             Output::OpenSource => self.open_source(),
             Output::Prepare(job) => prepare::start(self, self.prepare.as_ref(), job),
+            Output::ProbeDecoding { request, configs } => decoding::ask(self, request, configs),
             Output::ProbeTypes { types } => self.tell(Input::TypesSupported(source::supported(types))),
             Output::Release { request } => self.bodies.borrow_mut().release(request),
             Output::Remember(memory) => {

@@ -157,7 +157,7 @@ export interface LimitDetail {
   /** Id of the highest one that may be chosen. */
   highest: string;
   /** What keeps the higher ones out; empty when nothing does any more. */
-  by: ('application' | 'data-saver' | 'dropped-frames' | 'element-size' | 'restricted')[];
+  by: ('application' | 'data-saver' | 'decoding' | 'dropped-frames' | 'element-size' | 'restricted')[];
 }
 
 /** The window of a live stream. */

@@ -11,6 +11,7 @@ mod text;
 use core::time::Duration;
 
 use super::context::{Cx, error};
+use super::decoding::Abilities;
 use super::limits::Limits;
 use super::loader::{Env, Loader};
 use super::playhead::Playhead;
@@ -56,6 +57,7 @@ pub(crate) struct Session {
     stalls: Stalls,
     texts: Texts,
     company: Company,
+    abilities: Abilities,
     /// It is loaded ahead: there is no source, no view, and nothing is told, until it is played.
     preloading: bool,
     source_open: bool,
@@ -75,6 +77,8 @@ enum Phase {
     Manifest,
     /// Waiting to hear which types can be played.
     Probing(Box<Presentation>),
+    /// Waiting, until then, to hear which codec is decoded best.
+    Deciding(Box<Presentation>, Instant),
     Playing,
 }
 
@@ -114,6 +118,7 @@ impl Session {
             stalls: Stalls::new(cx.now),
             texts: Texts::default(),
             company: Company::new(load.thumbnails.as_deref()),
+            abilities: Abilities::default(),
             preloading,
             source_open: false,
             start,
@@ -195,7 +200,7 @@ impl Session {
 
     /// Whether a request is its own.
     pub(crate) fn knows(&self, request: RequestId) -> bool {
-        self.shared.requests.knows(request)
+        self.shared.requests.knows(request) || self.abilities.knows(request)
     }
 
     /// It waits to hear which types can be played.
@@ -275,6 +280,10 @@ impl Session {
                 let outcome = self.shared.requests.handle(cx, input);
                 self.on_outcome(cx, outcome);
             }
+            Input::Decoding { request, answers } if self.abilities.knows(request) => {
+                self.on_decoding(cx, &answers);
+            }
+            Input::Decoding { .. } => {}
             Input::Host(host) => {
                 self.shared.limits.host = host;
                 self.shared.requests.set_offline(cx.now, host.offline);
@@ -311,6 +320,10 @@ impl Session {
             }
         }
         if !self.failed {
+            match self.phase {
+                Phase::Deciding(_, until) if cx.now < until => at(Some(until)),
+                _ => self.decide(cx),
+            }
             at(self.keep_up(cx));
             for i in 0..self.loaders.len() {
                 at(self.fetch(cx, i));
