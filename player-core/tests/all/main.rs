@@ -12,6 +12,7 @@ mod dash_schema;
 mod dash_segments;
 mod dash_session;
 mod dash_xml;
+mod decoding;
 mod divergences;
 mod fmp4;
 mod hls_media;

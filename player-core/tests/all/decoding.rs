@@ -1,13 +1,11 @@
 //! The machine says how well it decodes, and renditions are chosen accordingly.
 #![allow(clippy::unwrap_used)]
 
-mod world;
-
+use crate::world::{World, media, text};
 use player_core::Config;
 use player_core::input::{Decoding, Input, RequestId};
 use player_core::output::{DecodingConfig, Limit, PlayerEvent};
 use player_core::telemetry::schema::PlaybackState;
-use world::{World, media, text};
 
 use Decoding::{Efficient, Rough, Smooth, Unknown, Unsupported};
 
