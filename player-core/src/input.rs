@@ -156,6 +156,10 @@ pub enum Input {
         #[serde(default, skip_serializing_if = "Headers::is_empty")]
         headers: Headers,
     },
+    /// Fast-forward at so many times the normal speed, backwards if that is negative, with single pictures of the stream's I-frame playlist
+    /// or trick-mode set; zero ends it. It also ends with a seek, and where there are no more pictures ([`PlayerEvent::Scan`](
+    /// crate::output::PlayerEvent::Scan)). Playback goes on from the picture that was shown last.
+    Scan(f64),
     /// The viewer or the application chose a rendition of the video, by its id; `None` gives the choice back to ABR.
     SelectRendition(Option<String>),
     /// The viewer or the application chose a track of sound or text, by its id; `None` turns text off.

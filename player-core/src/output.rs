@@ -352,6 +352,11 @@ pub enum PlayerEvent {
     },
     /// Timed metadata.
     Metadata(MetadataEvent),
+    /// A fast-forward or rewind begins, or changes its rate.
+    Scan {
+        /// Times the normal speed; zero: it has ended.
+        rate: f64,
+    },
     /// The playback state changed.
     State {
         /// The state now.

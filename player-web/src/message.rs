@@ -37,6 +37,8 @@ pub enum ToDriver {
     /// `{ type: 'media', currentTime, paused, seeking, ended, readyState, playbackRate, decodedFrames, droppedFrames,
     /// error }`: the state of the element.
     Media(MediaState),
+    /// `{ type: 'scan', rate }`: fast-forward with single pictures at so many times the normal speed, backwards if negative; 0 ends it.
+    Scan(f64),
     /// `{ type: 'select', rendition }`: play this rendition; without one, the engine chooses.
     Select(Option<String>),
     /// `{ type: 'select-track', kind, track }`: play this track of `audio` or `text`; null is no text.
@@ -92,6 +94,7 @@ impl ToDriver {
                 dropped_frames: count("droppedFrames")?,
                 error: message.nullable_number("error")?.flatten().map(|code| code as u8),
             }),
+            "scan" => Self::Scan(message.number("rate")?.unwrap_or(0.0)),
             "select" => Self::Select(message.nullable_string("rendition")?),
             "select-track" => Self::SelectTrack {
                 kind: match text("kind")?.as_str() {
@@ -109,7 +112,7 @@ impl ToDriver {
             "unload" => Self::Unload,
             unknown => {
                 let why = format!(
-                    "unknown message \"{unknown}\"; known are host, limits, load, media, preload, select, select-track, unload"
+                    "unknown message \"{unknown}\"; known are host, limits, load, media, preload, scan, select, select-track, unload"
                 );
                 return Err(FieldError::Value {
                     path: "type".to_owned(),
@@ -279,6 +282,11 @@ pub enum Event {
         id: String,
         /// The playhead has reached it.
         visible: bool,
+    },
+    /// A fast-forward or rewind begins, changes its rate, or ends with a rate of zero.
+    Scan {
+        /// Times the normal speed.
+        rate: f64,
     },
     /// The playback state changed.
     State {
@@ -573,6 +581,7 @@ impl Event {
             },
             PlayerEvent::Metadata(event) => Self::from_metadata(event)?,
             PlayerEvent::Rendition { id, visible } => Self::Rendition { id, visible },
+            PlayerEvent::Scan { rate } => Self::Scan { rate },
             PlayerEvent::State { state, cause } => Self::State {
                 state: state_name(state),
                 cause: cause.map(cause_name),

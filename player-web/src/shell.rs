@@ -94,6 +94,7 @@ impl Shell {
             ToDriver::Load(load) => self.tell(Input::Load(dated(load))),
             ToDriver::Media(state) => self.tell(Input::Media(state)),
             ToDriver::Preload(load) => self.tell(Input::Preload(load.map(dated))),
+            ToDriver::Scan(rate) => self.tell(Input::Scan(rate)),
             ToDriver::Select(rendition) => self.tell(Input::SelectRendition(rendition)),
             ToDriver::SelectTrack { kind, id } => self.tell(Input::SelectTrack { kind, id }),
             ToDriver::Unload => {

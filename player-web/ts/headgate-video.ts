@@ -28,7 +28,7 @@ const OPTION_ATTRIBUTES = [
 
 const NEXT = 'next-src';
 
-const FORWARDED = ['limitchange', 'live', 'loaded', 'metadata', 'renditionchange', 'statechange', 'stats', 'tracks', 'warning'] as const;
+const FORWARDED = ['limitchange', 'live', 'loaded', 'metadata', 'renditionchange', 'scanchange', 'statechange', 'stats', 'tracks', 'warning'] as const;
 
 /** A live stream in which one can go back further than this is one that viewers go back in. */
 const DVR_S = 60;

@@ -15,6 +15,7 @@ import type {
   PreloadMessage,
   Rendition,
   RenditionDetail,
+  ScanDetail,
   StateDetail,
   StatsDetail,
   ToDriver,
@@ -47,6 +48,8 @@ export interface HeadgateEventMap {
   metadata: CustomEvent<MetadataDetail>;
   /** Another rendition is fetched, or seen. */
   renditionchange: CustomEvent<RenditionDetail>;
+  /** A fast-forward or rewind has begun, has changed its rate, or has ended. */
+  scanchange: CustomEvent<ScanDetail>;
   statechange: CustomEvent<StateDetail>;
   /** At most every half second. */
   stats: CustomEvent<StatsDetail>;
@@ -114,6 +117,7 @@ export class Headgate extends EventTarget {
   #error: HeadgateError | null = null;
   #loaded: LoadedDetail | null = null;
   #rendition: Rendition | null = null;
+  #scanRate = 0;
   #state: PlaybackState = 'idle';
   #stats: StatsDetail | null = null;
   #selected: string | null = null;
@@ -271,6 +275,20 @@ export class Headgate extends EventTarget {
     return next === 0 || !found || found.end <= time ? null : found;
   }
 
+  /**
+   * Fast-forwards at so many times the normal speed, or goes backwards if that is negative, as with 8 to 32: with single pictures of the
+   * stream's I-frame playlist or trick-mode set, and nothing else is fetched. It ends with `scan(0)`, with a seek, and where there are no
+   * more pictures; playback goes on from the one that is shown. Without such pictures there is a warning.
+   */
+  scan(rate: number): void {
+    this.#send({ type: 'scan', rate });
+  }
+
+  /** How fast {@link scan} goes; 0 if it does not. */
+  get scanRate(): number {
+    return this.#scanRate;
+  }
+
   /** Goes to where one watches live. Nothing happens if the stream is not live. */
   seekToLive(): void {
     if (this.#live && this.#link) this.#link.video.currentTime = this.#live.edge;
@@ -399,6 +417,9 @@ export class Headgate extends EventTarget {
         if (rendition.visible) this.#rendition = this.renditions.find(({ id }) => id === rendition.id) ?? null;
         return this.#emit('renditionchange', rendition);
       }
+      case 'scan':
+        this.#scanRate = (detail as ScanDetail).rate;
+        return this.#emit('scanchange', detail as ScanDetail);
       case 'state':
         this.#state = (detail as StateDetail).state;
         return this.#emit('statechange', detail as StateDetail);
@@ -494,6 +515,7 @@ export class Headgate extends EventTarget {
     this.#error = null;
     this.#loaded = null;
     this.#rendition = null;
+    this.#scanRate = 0;
     this.#stats = null;
     this.#selected = null;
     this.#limit = null;

@@ -10,6 +10,7 @@ export type ToDriver =
   | LoadMessage
   | MediaMessage
   | PreloadMessage
+  | ScanMessage
   | SelectMessage
   | SelectTrackMessage
   | UnloadMessage;
@@ -76,6 +77,12 @@ export interface MediaMessage {
   error: number | null;
 }
 
+/** Fast-forward with single pictures at so many times the normal speed, backwards if negative; 0 ends it. */
+export interface ScanMessage {
+  type: 'scan';
+  rate: number;
+}
+
 /** Play this rendition; `null` lets the engine choose. */
 export interface SelectMessage {
   type: 'select';
@@ -130,6 +137,7 @@ export type DriverEvent =
   | ({ type: 'loaded' } & LoadedDetail)
   | ({ type: 'metadata' } & MetadataDetail)
   | ({ type: 'rendition' } & RenditionDetail)
+  | ({ type: 'scan' } & ScanDetail)
   | ({ type: 'state' } & StateDetail)
   | ({ type: 'stats' } & StatsDetail)
   | ({ type: 'tracks' } & TracksDetail);
@@ -242,6 +250,11 @@ export interface RenditionDetail {
   id: string;
   /** True once the viewer sees it, false when the engine begins to fetch it. */
   visible: boolean;
+}
+
+export interface ScanDetail {
+  /** Times the normal speed, backwards if negative; 0: it has ended. */
+  rate: number;
 }
 
 export interface StateDetail {

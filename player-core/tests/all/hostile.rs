@@ -146,6 +146,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => prop::option::of(Just(Load { url: "https://h/m".into(), ..Load::default() })).prop_map(Input::Preload),
         1 => (request(), prop::collection::vec(prop_oneof![Just(Decoding::Rough), Just(Decoding::Unsupported), Just(Decoding::Efficient)], 0..9))
             .prop_map(|(request, answers)| Input::Decoding { request, answers }),
+        1 => prop_oneof![Just(16.0), Just(-8.0), Just(0.0), Just(f64::NAN)].prop_map(Input::Scan),
         1 => Just(Input::Unload),
     ]
 }

@@ -27,6 +27,7 @@ mod network;
 mod playback;
 mod preload;
 mod retries;
+mod scan;
 mod server_time;
 mod sidx;
 mod sizes;

@@ -167,6 +167,41 @@ export function makePeriods(folder, each = 3) {
   writeFileSync(join(folder, 'periods.mpd'), mpd);
 }
 
+/**
+ * Two minutes that begin grey and end white, with a tone, and pictures for fast-forward: `scan/master.m3u8`, whose I-frame playlist names parts of
+ * the segments, and `scan/trick.mpd`, which has a trick-mode set.
+ */
+export function makeScan(folder, seconds = 120) {
+  mkdirSync(join(folder, 'scan'), { recursive: true });
+  // A second is two levels brighter than the one before.
+  const brighter = (rate) => `color=c=black:size=320x180:rate=${rate}:duration=${seconds},geq=lum='16+trunc(T)*219/${seconds}':cb=128:cr=128`;
+  const h264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-profile:v', 'main', '-pix_fmt', 'yuv420p', '-sc_threshold', '0'];
+  const fmp4 = (name) => ['-f', 'hls', '-hls_time', `${SEGMENT_S}`, '-hls_list_size', '0', '-hls_segment_type', 'fmp4', '-hls_fmp4_init_filename', `${name}-init.mp4`, '-hls_segment_filename', `scan/${name}-%d.m4s`, `scan/${name}.m3u8`];
+  ffmpeg(folder, ['-f', 'lavfi', '-i', brighter(10), ...h264, '-g', '20', '-keyint_min', '20', ...fmp4('video')]);
+  ffmpeg(folder, [...tone(440, seconds), ...SOUND, ...fmp4('audio')]);
+  ffmpeg(folder, ['-f', 'lavfi', '-i', brighter(0.5), ...h264, '-g', '1', ...fmp4('trick')]);
+  // Of each segment what is needed for its first picture: up to the end of that, in the middle of `mdat`.
+  const pictures = Array.from({ length: seconds / SEGMENT_S }, (_, i) => {
+    const bytes = readFileSync(join(folder, `scan/video-${i}.m4s`));
+    const trun = bytes.indexOf('trun');
+    const flags = bytes.readUInt32BE(trun + 4) & 0xffffff;
+    // Data offset, flags of the first sample, then a row a sample: duration, size, …
+    const row = trun + 12 + (flags & 1 ? 4 : 0) + (flags & 4 ? 4 : 0);
+    const first = bytes.readUInt32BE(row + (flags & 0x100 ? 4 : 0));
+    return ['#EXTINF:2,', `#EXT-X-BYTERANGE:${bytes.indexOf('mdat') + 4 + first}@0`, `video-${i}.m4s`];
+  });
+  write(folder, 'scan/pictures.m3u8', ['#EXT-X-TARGETDURATION:2', '#EXT-X-I-FRAMES-ONLY', '#EXT-X-MAP:URI="video-init.mp4"', ...pictures.flat(), '#EXT-X-ENDLIST']);
+  write(folder, 'scan/master.m3u8', [
+    '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="tone",DEFAULT=YES,AUTOSELECT=YES,URI="audio.m3u8"',
+    '#EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180,CODECS="avc1.4d400d,mp4a.40.2",AUDIO="a"',
+    'video.m3u8',
+    '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=50000,RESOLUTION=320x180,CODECS="avc1.4d400d",URI="pictures.m3u8"',
+  ]);
+  const set = (kind, id, codecs, name, more) => `<AdaptationSet id="${id}" contentType="${kind}" mimeType="${kind}/mp4" codecs="${codecs}">${more}<SegmentTemplate initialization="${name}-init.mp4" media="${name}-$Number$.m4s" startNumber="0" duration="${SEGMENT_S}"/><Representation id="${name}" bandwidth="200000"${kind === 'video' ? ' width="320" height="180"' : ''}/></AdaptationSet>`;
+  const sets = set('video', 1, 'avc1.4d400d', 'video', '') + set('audio', 2, 'mp4a.40.2', 'audio', '') + set('video', 3, 'avc1.4d400d', 'trick', '<EssentialProperty schemeIdUri="http://dashif.org/guidelines/trickmode" value="1"/>');
+  writeFileSync(join(folder, 'scan/trick.mpd'), `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" profiles="urn:mpeg:dash:profile:isoff-live:2011" minBufferTime="PT2S" mediaPresentationDuration="PT${seconds}S"><Period>${sets}</Period></MPD>`);
+}
+
 /** Something to look at, with thumbnails as tiles and with subtitles: `show.mpd`. */
 export function makeShow(folder, seconds = 24) {
   mkdirSync(join(folder, 'show'), { recursive: true });

@@ -27,7 +27,7 @@ pub(super) struct Company {
     metadata: TimedMetadata,
     /// The playhead has jumped since the metadata was looked at.
     pub(super) jumped: bool,
-    thumbnails: Thumbnails,
+    pub(super) thumbnails: Thumbnails,
     /// When they were listed last,
     listed_at: Option<Instant>,
     /// and they may have changed since.

@@ -5,6 +5,7 @@ mod extras;
 mod live;
 mod load;
 mod observe;
+mod scan;
 mod stalls;
 mod text;
 
@@ -26,6 +27,7 @@ use crate::telemetry::schema::{Event, PlaybackState, Rung};
 use crate::time::{Instant, MediaTime};
 use crate::url;
 use extras::Company;
+use scan::Scan;
 use live::Live;
 use stalls::Stalls;
 use text::Texts;
@@ -58,6 +60,7 @@ pub(crate) struct Session {
     texts: Texts,
     company: Company,
     abilities: Abilities,
+    scan: Option<Box<Scan>>,
     /// It is loaded ahead: there is no source, no view, and nothing is told, until it is played.
     preloading: bool,
     source_open: bool,
@@ -119,6 +122,7 @@ impl Session {
             texts: Texts::default(),
             company: Company::new(load.thumbnails.as_deref()),
             abilities: Abilities::default(),
+            scan: None,
             preloading,
             source_open: false,
             start,
@@ -223,6 +227,7 @@ impl Session {
             loader.release(cx);
         }
         self.shared.keys.release(cx);
+        self.drop_scan(cx);
         if self.preloading {
             return;
         }
@@ -235,6 +240,14 @@ impl Session {
     /// Takes one input; [`Session::pump`] acts on it.
     pub(crate) fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
         match input {
+            Input::Appended { .. } if self.scan.is_some() => self.on_picture_appended(cx, None),
+            Input::AppendFailed { reason, .. } if self.scan.is_some() => {
+                let wrong = match &reason {
+                    AppendFailure::Media(why) => why,
+                    AppendFailure::Quota => "the source buffer is full",
+                };
+                self.on_picture_appended(cx, Some(wrong));
+            }
             Input::Appended { kind, buffered } => {
                 if let Some(loader) = self.loader(kind) {
                     loader.on_appended(cx, buffered);
@@ -291,8 +304,10 @@ impl Session {
                 self.limit(cx);
             }
             Input::Limits { .. } => self.limit(cx),
+            Input::Media(state) if self.scan.is_some() => self.on_media_of_scan(cx, state),
             Input::Media(state) => self.on_media(cx, state),
             Input::Restrict { renditions } => self.restrict(cx, renditions),
+            Input::Scan(rate) => self.scan(cx, rate),
             Input::SelectRendition(id) => self.select(cx, id.as_deref()),
             Input::SelectTrack { kind, id } => self.select_track(cx, kind, id.as_deref()),
             Input::SourceOpened => self.source_open = true,
@@ -319,7 +334,12 @@ impl Session {
                 self.on_outcome(cx, outcome);
             }
         }
-        if !self.failed {
+        let scans = self.scan.is_some();
+        if !self.failed && scans {
+            at(self.go_on_scanning(cx));
+            at(self.shared.requests.deadline(cx));
+        }
+        if !self.failed && !scans {
             match self.phase {
                 Phase::Deciding(_, until) if cx.now < until => at(Some(until)),
                 _ => self.decide(cx),
@@ -333,13 +353,13 @@ impl Session {
             at(self.shared.requests.deadline(cx));
             return deadline;
         }
-        if !self.failed {
+        if !self.failed && !scans {
             self.create_buffers(cx);
             for i in 0..self.loaders.len() {
                 at(self.feed(cx, i));
             }
         }
-        if !self.failed {
+        if !self.failed && !scans {
             self.end_stream(cx);
             self.list_thumbnails(cx);
             at(self.watch(cx));
@@ -629,6 +649,9 @@ impl Session {
                 media,
             } => {
                 self.account_request(cx, &job, &attempt, false);
+                if let Purpose::Picture { init } = job.purpose {
+                    return self.on_picture(cx, init, &attempt, media);
+                }
                 let Some((kind, rendition)) = job.purpose.track() else {
                     return;
                 };
@@ -671,6 +694,7 @@ impl Session {
         match job.purpose {
             // Sizes are estimated then, as without one.
             Purpose::SegmentTable => return self.report(cx, cause),
+            Purpose::Picture { .. } => return self.on_no_picture(cx, cause),
             Purpose::Thumbnails(source) => {
                 self.on_no_thumbnails(cx, source);
                 return self.report(cx, cause);
