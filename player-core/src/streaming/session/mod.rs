@@ -27,8 +27,8 @@ use crate::telemetry::schema::{Event, PlaybackState, Rung};
 use crate::time::{Instant, MediaTime};
 use crate::url;
 use extras::Company;
-use scan::Scan;
 use live::Live;
+use scan::Scan;
 use stalls::Stalls;
 use text::Texts;
 

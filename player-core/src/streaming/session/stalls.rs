@@ -153,7 +153,7 @@ impl Session {
             stalls.moved = (state.position, cx.now);
             // Further apart are the two ends of a seek.
             if !state.seeking && state.position > at && state.position - at < ENOUGH {
-                stalls.played = stalls.played + (state.position - at);
+                stalls.played += state.position - at;
             }
             if state.position - stalls.nudged_at > HEALED {
                 stalls.nudges = 0;
