@@ -79,6 +79,13 @@ pub enum Input {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         media: Option<Box<Facts>>,
     },
+    /// The answer to [`Output::ProbeDecoding`](crate::Output::ProbeDecoding). Where it fails to come playback goes on without it.
+    Decoding {
+        /// The question.
+        request: RequestId,
+        /// In the order of the question; what is left out at the end is unknown.
+        answers: Vec<Decoding>,
+    },
     /// A request has ended badly, before or in the middle of its body. Not sent for requests that the engine cancelled.
     Failed {
         /// The request.
@@ -115,9 +122,9 @@ pub enum Input {
         /// What came of it, or why nothing did, in words.
         result: Result<Box<Prepared>, String>,
     },
-    /// Load the beginning of another presentation when there is the time for it: a [`Input::Load`] of the same URL goes on from there.
-    /// It takes the place of one that was preloaded before.
-    Preload(Load),
+    /// Load the beginning of another presentation when there is the time for it: a [`Input::Load`] of the same URL goes on from there,
+    /// and one of another URL drops it. It takes the place of one that was preloaded before; `None` only drops that one.
+    Preload(Option<Load>),
     /// More bytes of a body have arrived. Sent at most every 50 ms a request, at least every 250 ms while bytes flow.
     Progress {
         /// The request.
@@ -157,6 +164,10 @@ pub enum Input {
         #[serde(default, skip_serializing_if = "Headers::is_empty")]
         headers: Headers,
     },
+    /// Fast-forward at so many times the normal speed, backwards if that is negative, with single pictures of the stream's I-frame playlist
+    /// or trick-mode set; zero ends it. It also ends with a seek, and where there are no more pictures ([`PlayerEvent::Scan`](
+    /// crate::output::PlayerEvent::Scan)). Playback goes on from the picture that was shown last.
+    Scan(f64),
     /// The viewer or the application chose a rendition of the video, by its id; `None` gives the choice back to ABR.
     SelectRendition(Option<String>),
     /// The viewer or the application chose a track of sound or text, by its id; `None` turns text off.
@@ -172,8 +183,25 @@ pub enum Input {
     TypesSupported(Vec<String>),
     /// Nothing happened but time: the deadline of [`Output::Wait`](crate::Output::Wait) has come.
     Tick,
-    /// Stop, drop everything, end the view.
+    /// Stop, drop everything but what is preloaded, end the view.
     Unload,
+}
+
+/// How well pictures can be decoded, the best last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decoding {
+    /// Not at all.
+    Unsupported,
+    /// With dropped frames.
+    Rough,
+    /// Nobody knows.
+    #[default]
+    Unknown,
+    /// Without dropped frames.
+    Smooth,
+    /// The same, with little power.
+    Efficient,
 }
 
 /// Headers that not every response has, or shows to a page of another origin.

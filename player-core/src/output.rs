@@ -53,6 +53,13 @@ pub enum Output {
     /// Change the bytes of a completed [`Deliver::Handle`] response into what a source buffer takes, in its place; answer
     /// [`Input::Prepared`](crate::Input::Prepared). Of one kind, they come in the order of the stream.
     Prepare(Prepare),
+    /// Ask how well these can be decoded; answer [`Input::Decoding`](crate::Input::Decoding). Nothing depends on the answer but a choice.
+    ProbeDecoding {
+        /// Names the question.
+        request: RequestId,
+        /// A few dozen at most.
+        configs: Vec<DecodingConfig>,
+    },
     /// Ask which of these types can be played; answer [`Input::TypesSupported`](crate::Input::TypesSupported).
     ProbeTypes {
         /// Full MIME types with codecs.
@@ -129,6 +136,21 @@ pub struct Fetch {
     /// More header fields: name and value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
+}
+
+/// Pictures that are to be decoded: what `MediaCapabilities.decodingInfo` wants to know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecodingConfig {
+    /// Their type, with one codec, as `video/mp4; codecs="avc1.64001f"`.
+    pub mime: String,
+    /// Width, pixels.
+    pub width: u32,
+    /// Height, pixels.
+    pub height: u32,
+    /// Declared peak bitrate.
+    pub bandwidth: Bitrate,
+    /// Frames per second; 0 if not declared.
+    pub frame_rate: f64,
 }
 
 /// The method of a request.
@@ -240,6 +262,8 @@ pub enum Container {
     MpegTs,
     /// Frames of AAC (ADTS), AC-3, Enhanced AC-3 or MPEG audio, behind an ID3 tag with their time (RFC 8216, 3.4).
     PackedAudio,
+    /// WebM: as fragmented MP4, it is appended as it is.
+    WebM,
 }
 
 /// How a response is decrypted. The key is that of a response: it never reaches the engine.
@@ -328,6 +352,11 @@ pub enum PlayerEvent {
     },
     /// Timed metadata.
     Metadata(MetadataEvent),
+    /// A fast-forward or rewind begins, or changes its rate.
+    Scan {
+        /// Times the normal speed; zero: it has ended.
+        rate: f64,
+    },
     /// The playback state changed.
     State {
         /// The state now.
@@ -355,6 +384,8 @@ pub enum Limit {
     Application,
     /// The preset `data_saver`, or the viewer's wish for little data.
     DataSaver,
+    /// The machine says that it does not decode them smoothly ([`Input::Decoding`](crate::Input::Decoding)).
+    Decoding,
     /// Too many of the frames of a higher rendition were dropped: it is tried again later.
     DroppedFrames,
     /// The element is small.
@@ -369,6 +400,7 @@ impl Limit {
         match self {
             Self::Application => "application",
             Self::DataSaver => "data_saver",
+            Self::Decoding => "decoding",
             Self::DroppedFrames => "dropped_frames",
             Self::ElementSize => "element_size",
             Self::Restricted => "restricted",

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::abr::{self, Abr};
 use crate::config::Config;
-use crate::input::{Host, Input, MediaState, RequestId};
+use crate::input::{Host, Input, Load, MediaState, RequestId};
 use crate::memory::Memory;
 use crate::output::Output;
 use crate::rng::Rng;
@@ -96,11 +96,7 @@ impl Player {
                     cx.send(Output::Remember(memory));
                 }
                 self.memory.begin(cx.now, &load, cx.abr);
-                let session_id = self
-                    .session_id
-                    .get_or_insert_with(|| cx.rng.uuid_v7(load.wall_clock_ms))
-                    .clone();
-                let ids = (cx.rng.uuid_v7(load.wall_clock_ms), session_id);
+                let ids = new_ids(&mut cx, &mut self.session_id, &load);
                 cx.abr.on_seek();
                 let (host, media) = (self.host, &self.media);
                 let mut ahead = self.next.take();
@@ -118,15 +114,17 @@ impl Player {
                 if let Some(mut old) = self.next.take() {
                     old.close(&mut cx);
                 }
-                let media = MediaState::default();
-                let next = Session::new(&mut cx, load, self.host, &media, Default::default(), true);
-                self.next = Some(Box::new(next));
-            }
-            Input::Unload => {
-                if let Some(mut next) = self.next.take() {
-                    next.close(&mut cx);
+                if let Some(load) = load {
+                    if self.session.is_none() {
+                        self.memory.begin(cx.now, &load, cx.abr);
+                    }
+                    let ids = new_ids(&mut cx, &mut self.session_id, &load);
+                    let media = MediaState::default();
+                    let next = Session::new(&mut cx, load, self.host, &media, ids, true);
+                    self.next = Some(Box::new(next));
                 }
             }
+            Input::Unload => {}
             input => {
                 match &input {
                     Input::Host(host) => self.host = *host,
@@ -173,11 +171,19 @@ impl Player {
     }
 }
 
+/// The ids of a new view and of the player's session.
+fn new_ids(cx: &mut Cx<'_>, session_id: &mut Option<String>, load: &Load) -> (String, String) {
+    let mut id = || cx.rng.uuid_v7(load.wall_clock_ms);
+    let session_id = session_id.get_or_insert_with(&mut id).clone();
+    (id(), session_id)
+}
+
 /// The request that an input is about.
 fn request_of(input: &Input) -> Option<RequestId> {
     match input {
         Input::Body { request, .. }
         | Input::Complete { request, .. }
+        | Input::Decoding { request, .. }
         | Input::Failed { request, .. }
         | Input::Progress { request, .. }
         | Input::Response { request, .. } => Some(*request),

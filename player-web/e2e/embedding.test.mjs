@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { shoot, start } from './support/browser.mjs';
+import { makeShow } from './support/containers.mjs';
 import { mount, plays, state, unharmed, until } from './support/page.mjs';
 
 const HLS = '/stream/hls.m3u8';
@@ -15,7 +16,7 @@ describe('embedding', { timeout: 300_000 }, () => {
   let site;
   let page;
   before(async () => {
-    site = await start();
+    site = await start(makeShow);
   });
   after(() => site?.close());
   afterEach(async () => {
@@ -49,6 +50,41 @@ describe('embedding', { timeout: 300_000 }, () => {
     await until(page, () => video.api.selectedRendition === '144p');
     await play.click();
     await until(page, () => video.paused);
+  });
+
+  test('Media Chrome previews what is pointed at, and shows captions', async () => {
+    page = await site.open('/media-chrome.html');
+    await page.evaluate(() => {
+      globalThis.video = document.querySelector('headgate-video');
+      video.src = '/stream/show/show.mpd';
+    });
+    await until(page, () => video.readyState >= 3 && !video.seeking && video.duration === 24);
+    await page.locator('media-play-button').click();
+    await until(page, () => video.api.thumbnailAt(12));
+    const box = await page.locator('media-time-range').boundingBox();
+    await page.mouse.move(box.x + box.width * 0.6, box.y + box.height / 2);
+    const preview = () => {
+      const range = document.querySelector('media-time-range');
+      return range.shadowRoot.querySelector('media-preview-thumbnail');
+    };
+    // 14 s of 24: the fifteenth tile, last of the third row.
+    await until(page, (preview) => /tiles-1\.jpg$/.test(eval(preview)().getAttribute('mediapreviewimage')?.split('#')[0] ?? ''), `(${preview})`);
+    assert.equal(await page.evaluate((preview) => eval(preview)().getAttribute('mediapreviewcoords'), `(${preview})`), '640 180 160 90');
+    await until(page, (preview) => eval(preview)().shadowRoot.querySelector('img').naturalWidth === 800, `(${preview})`);
+    await page.waitForTimeout(500);
+    await shoot(page, 'thumbnails', page.locator('media-controller'));
+
+    const captions = page.locator('media-captions-button');
+    await captions.click();
+    await until(page, () => [...video.textTracks].some(({ kind, mode }) => kind === 'captions' && mode === 'showing'));
+    await page.evaluate(() => { video.currentTime = 18; });
+    await until(page, () => [...video.textTracks].find(({ kind }) => kind === 'captions').activeCues?.[0]?.text === '<i>Nobody has seen its edge.</i>');
+    await until(page, () => video.currentTime > 19);
+    await page.mouse.move(300, 150);
+    await page.waitForTimeout(500);
+    await shoot(page, 'captions', page.locator('media-controller'));
+    await captions.click();
+    await until(page, () => [...video.textTracks].every(({ kind, mode }) => kind !== 'captions' || mode === 'disabled'));
   });
 
   test('a plain <video>, whose log replays natively to the same outputs', async (t) => {

@@ -9,6 +9,7 @@
 
 mod beacons;
 mod bodies;
+mod decoding;
 pub mod fields;
 mod global;
 pub mod message;

@@ -31,9 +31,14 @@ pub enum ToDriver {
     /// `{ type: 'load', url, startTime, thumbnails, videoId, videoTitle, networkMemory }`: play this; the wall clock is the driver's, and
     /// `networkMemory` is what a `remember` message held.
     Load(Load),
+    /// `{ type: 'preload', url, … }`, the rest as of `load`: load the beginning of this when there is the time for it; without a URL, drop
+    /// what was preloaded.
+    Preload(Option<Load>),
     /// `{ type: 'media', currentTime, paused, seeking, ended, readyState, playbackRate, decodedFrames, droppedFrames,
     /// error }`: the state of the element.
     Media(MediaState),
+    /// `{ type: 'scan', rate }`: fast-forward with single pictures at so many times the normal speed, backwards if negative; 0 ends it.
+    Scan(f64),
     /// `{ type: 'select', rendition }`: play this rendition; without one, the engine chooses.
     Select(Option<String>),
     /// `{ type: 'select-track', kind, track }`: play this track of `audio` or `text`; null is no text.
@@ -73,18 +78,8 @@ impl ToDriver {
                     .flatten()
                     .map(|lines| lines as u32),
             },
-            "load" => Self::Load(Load {
-                url: message
-                    .string("url")?
-                    .filter(|url| !url.is_empty())
-                    .ok_or(FieldError::Missing("load", "url"))?,
-                start: message.number("startTime")?.map(MediaTime::from_secs_f64),
-                wall_clock_ms: 0,
-                thumbnails: message.string("thumbnails")?.filter(|url| !url.is_empty()),
-                network_memory: memory(&message.object("networkMemory")?)?,
-                video_id: text("videoId")?,
-                video_title: text("videoTitle")?,
-            }),
+            "load" => Self::Load(load(&message)?.ok_or(FieldError::Missing("load", "url"))?),
+            "preload" => Self::Preload(load(&message)?),
             "media" => Self::Media(MediaState {
                 position: MediaTime::from_secs_f64(message.number("currentTime")?.unwrap_or_default()),
                 paused: flag("paused")?,
@@ -99,6 +94,7 @@ impl ToDriver {
                 dropped_frames: count("droppedFrames")?,
                 error: message.nullable_number("error")?.flatten().map(|code| code as u8),
             }),
+            "scan" => Self::Scan(message.number("rate")?.unwrap_or(0.0)),
             "select" => Self::Select(message.nullable_string("rendition")?),
             "select-track" => Self::SelectTrack {
                 kind: match text("kind")?.as_str() {
@@ -116,7 +112,7 @@ impl ToDriver {
             "unload" => Self::Unload,
             unknown => {
                 let why = format!(
-                    "unknown message \"{unknown}\"; known are host, limits, load, media, select, select-track, unload"
+                    "unknown message \"{unknown}\"; known are host, limits, load, media, preload, scan, select, select-track, unload"
                 );
                 return Err(FieldError::Value {
                     path: "type".to_owned(),
@@ -125,6 +121,23 @@ impl ToDriver {
             }
         })
     }
+}
+
+/// Nothing without a URL.
+fn load(message: &Fields) -> Result<Option<Load>, FieldError> {
+    let text = |name| Ok::<_, FieldError>(message.string(name)?.unwrap_or_default());
+    let Some(url) = message.string("url")?.filter(|url| !url.is_empty()) else {
+        return Ok(None);
+    };
+    Ok(Some(Load {
+        url,
+        start: message.number("startTime")?.map(MediaTime::from_secs_f64),
+        wall_clock_ms: 0,
+        thumbnails: message.string("thumbnails")?.filter(|url| !url.is_empty()),
+        network_memory: memory(&message.object("networkMemory")?)?,
+        video_id: text("videoId")?,
+        video_title: text("videoTitle")?,
+    }))
 }
 
 fn memory(fields: &Fields) -> Result<Option<NetworkMemory>, FieldError> {
@@ -269,6 +282,11 @@ pub enum Event {
         id: String,
         /// The playhead has reached it.
         visible: bool,
+    },
+    /// A fast-forward or rewind begins, changes its rate, or ends with a rate of zero.
+    Scan {
+        /// Times the normal speed.
+        rate: f64,
     },
     /// The playback state changed.
     State {
@@ -563,6 +581,7 @@ impl Event {
             },
             PlayerEvent::Metadata(event) => Self::from_metadata(event)?,
             PlayerEvent::Rendition { id, visible } => Self::Rendition { id, visible },
+            PlayerEvent::Scan { rate } => Self::Scan { rate },
             PlayerEvent::State { state, cause } => Self::State {
                 state: state_name(state),
                 cause: cause.map(cause_name),

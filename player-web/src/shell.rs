@@ -8,7 +8,7 @@ use gloo_timers::callback::Timeout;
 use js_sys::{Array, Function};
 use player_core::abr::NetworkMemory;
 use player_core::error::ErrorKind;
-use player_core::input::{Host, TrackKind};
+use player_core::input::{Host, Load, TrackKind};
 use player_core::{Input, Instant, MediaTime, Output, Player};
 
 use crate::beacons::Beacons;
@@ -18,7 +18,7 @@ use crate::net::{self, Reports, Requests};
 use crate::options::Options;
 use crate::recorder::Recorder;
 use crate::source::{self, Source, to_js};
-use crate::{global, panics, post, prepare};
+use crate::{decoding, global, panics, post, prepare};
 
 /// The engine with everything around it.
 pub(crate) struct Shell {
@@ -99,11 +99,10 @@ impl Shell {
                 max_bandwidth_kbps,
                 max_height,
             }),
-            ToDriver::Load(mut load) => {
-                load.wall_clock_ms = global::wall_clock_ms();
-                self.tell(Input::Load(load));
-            }
+            ToDriver::Load(load) => self.tell(Input::Load(dated(load))),
             ToDriver::Media(state) => self.tell(Input::Media(state)),
+            ToDriver::Preload(load) => self.tell(Input::Preload(load.map(dated))),
+            ToDriver::Scan(rate) => self.tell(Input::Scan(rate)),
             ToDriver::Select(rendition) => self.tell(Input::SelectRendition(rendition)),
             ToDriver::SelectTrack { kind, id } => self.tell(Input::SelectTrack { kind, id }),
             ToDriver::Unload => {
@@ -149,10 +148,6 @@ impl Shell {
         let mut deadline = None;
         while let Some((now, input)) = self.next_input() {
             self.record(|recorder| recorder.input(now, &input));
-            if matches!(input, Input::Load(_) | Input::Unload) {
-                // What was fetched for the presentation that ends here is of no use to another one.
-                self.bodies.borrow_mut().clear();
-            }
             self.player.borrow_mut().handle_input(now, input);
             deadline = loop {
                 let output = self.player.borrow_mut().poll_output();
@@ -249,6 +244,7 @@ impl Shell {
             Output::Fetch(fetch) => net::start(self, fetch),
             Output::OpenSource => self.open_source(),
             Output::Prepare(job) => prepare::start(self, self.prepare.as_ref(), job),
+            Output::ProbeDecoding { request, configs } => decoding::ask(self, request, configs),
             Output::ProbeTypes { types } => self.tell(Input::TypesSupported(source::supported(types))),
             Output::Release { request } => self.bodies.borrow_mut().release(request),
             Output::Remember(memory) => {
@@ -347,5 +343,14 @@ impl Shell {
         self.close_source();
         self.bodies.borrow_mut().clear();
         self.flush_if_hidden();
+    }
+}
+
+/// With the time that it is.
+fn dated(load: Load) -> Load {
+    let wall_clock_ms = global::wall_clock_ms();
+    Load {
+        wall_clock_ms,
+        ..load
     }
 }

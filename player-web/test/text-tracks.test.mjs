@@ -141,7 +141,7 @@ test('regions, where the browser has some and where not', () => {
   assert.deepEqual(placed, [
     [-3, 30, 40],
     [-3, 20, 20],
-    [1, 80, 40],
+    [3, 80, 40],
   ]);
 
   globalThis.VTTRegion = class {};

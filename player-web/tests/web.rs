@@ -88,6 +88,14 @@ fn messages_are_read_in_the_terms_of_the_web() {
         ..Load::default()
     };
     assert_eq!(load, Ok(ToDriver::Load(expected)));
+    let ahead = read(r#"{"type":"preload","url":"https://h/n.m3u8","startTime":5}"#);
+    let expected = Load {
+        url: "https://h/n.m3u8".into(),
+        start: Some(MediaTime::from_millis(5000)),
+        ..Load::default()
+    };
+    assert_eq!(ahead, Ok(ToDriver::Preload(Some(expected))));
+    assert_eq!(read(r#"{"type":"preload"}"#), Ok(ToDriver::Preload(None)));
     let media = read(
         r#"{"type":"media","currentTime":2,"seeking":true,"playbackRate":2,"readyState":4,"decodedFrames":12,"droppedFrames":-3,"error":null}"#,
     );

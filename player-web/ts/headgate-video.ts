@@ -26,7 +26,9 @@ const OPTION_ATTRIBUTES = [
   'wasm-url',
 ] as const;
 
-const FORWARDED = ['limitchange', 'live', 'loaded', 'metadata', 'renditionchange', 'statechange', 'stats', 'tracks', 'warning'] as const;
+const NEXT = 'next-src';
+
+const FORWARDED = ['limitchange', 'live', 'loaded', 'metadata', 'renditionchange', 'scanchange', 'statechange', 'stats', 'tracks', 'warning'] as const;
 
 /** A live stream in which one can go back further than this is one that viewers go back in. */
 const DVR_S = 60;
@@ -39,8 +41,8 @@ class TracksBase extends CustomVideoElement {}
  *
  * It has the attributes, properties, methods and events of `HTMLVideoElement`, and as Media Chrome reads them `videoRenditions`,
  * `audioTracks`, `streamType`, `targetLiveWindow` and `liveEdgeStart`. Further attributes: `abr` (an algorithm's name), `beacon-url`,
- * `site-key`, `viewer-id`, `video-id`, `video-title`, `start-time` (seconds), `thumbnails` (URL of a WebVTT file), `record`, `wasm-url`, `transmux-wasm-url`; everything
- * else is in {@link config}.
+ * `site-key`, `viewer-id`, `video-id`, `video-title`, `start-time` (seconds), `thumbnails` (URL of a WebVTT file), `next-src` (what is to be
+ * preloaded: once it is set as `src`, it goes on from there), `record`, `wasm-url`, `transmux-wasm-url`; everything else is in {@link config}.
  */
 export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
   static override getTemplateHTML(attributes: Record<string, string>): string {
@@ -50,7 +52,7 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
   }
 
   static override get observedAttributes(): string[] {
-    return [...CustomVideoElement.observedAttributes, ...OPTION_ATTRIBUTES];
+    return [...CustomVideoElement.observedAttributes, ...OPTION_ATTRIBUTES, NEXT];
   }
 
   #config: HeadgateOptions = {};
@@ -152,6 +154,8 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
   override attributeChangedCallback(name: string, before?: string | null, after?: string | null): void {
     if (name !== 'src' && name !== 'preload') super.attributeChangedCallback(name, before, after);
     if (name === 'src' && before !== after) this.#schedule();
+    // What is set along with it counts first.
+    if (name === NEXT && before !== after) queueMicrotask(() => this.#preloadNext());
     if ((name === 'preload' || name === 'autoplay') && this.#deferred && !this.#mayWait()) this.#loadNow();
   }
 
@@ -190,7 +194,8 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      if (!this.isConnected || !this.src) return;
+      if (!this.isConnected) return;
+      if (!this.src) return this.#preloadNext();
       if (this.#mayWait()) this.#deferred = true;
       else this.#loadNow();
     });
@@ -203,10 +208,31 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
   #loadNow(): void {
     this.#deferred = false;
     if (!this.src || !this.isConnected) return;
+    this.#player.options = this.#options();
+    const text = (name: (typeof OPTION_ATTRIBUTES)[number]) => this.getAttribute(name) ?? undefined;
+    const startTime = Number.parseFloat(text('start-time') ?? '');
+    this.#player.load(this.src, {
+      startTime: Number.isFinite(startTime) ? startTime : this.nativeEl.currentTime || undefined,
+      thumbnails: text('thumbnails'),
+      videoId: text('video-id'),
+      videoTitle: text('video-title'),
+    });
+    this.#preloadNext();
+  }
+
+  /** Unless what is to be preloaded waits for its turn, or is what is loaded. */
+  #preloadNext(): void {
+    const url = this.getAttribute(NEXT);
+    if (!this.isConnected || this.#scheduled || this.#deferred || (url && url === this.src)) return;
+    if (!this.src) this.#player.options = this.#options();
+    this.#player.preload(url || null);
+  }
+
+  #options(): HeadgateOptions {
     const text = (name: (typeof OPTION_ATTRIBUTES)[number]) => this.getAttribute(name) ?? undefined;
     const { config } = this;
     const algorithm = text('abr') as AbrOptions['algorithm'];
-    this.#player.options = {
+    return {
       ...config,
       abr: algorithm ? { ...config.abr, algorithm } : config.abr,
       beaconUrl: absolute(text('beacon-url') ?? config.beaconUrl),
@@ -216,13 +242,6 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
       wasm: text('wasm-url') ?? config.wasm,
       transmuxWasm: text('transmux-wasm-url') ?? config.transmuxWasm,
     };
-    const startTime = Number.parseFloat(text('start-time') ?? '');
-    this.#player.load(this.src, {
-      startTime: Number.isFinite(startTime) ? startTime : this.nativeEl.currentTime || undefined,
-      thumbnails: text('thumbnails'),
-      videoId: text('video-id'),
-      videoTitle: text('video-title'),
-    });
   }
 
   #fillRenditions(): void {

@@ -13,8 +13,10 @@ import type {
   LoadMessage,
   MetadataDetail,
   PlaybackState,
+  PreloadMessage,
   Rendition,
   RenditionDetail,
+  ScanDetail,
   StateDetail,
   StatsDetail,
   ToDriver,
@@ -47,6 +49,8 @@ export interface HeadgateEventMap {
   metadata: CustomEvent<MetadataDetail>;
   /** Another rendition is fetched, or seen. */
   renditionchange: CustomEvent<RenditionDetail>;
+  /** A fast-forward or rewind has begun, has changed its rate, or has ended. */
+  scanchange: CustomEvent<ScanDetail>;
   statechange: CustomEvent<StateDetail>;
   /** At most every half second. */
   stats: CustomEvent<StatsDetail>;
@@ -108,10 +112,15 @@ export class Headgate extends EventTarget {
   #wanted: LoadMessage | undefined;
   /** Its manifest. */
   #early: EarlyManifest | undefined;
+  /** The last load is on its way to the engine: what is said after it must not overtake it. */
+  #starting = Promise.resolve();
+  /** What was asked for last to be preloaded. */
+  #ahead: PreloadMessage | undefined;
   #generation = 0;
   #error: HeadgateError | null = null;
   #loaded: LoadedDetail | null = null;
   #rendition: Rendition | null = null;
+  #scanRate = 0;
   #state: PlaybackState = 'idle';
   #stats: StatsDetail | null = null;
   #selected: string | null = null;
@@ -194,7 +203,7 @@ export class Headgate extends EventTarget {
   /** Takes an element over. What it plays is replaced by the next {@link load}. */
   attach(video: HTMLVideoElement): void {
     if (this.#link?.video === video) return;
-    this.detach();
+    if (this.#link) this.detach();
     this.#link = new MediaLink(video, (message) => this.#send(message));
     this.#texts = new TextTracks(video, this.#onTextWanted);
     this.#thumbnailTrack = new ThumbnailTrack(video);
@@ -203,6 +212,7 @@ export class Headgate extends EventTarget {
   /** Stops, and gives the element back empty. */
   detach(): void {
     this.unload();
+    this.#ahead = undefined;
     this.#closeDriver();
     this.#texts?.close();
     this.#texts = undefined;
@@ -216,19 +226,25 @@ export class Headgate extends EventTarget {
   load(url: string | URL, options: LoadOptions = {}): void {
     if (!this.#link) throw new TypeError('Headgate: attach() a <video> before load()');
     this.#reset();
+    this.#ahead = undefined;
     this.#link.begin();
     const thumbnails = options.thumbnails ?? pageThumbnails(this.#link.video);
-    this.#wanted = {
-      type: 'load',
-      url: new URL(url, document.baseURI).href,
-      ...options,
-      thumbnails: thumbnails && new URL(thumbnails, document.baseURI).href,
-    };
+    this.#wanted = { type: 'load', ...absolute(url, { ...options, thumbnails }) };
     if (!isLoaded()) this.#early = new EarlyManifest(this.#wanted.url, this.options);
-    void this.#start(++this.#generation);
+    this.#starting = this.#start(++this.#generation);
   }
 
-  /** Stops and ends the view; the element is left empty. */
+  /**
+   * Loads the beginning of what is played next: the manifest and the first segments, as soon as what is played has enough of its own. A
+   * {@link load} of the same URL goes on from there; one of another URL drops it, as does `null`. One is kept at a time.
+   */
+  preload(url: string | URL | null, options: LoadOptions = {}): void {
+    const message: PreloadMessage = { type: 'preload', ...(url !== null && absolute(url, options)) };
+    this.#ahead = message;
+    void this.#startAhead(message);
+  }
+
+  /** Stops and ends the view; the element is left empty. What is preloaded stays. */
   unload(): void {
     this.#generation++;
     this.#wanted = undefined;
@@ -261,6 +277,20 @@ export class Headgate extends EventTarget {
     const next = this.#thumbnails.findIndex(({ start }) => start > time);
     const found = this.#thumbnails.at(next === -1 ? -1 : next - 1);
     return next === 0 || !found || found.end <= time ? null : found;
+  }
+
+  /**
+   * Fast-forwards at so many times the normal speed, or goes backwards if that is negative, as with 8 to 32: with single pictures of the
+   * stream's I-frame playlist or trick-mode set, and nothing else is fetched. It ends with `scan(0)`, with a seek, and where there are no
+   * more pictures; playback goes on from the one that is shown. Without such pictures there is a warning.
+   */
+  scan(rate: number): void {
+    this.#send({ type: 'scan', rate });
+  }
+
+  /** How fast {@link scan} goes; 0 if it does not. */
+  get scanRate(): number {
+    return this.#scanRate;
   }
 
   /** Goes to where one watches live. Nothing happens if the stream is not live. */
@@ -297,6 +327,19 @@ export class Headgate extends EventTarget {
       if (generation !== this.#generation) return;
       this.#early?.drop();
       this.#fail(error);
+    }
+  }
+
+  async #startAhead(message: PreloadMessage): Promise<void> {
+    try {
+      await this.#starting;
+      const Driver = await loadDriver(this.options.wasm);
+      if (this.#ahead !== message || !(this.#driver ?? message.url)) return;
+      // Other options count from the next load on.
+      if (!this.#driver) this.#openDriver(Driver);
+      this.#send({ ...message, networkMemory: recall(this.options.storage) });
+    } catch {
+      // The load will say so.
     }
   }
 
@@ -382,6 +425,9 @@ export class Headgate extends EventTarget {
         if (rendition.visible) this.#rendition = this.renditions.find(({ id }) => id === rendition.id) ?? null;
         return this.#emit('renditionchange', rendition);
       }
+      case 'scan':
+        this.#scanRate = (detail as ScanDetail).rate;
+        return this.#emit('scanchange', detail as ScanDetail);
       case 'state':
         this.#state = (detail as StateDetail).state;
         return this.#emit('statechange', detail as StateDetail);
@@ -479,6 +525,7 @@ export class Headgate extends EventTarget {
     this.#error = null;
     this.#loaded = null;
     this.#rendition = null;
+    this.#scanRate = 0;
     this.#stats = null;
     this.#selected = null;
     this.#limit = null;
@@ -494,4 +541,10 @@ export class Headgate extends EventTarget {
     this.#preparer = new Preparer(this.options.transmuxWasm);
     this.#state = 'idle';
   }
+}
+
+/** What to load, with absolute URLs. */
+function absolute(url: string | URL, options: LoadOptions): LoadOptions & { url: string } {
+  const resolve = (url: string | URL) => new URL(url, document.baseURI).href;
+  return { ...options, url: resolve(url), thumbnails: options.thumbnails && resolve(options.thumbnails) };
 }

@@ -12,6 +12,7 @@ export type {
   PlaybackState,
   Rendition,
   RenditionDetail,
+  ScanDetail,
   StateDetail,
   StatsDetail,
   TimedMetadata,

@@ -9,6 +9,8 @@ export type ToDriver =
   | LimitsMessage
   | LoadMessage
   | MediaMessage
+  | PreloadMessage
+  | ScanMessage
   | SelectMessage
   | SelectTrackMessage
   | UnloadMessage;
@@ -45,6 +47,11 @@ export interface LoadMessage {
   networkMemory?: NetworkMemory;
 }
 
+/** Load the beginning of this when there is the time for it, for the `load` of the same URL; without a URL, drop what was preloaded. */
+export interface PreloadMessage extends Partial<Omit<LoadMessage, 'type'>> {
+  type: 'preload';
+}
+
 /** What was learnt of a network. */
 export interface NetworkMemory {
   /** Median throughput. */
@@ -68,6 +75,12 @@ export interface MediaMessage {
   droppedFrames: number;
   /** `MediaError.code`. */
   error: number | null;
+}
+
+/** Fast-forward with single pictures at so many times the normal speed, backwards if negative; 0 ends it. */
+export interface ScanMessage {
+  type: 'scan';
+  rate: number;
 }
 
 /** Play this rendition; `null` lets the engine choose. */
@@ -124,6 +137,7 @@ export type DriverEvent =
   | ({ type: 'loaded' } & LoadedDetail)
   | ({ type: 'metadata' } & MetadataDetail)
   | ({ type: 'rendition' } & RenditionDetail)
+  | ({ type: 'scan' } & ScanDetail)
   | ({ type: 'state' } & StateDetail)
   | ({ type: 'stats' } & StatsDetail)
   | ({ type: 'tracks' } & TracksDetail);
@@ -151,7 +165,7 @@ export interface LimitDetail {
   /** Id of the highest one that may be chosen. */
   highest: string;
   /** What keeps the higher ones out; empty when nothing does any more. */
-  by: ('application' | 'data-saver' | 'dropped-frames' | 'element-size' | 'restricted')[];
+  by: ('application' | 'data-saver' | 'decoding' | 'dropped-frames' | 'element-size' | 'restricted')[];
 }
 
 /** The window of a live stream. */
@@ -236,6 +250,11 @@ export interface RenditionDetail {
   id: string;
   /** True once the viewer sees it, false when the engine begins to fetch it. */
   visible: boolean;
+}
+
+export interface ScanDetail {
+  /** Times the normal speed, backwards if negative; 0: it has ended. */
+  rate: number;
 }
 
 export interface StateDetail {

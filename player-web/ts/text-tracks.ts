@@ -1,6 +1,8 @@
 // Subtitles, captions and timed metadata as text tracks of the element: what the driver says becomes cues, and what the viewer chooses is
 // told. The tracks are `<track>` elements, because those of `addTextTrack()` can never be taken away again.
 
+import { styleCues } from './cue-styles.js';
+
 /** A text track is there, or has changed its label. */
 export interface TextTrackMessage {
   type: 'text-track';
@@ -247,6 +249,7 @@ export class TextTracks {
       return;
     }
     this.#close(message.track);
+    if (kind !== 'metadata') styleCues(this.#video);
     const track = new CueTrack(this.#video, message);
     this.#tracks.set(message.track, track);
     const initial = kind === 'metadata' ? 'hidden' : message.default ? 'showing' : 'disabled';
@@ -391,7 +394,9 @@ function placeAsIn(cue: VTTCue, { width, lines, regionAnchor, viewportAnchor }: 
   const within = typeof cue.position === 'number' ? cue.position : defaultPosition(cue.align);
   attempt(() => {
     cue.snapToLines = true;
-    cue.line = bottom > 50 ? -1 - Math.max(0, Math.round((100 - bottom) / LINE_HEIGHT)) : Math.max(0, Math.round(bottom / LINE_HEIGHT) - lines);
+    // At the bottom of the region, where it begins to fill.
+    const taken = Math.min(lines, cue.text.split('\n').length);
+    cue.line = bottom > 50 ? -1 - Math.max(0, Math.round((100 - bottom) / LINE_HEIGHT)) : Math.max(0, Math.round(bottom / LINE_HEIGHT) - taken);
     cue.size = ((right - left) * cue.size) / 100;
     cue.position = left + ((right - left) * within) / 100;
   });

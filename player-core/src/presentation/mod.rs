@@ -283,6 +283,11 @@ impl Rendition {
         }
     }
 
+    /// It comes in WebM.
+    pub(crate) fn is_webm(&self) -> bool {
+        self.container.ends_with("/webm")
+    }
+
     /// The bitrate to reckon with: the average if declared, else the peak.
     pub fn typical_bandwidth(&self) -> Bitrate {
         self.average_bandwidth.unwrap_or(self.bandwidth)

@@ -7,6 +7,7 @@ mod anchors;
 mod attempt;
 mod clock;
 pub(crate) mod context;
+mod decoding;
 mod frames;
 mod keys;
 mod limits;

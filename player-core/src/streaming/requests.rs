@@ -55,6 +55,10 @@ pub(crate) enum Purpose {
         rendition: usize,
     },
     Manifest,
+    /// Of a fast-forward: its initialization section, or itself.
+    Picture {
+        init: bool,
+    },
     Playlist {
         kind: TrackKind,
         rendition: usize,
@@ -82,11 +86,11 @@ impl Purpose {
             Self::Init { kind, .. } | Self::Segment { kind, .. } if kind == TrackKind::Text => {
                 RequestKind::Text
             }
-            Self::Init { .. } => RequestKind::Init,
+            Self::Init { .. } | Self::Picture { init: true } => RequestKind::Init,
             Self::Key { .. } => RequestKind::Key,
             Self::Manifest => RequestKind::Manifest,
             Self::Playlist { .. } | Self::Sidx { .. } => RequestKind::Playlist,
-            Self::Segment { .. } => RequestKind::Segment,
+            Self::Picture { .. } | Self::Segment { .. } => RequestKind::Segment,
             Self::SegmentTable => RequestKind::SegmentTable,
             Self::Thumbnails(_) => RequestKind::Thumbnails,
             Self::Steering => RequestKind::Steering,
@@ -101,7 +105,12 @@ impl Purpose {
             | Self::Playlist { kind, rendition }
             | Self::Sidx { kind, rendition }
             | Self::Segment { kind, rendition, .. } => Some((kind, rendition)),
-            Self::Clock | Self::Manifest | Self::SegmentTable | Self::Steering | Self::Thumbnails(_) => None,
+            Self::Clock
+            | Self::Manifest
+            | Self::Picture { .. }
+            | Self::SegmentTable
+            | Self::Steering
+            | Self::Thumbnails(_) => None,
         }
     }
 }
@@ -815,6 +824,7 @@ impl Requests {
             Purpose::Init { .. } => "initialization section",
             Purpose::Key { .. } => "key",
             Purpose::Manifest => "manifest",
+            Purpose::Picture { .. } => "picture",
             Purpose::Playlist { .. } => "media playlist",
             Purpose::Segment { .. } => "segment",
             Purpose::SegmentTable => "segment table",

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use core::time::Duration;
 
 use super::context::Cx;
+use super::decoding::{Abilities, Offer, best_of, family};
 use super::limits::Limits;
 use super::requests::{Purpose, Work};
 use crate::abr::{Context, Rung, Upcoming};
 use crate::config::AbrConfig;
-use crate::input::RequestId;
+use crate::input::{Decoding, RequestId};
 use crate::manifest::hls::MediaPlaylist;
 use crate::manifest::table::{SegmentTable, Sizes};
 use crate::media::fmp4::Facts;
@@ -29,6 +30,8 @@ pub(crate) struct Slot {
     pub(crate) inits: Vec<(usize, Init)>,
     /// It failed, or cannot be played here.
     pub(crate) excluded: bool,
+    /// What the machine says of it.
+    decoding: Decoding,
     /// What its segments come in, as far as it is known.
     pub(crate) container: Container,
     /// URL of its media playlist, if it has one.
@@ -236,6 +239,7 @@ impl Slot {
     }
 
     fn new(mut rendition: Rendition, track: usize) -> Self {
+        let webm = rendition.is_webm();
         let source = core::mem::replace(&mut rendition.source, SegmentSource::Playlist(String::new()));
         let (index, playlist) = match source {
             SegmentSource::Index(index) => (Index::Ready(index), None),
@@ -251,7 +255,8 @@ impl Slot {
             index,
             inits: Vec::new(),
             excluded: false,
-            container: Container::Fmp4,
+            decoding: Decoding::Unknown,
+            container: if webm { Container::WebM } else { Container::Fmp4 },
             playlist,
             failures: 0,
             lacking: Vec::new(),
@@ -477,7 +482,87 @@ impl Slots {
                 best = Some((fit, number));
             }
         }
-        best.map(|(_, number)| number)
+        best.map(|(_, number)| self.best_codec(number))
+    }
+
+    /// Of a track and those of its period that hold the same pictures in other codecs the best one.
+    fn best_codec(&self, track: usize) -> usize {
+        let of = |number: usize| {
+            let slots = self.all.iter();
+            slots.filter(move |slot| slot.track == number && !slot.excluded)
+        };
+        let codec = |number: usize| of(number).next().map_or("", |slot| family(&slot.rendition));
+        let Some(own) = self.track_slot(track).filter(|_| !codec(track).is_empty()) else {
+            return track;
+        };
+        let (mut numbers, mut offers) = (Vec::new(), Vec::new());
+        for (i, slot) in self.tracks.iter().enumerate() {
+            let number = self.first_track + i;
+            let (a, b) = (&slot.track, &own.track);
+            let same = slot.period == own.period
+                && (number == track || !["", codec(track)].contains(&codec(number)))
+                && a.language == b.language
+                && a.label == b.label
+                && a.roles == b.roles
+                && a.accessibility == b.accessibility;
+            let renditions = of(number).map(|slot| (&slot.rendition, slot.decoding));
+            if let Some(offer) = Offer::new(a.priority, renditions).filter(|_| same) {
+                numbers.push(number);
+                offers.push(offer);
+            }
+        }
+        let best = best_of(&offers).and_then(|best| numbers.get(best));
+        best.copied().unwrap_or(track)
+    }
+
+    /// Takes over what the machine says of renditions.
+    pub(crate) fn judge(&mut self, abilities: &Abilities) {
+        for slot in self
+            .all
+            .iter_mut()
+            .filter(|slot| slot.decoding == Decoding::Unknown)
+        {
+            slot.decoding = abilities.of(&slot.rendition);
+        }
+    }
+
+    /// Leaves what can be decoded smoothly; true if something cannot.
+    fn keep_smooth(&self, ladder: &mut Vec<usize>) -> bool {
+        let decoding = |r: usize| self.get(r).map_or(Decoding::Unknown, |slot| slot.decoding);
+        let before = ladder.len();
+        match ladder.iter().map(|r| decoding(*r)).max() {
+            // If nothing is what the browser says that it plays, it has not understood the question.
+            None | Some(Decoding::Unsupported) => {}
+            Some(Decoding::Rough) => {
+                ladder.retain(|r| decoding(*r) == Decoding::Rough);
+                ladder.truncate(1);
+            }
+            Some(_) => ladder.retain(|r| decoding(*r) >= Decoding::Unknown),
+        }
+        ladder.len() < before
+    }
+
+    /// Leaves one codec, if one offers all that they offer together.
+    fn keep_codec(&self, ladder: &mut Vec<usize>) {
+        let codec = |r: &usize| self.get(*r).map_or("", |slot| family(&slot.rendition));
+        let mut codecs: Vec<&str> = Vec::new();
+        for rendition in ladder.iter() {
+            if !codecs.contains(&codec(rendition)) {
+                codecs.push(codec(rendition));
+            }
+        }
+        if codecs.len() < 2 || codecs.contains(&"") {
+            return;
+        }
+        let offer = |of: &&str| {
+            let rungs = ladder.iter().filter(|r| codec(r) == *of);
+            let slots = rungs.filter_map(|r| self.get(*r));
+            Offer::new(0, slots.map(|slot| (&slot.rendition, slot.decoding)))
+        };
+        let offers: Vec<Offer> = codecs.iter().filter_map(offer).collect();
+        if let Some(best) = best_of(&offers).and_then(|best| codecs.get(best)) {
+            ladder.retain(|r| codec(r) == *best);
+        }
     }
 
     /// Goes on to a period: its track that fits best what is wanted, if it has one of this kind.
@@ -512,7 +597,13 @@ impl Slots {
                 self.limited_by.clear();
             }
             None => {
-                self.limited_by = limits.apply(config, &mut ladder, |i| Some(&self.get(i)?.rendition));
+                let rough = self.keep_smooth(&mut ladder);
+                self.keep_codec(&mut ladder);
+                let mut by = limits.apply(config, &mut ladder, |i| Some(&self.get(i)?.rendition));
+                if rough {
+                    by.insert(0, Limit::Decoding);
+                }
+                self.limited_by = by;
             }
         }
         self.rungs = self.rungs_of(&ladder);

@@ -141,6 +141,10 @@ impl View {
         view
     }
 
+    pub(crate) fn id(&self) -> &str {
+        &self.view_id
+    }
+
     pub(crate) fn state(&self) -> PlaybackState {
         self.state
     }

@@ -5,8 +5,8 @@
 use player_core::abr::NetworkMemory;
 use player_core::config::{Algorithm, Config, TelemetryConfig};
 use player_core::input::{
-    AppendFailure, Body, Headers, Host, Input, Integrity, Load, MediaState, NetworkFailure, RequestId,
-    TrackKind,
+    AppendFailure, Body, Decoding, Headers, Host, Input, Integrity, Load, MediaState, NetworkFailure,
+    RequestId, TrackKind,
 };
 use player_core::time::TimeRange;
 use player_core::{Instant, MediaTime, Output, Player, manifest};
@@ -144,6 +144,10 @@ fn input() -> impl Strategy<Value = Input> {
             network_memory: Some(NetworkMemory { kbps, spread, unix_ms }),
             ..Load::default()
         })),
+        1 => prop::option::of(Just(Load { url: "https://h/m".into(), ..Load::default() })).prop_map(Input::Preload),
+        1 => (request(), prop::collection::vec(prop_oneof![Just(Decoding::Rough), Just(Decoding::Unsupported), Just(Decoding::Efficient)], 0..9))
+            .prop_map(|(request, answers)| Input::Decoding { request, answers }),
+        1 => prop_oneof![Just(16.0), Just(-8.0), Just(0.0), Just(f64::NAN)].prop_map(Input::Scan),
         1 => Just(Input::Unload),
     ]
 }

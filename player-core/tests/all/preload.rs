@@ -3,7 +3,7 @@
 
 use crate::world;
 
-use player_core::input::{Input, Load};
+use player_core::input::{Input, Load, MediaState};
 use player_core::output::PlayerEvent;
 use player_core::telemetry::schema::PlaybackState;
 use player_core::{Config, MediaTime};
@@ -32,7 +32,7 @@ fn preloading(there: bool) -> World {
     }
     world.load(first);
     world.play();
-    world.give(Input::Preload(load(None)));
+    world.give(Input::Preload(Some(load(None))));
     world
 }
 
@@ -122,6 +122,58 @@ fn another_start_or_another_stream_is_loaded_as_it_would_be() {
             .iter()
             .all(|request| world.released.contains(request))
     );
+}
+
+#[test]
+fn it_is_there_after_the_first_one_is_unloaded_and_can_be_dropped() {
+    let mut world = preloading(true);
+    world.run(20.0);
+    world.give(Input::Unload);
+    world.run(5.0);
+    let before = of_next(&world).len();
+    assert_eq!(before, 5, "{:?}", of_next(&world));
+    world.element = MediaState::default();
+    world.give(Input::Load(load(None)));
+    world.play();
+    world.run(1.0);
+    assert_eq!(world.state(), PlaybackState::Playing, "{:?}", world.errors());
+    let mut fetched = of_next(&world);
+    fetched.sort_unstable();
+    fetched.dedup();
+    assert_eq!(fetched.len(), of_next(&world).len(), "{fetched:?} came twice");
+
+    let mut world = preloading(true);
+    world.run(40.0);
+    assert_eq!(of_next(&world).len(), 5);
+    let asked = world.fetched.len();
+    world.give(Input::Preload(None));
+    world.run(10.0);
+    assert!(
+        !world.fetched[asked..]
+            .iter()
+            .any(|url| url.starts_with("https://n/"))
+    );
+    world.give(Input::Unload);
+    assert!(
+        world
+            .completed
+            .iter()
+            .all(|request| world.released.contains(request))
+    );
+}
+
+#[test]
+fn it_may_be_the_first_thing_that_is_asked_for() {
+    let mut first = World::new(Config::default());
+    first.files = preloading(true).files;
+    first.give(Input::Preload(Some(load(None))));
+    first.run(3.0);
+    assert_eq!(of_next(&first).len(), 5, "{:?}", of_next(&first));
+    assert!(first.events.is_empty() && first.beacons.is_empty());
+    first.give(Input::Load(load(None)));
+    first.play();
+    first.run(0.1);
+    assert_eq!(first.state(), PlaybackState::Playing, "{:?}", first.errors());
 }
 
 #[test]

@@ -51,8 +51,9 @@ export async function start(make) {
   };
 }
 
-export async function shoot(page, name) {
-  keep(`${name}.png`, SHOTS && (await page.screenshot()));
+/** @param part a locator, if not all of the page is of interest */
+export async function shoot(page, name, part = page) {
+  keep(`${name}.png`, SHOTS && (await part.screenshot()));
 }
 
 /** Keeps something for people to look at. */

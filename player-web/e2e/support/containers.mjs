@@ -168,6 +168,86 @@ export function makePeriods(folder, each = 3) {
 }
 
 /**
+ * Two minutes that begin grey and end white, with a tone, and pictures for fast-forward: `scan/master.m3u8`, whose I-frame playlist names parts of
+ * the segments, and `scan/trick.mpd`, which has a trick-mode set.
+ */
+export function makeScan(folder, seconds = 120) {
+  mkdirSync(join(folder, 'scan'), { recursive: true });
+  // A second is two levels brighter than the one before.
+  const brighter = (rate) => `color=c=black:size=320x180:rate=${rate}:duration=${seconds},geq=lum='16+trunc(T)*219/${seconds}':cb=128:cr=128`;
+  const h264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-profile:v', 'main', '-pix_fmt', 'yuv420p', '-sc_threshold', '0'];
+  const fmp4 = (name) => ['-f', 'hls', '-hls_time', `${SEGMENT_S}`, '-hls_list_size', '0', '-hls_segment_type', 'fmp4', '-hls_fmp4_init_filename', `${name}-init.mp4`, '-hls_segment_filename', `scan/${name}-%d.m4s`, `scan/${name}.m3u8`];
+  ffmpeg(folder, ['-f', 'lavfi', '-i', brighter(10), ...h264, '-g', '20', '-keyint_min', '20', ...fmp4('video')]);
+  ffmpeg(folder, [...tone(440, seconds), ...SOUND, ...fmp4('audio')]);
+  ffmpeg(folder, ['-f', 'lavfi', '-i', brighter(0.5), ...h264, '-g', '1', ...fmp4('trick')]);
+  // Of each segment what is needed for its first picture: up to the end of that, in the middle of `mdat`.
+  const pictures = Array.from({ length: seconds / SEGMENT_S }, (_, i) => {
+    const bytes = readFileSync(join(folder, `scan/video-${i}.m4s`));
+    const trun = bytes.indexOf('trun');
+    const flags = bytes.readUInt32BE(trun + 4) & 0xffffff;
+    // Data offset, flags of the first sample, then a row a sample: duration, size, …
+    const row = trun + 12 + (flags & 1 ? 4 : 0) + (flags & 4 ? 4 : 0);
+    const first = bytes.readUInt32BE(row + (flags & 0x100 ? 4 : 0));
+    return ['#EXTINF:2,', `#EXT-X-BYTERANGE:${bytes.indexOf('mdat') + 4 + first}@0`, `video-${i}.m4s`];
+  });
+  write(folder, 'scan/pictures.m3u8', ['#EXT-X-TARGETDURATION:2', '#EXT-X-I-FRAMES-ONLY', '#EXT-X-MAP:URI="video-init.mp4"', ...pictures.flat(), '#EXT-X-ENDLIST']);
+  write(folder, 'scan/master.m3u8', [
+    '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="tone",DEFAULT=YES,AUTOSELECT=YES,URI="audio.m3u8"',
+    '#EXT-X-STREAM-INF:BANDWIDTH=400000,RESOLUTION=320x180,CODECS="avc1.4d400d,mp4a.40.2",AUDIO="a"',
+    'video.m3u8',
+    '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=50000,RESOLUTION=320x180,CODECS="avc1.4d400d",URI="pictures.m3u8"',
+  ]);
+  const set = (kind, id, codecs, name, more) => `<AdaptationSet id="${id}" contentType="${kind}" mimeType="${kind}/mp4" codecs="${codecs}">${more}<SegmentTemplate initialization="${name}-init.mp4" media="${name}-$Number$.m4s" startNumber="0" duration="${SEGMENT_S}"/><Representation id="${name}" bandwidth="200000"${kind === 'video' ? ' width="320" height="180"' : ''}/></AdaptationSet>`;
+  const sets = set('video', 1, 'avc1.4d400d', 'video', '') + set('audio', 2, 'mp4a.40.2', 'audio', '') + set('video', 3, 'avc1.4d400d', 'trick', '<EssentialProperty schemeIdUri="http://dashif.org/guidelines/trickmode" value="1"/>');
+  writeFileSync(join(folder, 'scan/trick.mpd'), `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" profiles="urn:mpeg:dash:profile:isoff-live:2011" minBufferTime="PT2S" mediaPresentationDuration="PT${seconds}S"><Period>${sets}</Period></MPD>`);
+}
+
+/** Something to look at, with thumbnails as tiles and with subtitles: `show.mpd`. */
+export function makeShow(folder, seconds = 24) {
+  mkdirSync(join(folder, 'show'), { recursive: true });
+  const source = ['-f', 'lavfi', '-t', `${seconds}`, '-i', `mandelbrot=size=640x360:rate=12:start_scale=1.6:end_scale=0.1:end_pts=${seconds * 12}:maxiter=400,gblur=1.4,hue=s=0.75`];
+  const tiled = ['-filter_complex', '[0:v]split[pictures][some];[some]fps=1:round=down,scale=160:90,tile=5x5[tiles]'];
+  ffmpeg(folder, [...source, ...tiled, '-map', '[tiles]', '-frames:v', '1', 'show/tiles-1.jpg', '-map', '[pictures]', '-c:v', 'libx264', '-preset', 'ultrafast', '-profile:v', 'main', '-pix_fmt', 'yuv420p', '-g', '24', '-keyint_min', '24', '-sc_threshold', '0', '-b:v', '900k', '-f', 'dash', '-seg_duration', `${SEGMENT_S}`, '-use_template', '1', '-use_timeline', '0', 'show/pictures.mpd']);
+  const cues = ['The set is connected,', 'however thin its threads become.', '<i>Nobody has seen its edge.</i>'].map((line, i) => `00:00:${`${i * 8}`.padStart(2, '0')}.000 --> 00:00:${`${i * 8 + 7}`.padStart(2, '0')}.500\n${line}\n`);
+  writeFileSync(join(folder, 'show/text.vtt'), `WEBVTT\n\n${cues.join('\n')}`);
+  const [pictures] = /<AdaptationSet[^]*<\/AdaptationSet>/.exec(readFileSync(join(folder, 'show/pictures.mpd'), 'utf8'));
+  const tiles = `<AdaptationSet contentType="image" mimeType="image/jpeg"><SegmentTemplate media="tiles-$Number$.jpg" duration="25" startNumber="1"/><Representation id="tiles" bandwidth="20000" width="800" height="450"><EssentialProperty schemeIdUri="http://dashif.org/thumbnail_tile" value="5x5"/></Representation></AdaptationSet>`;
+  const text = `<AdaptationSet contentType="text" mimeType="text/vtt" lang="en"><Role schemeIdUri="urn:mpeg:dash:role:2011" value="caption"/><Representation id="en" bandwidth="100"><BaseURL>text.vtt</BaseURL></Representation></AdaptationSet>`;
+  writeFileSync(join(folder, 'show/show.mpd'), `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" profiles="urn:mpeg:dash:profile:isoff-live:2011" minBufferTime="PT2S" mediaPresentationDuration="PT${seconds}S"><Period>${pictures}${tiles}${text}</Period></MPD>`);
+}
+
+/** The ladder's lowest pictures with coloured and placed subtitles: `styled.mpd`, in WebVTT (`en`) and TTML (`fr`). */
+export function makeStyled(folder, seconds = 6) {
+  const span = `00:00:00.000 --> 00:00:0${seconds}.000`;
+  writeFileSync(join(folder, 'styled.vtt'), `WEBVTT
+
+REGION
+id:middle
+width:40%
+lines:3
+regionanchor:0%,100%
+viewportanchor:50%,50%
+
+${span} line:10% position:10%,line-left align:start
+<c.yellow>████</c>
+
+${span} line:80% position:90%,line-right align:end
+<c.bg_magenta>....</c>
+
+${span} region:middle align:start
+<c.lime>███</c>
+`);
+  writeFileSync(join(folder, 'styled.ttml'), `<?xml version="1.0"?><tt xmlns="http://www.w3.org/ns/ttml" xmlns:tts="http://www.w3.org/ns/ttml#styling" xml:lang="fr"><head><layout>
+<region xml:id="r" tts:origin="50% 10%" tts:extent="40% 30%" tts:textAlign="start"/></layout></head>
+<body><div><p begin="0s" end="${seconds}s" region="r"><span tts:color="cyan">████</span> <span tts:backgroundColor="#ff0000">....</span></p></div></body></tt>`);
+  const template = `<SegmentTemplate initialization="init-stream2.m4s" media="chunk-stream2-$Number%05d$.m4s" startNumber="1" timescale="1" duration="${SEGMENT_S}"/>`;
+  const video = `<AdaptationSet contentType="video" mimeType="video/mp4" codecs="avc1.4d400c"><Representation id="v" bandwidth="150000" width="256" height="144">${template}</Representation></AdaptationSet>`;
+  const text = (mime, language, file) => `<AdaptationSet contentType="text" mimeType="${mime}" lang="${language}"><Representation id="${language}" bandwidth="100"><BaseURL>${file}</BaseURL></Representation></AdaptationSet>`;
+  const texts = text('text/vtt', 'en', 'styled.vtt') + text('application/ttml+xml', 'fr', 'styled.ttml');
+  writeFileSync(join(folder, 'styled.mpd'), `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" profiles="urn:mpeg:dash:profile:isoff-live:2011" minBufferTime="PT2S" mediaPresentationDuration="PT${seconds}S"><Period>${video}${texts}</Period></MPD>`);
+}
+
+/**
  * A playlist of ts/ that slides: `windowSize` segments, and `first` of them are there when it is asked for first. `at(ms)` is the playlist
  * so long after that; `stopAfter` segments it ends.
  */
@@ -180,6 +260,29 @@ export function livePlaylist({ windowSize = 6, first = 6, stopAfter = Infinity }
     if (made === stopAfter) list.push('#EXT-X-ENDLIST');
     return `${list.join('\n')}\n`;
   };
+}
+
+/** The same pictures as AVC in fMP4 and as VP9 in WebM, two rungs each, with Opus in WebM: `codecs/two.mpd`. */
+export function makeCodecs(folder, seconds = 12) {
+  mkdirSync(join(folder, 'codecs'), { recursive: true });
+  const gop = ['-g', '50', '-keyint_min', '50', '-sc_threshold', '0'];
+  const dash = (type, name, streams) => ['-f', 'dash', '-dash_segment_type', type, '-seg_duration', `${SEGMENT_S}`, '-use_template', '1', '-use_timeline', '0', '-init_seg_name', `${name}-$RepresentationID$.init`, '-media_seg_name', `${name}-$RepresentationID$-$Number$.seg`, '-adaptation_sets', `id=0,streams=${streams}`, `codecs/${name}.mpd`];
+  const scaled = '[0:v]split[a][b];[a]scale=640:360[large];[b]scale=320:180[small]';
+  const rungs = ['-filter_complex', scaled, '-map', '[small]', '-map', '[large]'];
+  const avc = ['-c:v', 'libx264', '-preset', 'ultrafast', '-profile:v', 'main', '-pix_fmt', 'yuv420p', '-b:v:0', '300k', '-b:v:1', '900k'];
+  const vp9 = ['-c:v', 'libvpx-vp9', '-deadline', 'realtime', '-cpu-used', '8', '-pix_fmt', 'yuv420p', '-b:v:0', '200k', '-b:v:1', '600k'];
+  ffmpeg(folder, [...pictures(seconds), ...rungs, ...avc, ...gop, ...dash('mp4', 'avc', '0,1')]);
+  ffmpeg(folder, [...pictures(seconds), ...rungs, ...vp9, ...gop, ...dash('webm', 'vp9', '0,1')]);
+  ffmpeg(folder, [...tone(440, seconds), '-c:a', 'libopus', '-b:a', '64k', ...dash('webm', 'opus', '0')]);
+  const sets = ['avc', 'vp9', 'opus'].map((name) => {
+    const text = readFileSync(join(folder, `codecs/${name}.mpd`), 'utf8');
+    const [set] = /<AdaptationSet[^]*<\/AdaptationSet>/.exec(text);
+    return set.replace('id="0"', `id="${name}"`).replaceAll('<Representation id="', `<Representation id="${name}-`).replaceAll(`${name}-$`, '$');
+  });
+  const mpd = (name, chosen) =>
+    writeFileSync(join(folder, 'codecs', name), `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" profiles="urn:mpeg:dash:profile:isoff-live:2011" mediaPresentationDuration="PT${seconds}S"><Period>${chosen.join('')}</Period></MPD>`);
+  mpd('two.mpd', sets);
+  mpd('webm.mpd', sets.slice(1));
 }
 
 function write(folder, name, lines) {
@@ -205,7 +308,7 @@ export function makeThumbnails(folder) {
   writeFileSync(join(folder, 'thumbnails.vtt'), `WEBVTT\n\n${cue(0, 4, 0)}\n${cue(4, 8, 160)}`);
 }
 
-/** A transport stream with CEA-608 captions in its pictures: `captions/list.m3u8`. Each `line` is there from `at` seconds on. */
+/** A transport stream with CEA-608 captions in its pictures: `captions/list.m3u8`. Each `line` is there from `at` seconds on, in a `color`. */
 export function makeCaptions(folder, lines, seconds = 12) {
   mkdirSync(join(folder, 'captions'), { recursive: true });
   const coding = ['-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '0', '-pix_fmt', 'yuv420p', '-g', '50', '-keyint_min', '50', '-sc_threshold', '0', '-x264-params', 'aud=1:slices=1:threads=1'];
@@ -246,11 +349,12 @@ function captionPairs(lines, frames) {
     for (let rest = byte; rest; rest >>= 1) ones += rest & 1;
     return ones % 2 ? byte : byte | 0x80;
   };
-  for (const { at, line } of lines) {
+  for (const { at, line, color = 'white' } of lines) {
     const text = line.length % 2 ? `${line} ` : line;
     const letters = text.match(/../g).map((two) => [two.charCodeAt(0), two.charCodeAt(1)]);
-    // Resume caption loading, erase what is not on show, row 15; each control code twice.
-    const load = [[0x14, 0x20], [0x14, 0x20], [0x14, 0x2e], [0x14, 0x2e], [0x14, 0x70], [0x14, 0x70], ...letters];
+    const row = 0x60 + 2 * ['white', 'green', 'blue', 'cyan', 'red', 'yellow', 'magenta'].indexOf(color);
+    // Resume caption loading, erase what is not on show, row 15 in the colour; each control code twice.
+    const load = [[0x14, 0x20], [0x14, 0x20], [0x14, 0x2e], [0x14, 0x2e], [0x14, row], [0x14, row], ...letters];
     const flip = Math.min(Math.round(at * 25), frames - 2);
     load.forEach((pair, i) => (pairs[flip - load.length + i] = pair.map(odd)));
     pairs[flip] = pairs[flip + 1] = [0x14, 0x2f].map(odd);

@@ -19,7 +19,7 @@ use crate::streaming::context::{Cx, error};
 use crate::streaming::keys::Cipher;
 use crate::streaming::requests::{Attempt, Hope, Job, JobId, Purpose, Requests};
 use crate::streaming::shared::Shared;
-use crate::streaming::slots::{Index, Init, Listed, Moment, TOLERANCE};
+use crate::streaming::slots::{Index, Init, Listed, Moment, Slot, TOLERANCE};
 use crate::time::{Instant, MediaTime, TimeRange};
 
 impl Loader {
@@ -606,7 +606,11 @@ impl Loader {
         } = flight;
         let slot = self.slots.get_mut(rendition)?;
         slot.failures = 0;
-        let is_raw = slot.container != Container::Fmp4 || cipher.is_some() || self.captions;
+        let is_raw = match slot.container {
+            Container::WebM => false,
+            Container::Fmp4 => cipher.is_some() || self.captions,
+            _ => true,
+        };
         self.queue.push_back(Pending {
             request: attempt.request,
             rendition,
@@ -634,12 +638,13 @@ impl Loader {
         integrity: &Integrity,
         facts: Option<Box<Facts>>,
     ) {
-        let state = match integrity {
+        let state = |slot: &Slot| match integrity {
+            _ if slot.container == Container::WebM => Init::Ready(request, None),
             Integrity::Foreign(_) | Integrity::Truncated(_) => Init::Raw(request),
             Integrity::Unchecked | Integrity::Whole => Init::Ready(request, facts),
         };
         match self.slots.get_mut(rendition) {
-            Some(slot) => slot.set_init(init, state),
+            Some(slot) => slot.set_init(init, state(slot)),
             None => cx.send(Output::Release { request }),
         }
     }

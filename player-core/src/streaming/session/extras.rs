@@ -27,7 +27,7 @@ pub(super) struct Company {
     metadata: TimedMetadata,
     /// The playhead has jumped since the metadata was looked at.
     pub(super) jumped: bool,
-    thumbnails: Thumbnails,
+    pub(super) thumbnails: Thumbnails,
     /// When they were listed last,
     listed_at: Option<Instant>,
     /// and they may have changed since.
@@ -39,6 +39,12 @@ impl Company {
         let mut company = Self::default();
         company.thumbnails.set_sprites(sprites);
         company
+    }
+
+    /// Takes the application's file of thumbnails, in place of the one before.
+    pub(super) fn set_sprites(&mut self, sprites: Option<&str>) {
+        self.thumbnails.set_sprites(sprites);
+        self.changed = true;
     }
 
     /// Takes what a manifest or its newer version says.

@@ -470,6 +470,9 @@ impl Session {
                 loader.slots.update(known, rendition);
             }
         }
+        for loader in &mut self.loaders {
+            loader.slots.judge(&self.abilities);
+        }
     }
 
     // Media playlists --------------------------------------------------------------------------------------------------

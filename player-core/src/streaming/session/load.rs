@@ -2,12 +2,13 @@
 
 use super::{Phase, Session};
 use crate::error::ErrorKind;
-use crate::input::TrackKind;
+use crate::input::{Decoding, TrackKind};
 use crate::manifest;
 use crate::manifest::hls::MediaPlaylist;
 use crate::output::{Output, PlayerEvent, RenditionInfo};
 use crate::presentation::{Period, Protocol, Resource, SegmentSource};
 use crate::streaming::context::{Cx, error};
+use crate::streaming::decoding::PATIENCE;
 use crate::streaming::keys::Cipher;
 use crate::streaming::loader::Loader;
 use crate::streaming::requests::{Attempt, Hope, Job};
@@ -79,7 +80,38 @@ impl Session {
             return;
         };
         self.live.supported = supported.to_vec();
-        let mut presentation = *presentation;
+        let live = &self.live;
+        let tracks = presentation.periods.iter().flat_map(|p| &p.tracks);
+        let renditions = tracks.flat_map(|t| t.renditions.iter().map(move |r| (t, r)));
+        let playable = renditions.filter(|(t, r)| live.can_play(t, r).is_ok());
+        let is_choice = self.abilities.ask(cx, playable);
+        self.phase = Phase::Deciding(presentation, cx.now + PATIENCE);
+        if !is_choice {
+            self.decide(cx);
+        }
+    }
+
+    /// The machine has said how well it decodes.
+    pub(super) fn on_decoding(&mut self, cx: &mut Cx<'_>, answers: &[Decoding]) {
+        self.abilities.answer(answers);
+        if matches!(self.phase, Phase::Deciding(..)) {
+            return self.decide(cx);
+        }
+        for loader in &mut self.loaders {
+            loader.slots.judge(&self.abilities);
+        }
+        self.limit(cx);
+    }
+
+    /// It is known, as far as it will be, what can be played, and how well.
+    pub(super) fn decide(&mut self, cx: &mut Cx<'_>) {
+        let mut presentation = match core::mem::replace(&mut self.phase, Phase::Playing) {
+            Phase::Deciding(presentation, _) => *presentation,
+            other => {
+                self.phase = other;
+                return;
+            }
+        };
         let mut refused: Vec<String> = Vec::new();
         let periods = core::mem::take(&mut presentation.periods);
         self.live.begin(&presentation);
@@ -214,6 +246,9 @@ impl Session {
             if !track.renditions.is_empty() {
                 loader.slots.add(place, track);
             }
+        }
+        for loader in &mut self.loaders {
+            loader.slots.judge(&self.abilities);
         }
     }
 

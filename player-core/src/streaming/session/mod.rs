@@ -5,12 +5,14 @@ mod extras;
 mod live;
 mod load;
 mod observe;
+mod scan;
 mod stalls;
 mod text;
 
 use core::time::Duration;
 
 use super::context::{Cx, error};
+use super::decoding::Abilities;
 use super::limits::Limits;
 use super::loader::{Env, Loader};
 use super::playhead::Playhead;
@@ -26,6 +28,7 @@ use crate::time::{Instant, MediaTime};
 use crate::url;
 use extras::Company;
 use live::Live;
+use scan::Scan;
 use stalls::Stalls;
 use text::Texts;
 
@@ -56,6 +59,8 @@ pub(crate) struct Session {
     stalls: Stalls,
     texts: Texts,
     company: Company,
+    abilities: Abilities,
+    scan: Option<Box<Scan>>,
     /// It is loaded ahead: there is no source, no view, and nothing is told, until it is played.
     preloading: bool,
     source_open: bool,
@@ -75,6 +80,8 @@ enum Phase {
     Manifest,
     /// Waiting to hear which types can be played.
     Probing(Box<Presentation>),
+    /// Waiting, until then, to hear which codec is decoded best.
+    Deciding(Box<Presentation>, Instant),
     Playing,
 }
 
@@ -114,6 +121,8 @@ impl Session {
             stalls: Stalls::new(cx.now),
             texts: Texts::default(),
             company: Company::new(load.thumbnails.as_deref()),
+            abilities: Abilities::default(),
+            scan: None,
             preloading,
             source_open: false,
             start,
@@ -159,6 +168,8 @@ impl Session {
             return false;
         }
         self.preloading = false;
+        // Servers have been told its id.
+        let ids = (self.view.id().to_owned(), ids.1);
         self.view = View::new(&cx.config.telemetry, &load, ids, cx.now, cx.abr.name());
         self.view.set_hidden(cx.now, host.hidden);
         self.shared.limits.host = host;
@@ -174,6 +185,9 @@ impl Session {
             _ => self.playhead.state().position,
         };
         self.playhead = Playhead::new(cx.now, at, media);
+        if self.load.thumbnails != load.thumbnails {
+            self.company.set_sprites(load.thumbnails.as_deref());
+        }
         self.load = load;
         cx.send(Output::OpenSource);
         if self.live.is_settled() {
@@ -190,7 +204,7 @@ impl Session {
 
     /// Whether a request is its own.
     pub(crate) fn knows(&self, request: RequestId) -> bool {
-        self.shared.requests.knows(request)
+        self.shared.requests.knows(request) || self.abilities.knows(request)
     }
 
     /// It waits to hear which types can be played.
@@ -213,6 +227,7 @@ impl Session {
             loader.release(cx);
         }
         self.shared.keys.release(cx);
+        self.drop_scan(cx);
         if self.preloading {
             return;
         }
@@ -225,6 +240,14 @@ impl Session {
     /// Takes one input; [`Session::pump`] acts on it.
     pub(crate) fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
         match input {
+            Input::Appended { .. } if self.scan.is_some() => self.on_picture_appended(cx, None),
+            Input::AppendFailed { reason, .. } if self.scan.is_some() => {
+                let wrong = match &reason {
+                    AppendFailure::Media(why) => why,
+                    AppendFailure::Quota => "the source buffer is full",
+                };
+                self.on_picture_appended(cx, Some(wrong));
+            }
             Input::Appended { kind, buffered } => {
                 if let Some(loader) = self.loader(kind) {
                     loader.on_appended(cx, buffered);
@@ -277,6 +300,10 @@ impl Session {
                     loader.on_head(media);
                 }
             }
+            Input::Decoding { request, answers } if self.abilities.knows(request) => {
+                self.on_decoding(cx, &answers);
+            }
+            Input::Decoding { .. } => {}
             Input::Host(host) => {
                 self.shared.limits.host = host;
                 self.shared.requests.set_offline(cx.now, host.offline);
@@ -284,8 +311,10 @@ impl Session {
                 self.limit(cx);
             }
             Input::Limits { .. } => self.limit(cx),
+            Input::Media(state) if self.scan.is_some() => self.on_media_of_scan(cx, state),
             Input::Media(state) => self.on_media(cx, state),
             Input::Restrict { renditions } => self.restrict(cx, renditions),
+            Input::Scan(rate) => self.scan(cx, rate),
             Input::SelectRendition(id) => self.select(cx, id.as_deref()),
             Input::SelectTrack { kind, id } => self.select_track(cx, kind, id.as_deref()),
             Input::SourceOpened => self.source_open = true,
@@ -312,7 +341,16 @@ impl Session {
                 self.on_outcome(cx, outcome);
             }
         }
-        if !self.failed {
+        let scans = self.scan.is_some();
+        if !self.failed && scans {
+            at(self.go_on_scanning(cx));
+            at(self.shared.requests.deadline(cx));
+        }
+        if !self.failed && !scans {
+            match self.phase {
+                Phase::Deciding(_, until) if cx.now < until => at(Some(until)),
+                _ => self.decide(cx),
+            }
             at(self.keep_up(cx));
             for i in 0..self.loaders.len() {
                 at(self.fetch(cx, i));
@@ -322,13 +360,13 @@ impl Session {
             at(self.shared.requests.deadline(cx));
             return deadline;
         }
-        if !self.failed {
+        if !self.failed && !scans {
             self.create_buffers(cx);
             for i in 0..self.loaders.len() {
                 at(self.feed(cx, i));
             }
         }
-        if !self.failed {
+        if !self.failed && !scans {
             self.end_stream(cx);
             self.list_thumbnails(cx);
             at(self.watch(cx));
@@ -621,6 +659,9 @@ impl Session {
                 media,
             } => {
                 self.account_request(cx, &job, &attempt, false);
+                if let Purpose::Picture { init } = job.purpose {
+                    return self.on_picture(cx, init, &attempt, media);
+                }
                 let Some((kind, rendition)) = job.purpose.track() else {
                     return;
                 };
@@ -666,6 +707,7 @@ impl Session {
         match job.purpose {
             // Sizes are estimated then, as without one.
             Purpose::SegmentTable => return self.report(cx, cause),
+            Purpose::Picture { .. } => return self.on_no_picture(cx, cause),
             Purpose::Thumbnails(source) => {
                 self.on_no_thumbnails(cx, source);
                 return self.report(cx, cause);

@@ -130,7 +130,9 @@ impl Session {
             return PlaybackState::Failed;
         }
         let before = self.view.state();
-        if media.ended {
+        if self.scan.is_some() {
+            PlaybackState::Seeking
+        } else if media.ended {
             PlaybackState::Ended
         } else if media.paused {
             match (self.view.started(), media.seeking) {

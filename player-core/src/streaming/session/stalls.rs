@@ -155,7 +155,7 @@ impl Session {
             stalls.moved = (state.position, cx.now);
             // Further apart are the two ends of a seek.
             if !state.seeking && state.position > at && state.position - at < ENOUGH {
-                stalls.played = stalls.played + (state.position - at);
+                stalls.played += state.position - at;
             }
             if state.position - stalls.nudged_at > HEALED {
                 stalls.nudges = 0;
@@ -265,10 +265,16 @@ impl Session {
         }
         self.report(cx, cause);
         self.stalls.reopened.push(cx.now);
-        self.stalls.reopening = true;
+        self.renew(cx, Some(position));
+    }
+
+    /// Opens the source anew, to play from a position, or for something else.
+    pub(super) fn renew(&mut self, cx: &mut Cx<'_>, to: Option<MediaTime>) {
+        let position = to.unwrap_or_else(|| self.playhead.position(cx.now));
+        self.stalls.reopening = to.is_some();
         self.stalls.refused = false;
         self.source_open = false;
-        self.start = Some(position);
+        self.start = to;
         self.duration_sent = None;
         self.live.range_sent = None;
         self.end_of_stream = false;

@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use player_core::abr::NetworkMemory;
 use player_core::input::{
-    AppendFailure, Body, Headers, Input, Integrity, Load, MediaState, NetworkFailure, RequestId, TrackKind,
+    AppendFailure, Body, Decoding, Headers, Input, Integrity, Load, MediaState, NetworkFailure, RequestId,
+    TrackKind,
 };
-use player_core::output::{Append, Deliver, Fetch, Output, PlayerEvent};
+use player_core::output::{Append, DecodingConfig, Deliver, Fetch, Output, PlayerEvent};
 use player_core::telemetry::schema::{Beacon, PlaybackState};
 use player_core::time::ByteRange;
 use player_core::time::TimeRange;
@@ -109,6 +110,8 @@ pub(crate) struct World {
     pub(crate) down: Vec<String>,
     /// Reports: URL and body.
     pub(crate) reports: Vec<(String, String)>,
+    /// How well the machine decodes, if it says so.
+    pub(crate) decodes: Option<fn(&DecodingConfig) -> Decoding>,
     /// The element halts so far before a hole.
     pub(crate) halts_short: MediaTime,
     /// The element goes on with the sound where there are no pictures.
@@ -165,6 +168,7 @@ impl World {
             fetches: Vec::new(),
             down: Vec::new(),
             reports: Vec::new(),
+            decodes: None,
             halts_short: MediaTime::ZERO,
             blind: false,
             is_silent: false,
@@ -583,6 +587,12 @@ impl World {
                 self.end_of_stream = false;
                 self.coming
                     .retain(|(_, _, input)| !matches!(input, Input::Appended { .. } | Input::Removed { .. }));
+            }
+            Output::ProbeDecoding { request, configs } => {
+                if let Some(decodes) = self.decodes {
+                    let answers = configs.iter().map(decodes).collect();
+                    self.send(Duration::from_millis(7), Input::Decoding { request, answers });
+                }
             }
             Output::ProbeTypes { types } => self.send(Duration::ZERO, Input::TypesSupported(types)),
             Output::CreateBuffer { kind, .. } => {
