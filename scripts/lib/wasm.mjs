@@ -48,7 +48,9 @@ export async function buildWasm(crates = MODULES.map(({ crate }) => crate)) {
 
 async function build({ crate, folder, optimise, env }) {
   const name = crate.replaceAll('-', '_');
-  await wasmCargo(['build', '-p', crate, '--lib', '--profile', 'wasm', ...SIMD], { env });
+  // Alone: cargo leaves out link-time optimisation where a library is made in the same breath.
+  const alone = ['rustc', '-p', crate, '--lib', '--crate-type', 'cdylib'];
+  await wasmCargo([...alone, '--profile', 'wasm', ...SIMD], { env });
   const compiled = join(wasmTarget, 'wasm32-unknown-unknown/wasm', `${name}.wasm`);
   const { version, folder: tools } = wasmBindgenFolder();
   const flags = [...OPTIMISER, optimise];
