@@ -19,11 +19,15 @@ pub fn to_string(value: &(impl Serialize + ?Sized)) -> String {
 
 /// Adds the JSON text of a value, see [`to_string`].
 pub fn write(out: &mut String, value: &(impl Serialize + ?Sized)) {
-    let Ok(()) = value.serialize(&mut Json { out });
+    let mut json = Json {
+        out: core::mem::take(out),
+    };
+    let Ok(()) = value.serialize(&mut json);
+    *out = json.out;
 }
 
-struct Json<'a> {
-    out: &'a mut String,
+struct Json {
+    out: String,
 }
 
 /// Nothing can go wrong.
@@ -45,7 +49,7 @@ impl ser::Error for Never {
     }
 }
 
-impl Json<'_> {
+impl Json {
     /// What comes next is a key, or an item of a list.
     #[inline(never)]
     fn separate(&mut self) {
@@ -98,7 +102,7 @@ impl Json<'_> {
         if negative {
             self.out.push('-');
         }
-        number::write_integer(self.out, value);
+        number::write_integer(&mut self.out, value);
     }
 
     #[inline(never)]
@@ -106,49 +110,82 @@ impl Json<'_> {
         self.out.push_str(text);
     }
 
-    /// Begins something with parts.
-    fn open(&mut self, begin: &str, end: &'static str) -> Parts<'_> {
-        self.literal(begin);
-        Parts {
-            json: Json { out: self.out },
-            end,
-        }
+    #[inline(never)]
+    fn item<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), Never> {
+        self.separate();
+        item.serialize(self)
     }
 
-    /// Begins what is in an object of one key.
-    fn open_in(&mut self, variant: &str, begin: &str, end: &'static str) -> Parts<'_> {
-        self.literal("{");
+    #[inline(never)]
+    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Never> {
+        self.key(name);
+        value.serialize(self)
+    }
+
+    #[inline(never)]
+    fn begin(&mut self, list: bool) {
+        self.literal(if list { "[" } else { "{" });
+    }
+
+    /// Begins an object of one key, and what is in it.
+    #[inline(never)]
+    fn begin_in(&mut self, variant: &str, list: bool) {
+        self.begin(false);
         self.key(variant);
-        self.open(begin, end)
+        self.begin(list);
+    }
+
+    #[inline(never)]
+    fn end(&mut self, list: bool, inside: bool) {
+        self.literal(if list { "]" } else { "}" });
+        if inside {
+            self.literal("}");
+        }
     }
 }
 
 /// A list or an object that is being written.
 struct Parts<'a> {
-    json: Json<'a>,
-    end: &'static str,
+    json: &'a mut Json,
+    list: bool,
+    /// It is in an object of one key.
+    inside: bool,
 }
 
-impl Parts<'_> {
-    #[inline(never)]
+impl<'a> Parts<'a> {
+    fn of(json: &'a mut Json, list: bool) -> Self {
+        json.begin(list);
+        Self {
+            json,
+            list,
+            inside: false,
+        }
+    }
+
+    fn within(json: &'a mut Json, variant: &str, list: bool) -> Self {
+        json.begin_in(variant, list);
+        Self {
+            json,
+            list,
+            inside: true,
+        }
+    }
+
     fn item<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), Never> {
-        self.json.separate();
-        item.serialize(&mut self.json)
+        self.json.item(item)
     }
 
-    #[inline(never)]
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Never> {
-        self.json.key(name);
-        value.serialize(&mut self.json)
+        self.json.field(name, value)
     }
 
-    fn close(mut self) -> Result<(), Never> {
-        self.json.literal(self.end);
+    fn close(self) -> Result<(), Never> {
+        self.json.end(self.list, self.inside);
         Ok(())
     }
 }
 
-impl<'a> ser::Serializer for &'a mut Json<'_> {
+impl<'a> ser::Serializer for &'a mut Json {
     type Ok = ();
     type Error = Never;
     type SerializeSeq = Parts<'a>;
@@ -199,12 +236,12 @@ impl<'a> ser::Serializer for &'a mut Json<'_> {
     }
 
     fn serialize_f32(self, value: f32) -> Result<(), Never> {
-        number::write_f32(self.out, value);
+        number::write_f32(&mut self.out, value);
         Ok(())
     }
 
     fn serialize_f64(self, value: f64) -> Result<(), Never> {
-        number::write_f64(self.out, value);
+        number::write_f64(&mut self.out, value);
         Ok(())
     }
 
@@ -259,21 +296,22 @@ impl<'a> ser::Serializer for &'a mut Json<'_> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Never> {
-        let mut parts = self.open("{", "}");
-        parts.field(variant, value)?;
-        parts.close()
+        self.begin(false);
+        self.field(variant, value)?;
+        self.end(false, false);
+        Ok(())
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Parts<'a>, Never> {
-        Ok(self.open("[", "]"))
+        Ok(Parts::of(self, true))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Parts<'a>, Never> {
-        Ok(self.open("[", "]"))
+        Ok(Parts::of(self, true))
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Parts<'a>, Never> {
-        Ok(self.open("[", "]"))
+        Ok(Parts::of(self, true))
     }
 
     fn serialize_tuple_variant(
@@ -283,15 +321,15 @@ impl<'a> ser::Serializer for &'a mut Json<'_> {
         variant: &'static str,
         _: usize,
     ) -> Result<Parts<'a>, Never> {
-        Ok(self.open_in(variant, "[", "]}"))
+        Ok(Parts::within(self, variant, true))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Parts<'a>, Never> {
-        Ok(self.open("{", "}"))
+        Ok(Parts::of(self, false))
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts<'a>, Never> {
-        Ok(self.open("{", "}"))
+        Ok(Parts::of(self, false))
     }
 
     fn serialize_struct_variant(
@@ -301,7 +339,7 @@ impl<'a> ser::Serializer for &'a mut Json<'_> {
         variant: &'static str,
         _: usize,
     ) -> Result<Parts<'a>, Never> {
-        Ok(self.open_in(variant, "{", "}}"))
+        Ok(Parts::within(self, variant, false))
     }
 }
 
@@ -342,7 +380,7 @@ impl ser::SerializeMap for Parts<'_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Never> {
         self.json.literal(":");
-        value.serialize(&mut self.json)
+        value.serialize(&mut *self.json)
     }
 
     fn end(self) -> Result<(), Never> {

@@ -106,6 +106,7 @@ impl From<Duration> for MediaTime {
 impl Add for MediaTime {
     type Output = Self;
 
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
     fn add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
@@ -120,6 +121,7 @@ impl AddAssign for MediaTime {
 impl Sub for MediaTime {
     type Output = Self;
 
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
     fn sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
