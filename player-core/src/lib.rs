@@ -38,6 +38,7 @@ pub mod cmcd;
 pub mod config;
 pub mod error;
 pub mod input;
+pub mod json;
 pub mod manifest;
 pub mod media;
 mod memory;

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::abr::Abr;
-use crate::{Config, Input, Instant, Output, Player};
+use crate::{Config, Input, Instant, Output, Player, json};
 
 /// The version of the log format.
 pub const LOG_VERSION: u32 = 1;
@@ -51,6 +51,14 @@ pub enum Line {
     In(Instant, Input),
     /// An output, between the input before it and the input after it.
     Out(Output),
+}
+
+/// As [`Line`], of what somebody else has.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum LineOf<'a> {
+    In(Instant, &'a Input),
+    Out(&'a Output),
 }
 
 /// Why a log could not be replayed.
@@ -135,18 +143,18 @@ pub fn replay_with(
             }
             Line::In(now, input) => {
                 if saw_outputs {
-                    compare(&mut result, &expected, &given, number)?;
+                    compare(&mut result, &expected, &given, number);
                 }
                 expected.clear();
                 given.clear();
                 result.inputs += 1;
-                write_line(&mut out, &Line::In(now, input.clone()))?;
+                write_line(&mut out, &LineOf::In(now, &input))?;
                 player.handle_input(now, input);
                 loop {
                     let output = player.poll_output();
                     let last = matches!(output, Output::Wait(_));
                     result.outputs += 1;
-                    write_line(&mut out, &Line::Out(output.clone()))?;
+                    write_line(&mut out, &LineOf::Out(&output))?;
                     given.push(output);
                     if last {
                         break;
@@ -156,34 +164,28 @@ pub fn replay_with(
         }
     }
     if saw_outputs {
-        compare(&mut result, &expected, &given, usize::MAX)?;
+        compare(&mut result, &expected, &given, usize::MAX);
     }
     Ok(result)
 }
 
-fn compare(
-    result: &mut Replay,
-    expected: &[(usize, String)],
-    given: &[Output],
-    next: usize,
-) -> io::Result<()> {
+fn compare(result: &mut Replay, expected: &[(usize, String)], given: &[Output], next: usize) {
     if result.first_difference.is_some() {
-        return Ok(());
+        return;
     }
     for (i, (number, line)) in expected.iter().enumerate() {
         let same = match given.get(i) {
-            Some(output) => serde_json::to_string(&Line::Out(output.clone()))? == *line,
+            Some(output) => json::to_string(&LineOf::Out(output)) == *line,
             None => false,
         };
         if !same {
             result.first_difference = Some(*number);
-            return Ok(());
+            return;
         }
     }
     if given.len() > expected.len() {
         result.first_difference = Some(expected.last().map_or(next, |(number, _)| number + 1));
     }
-    Ok(())
 }
 
 /// Writes one line of a log.
@@ -191,6 +193,25 @@ fn compare(
 /// # Errors
 /// If `out` fails.
 pub fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
-    out.write_all(b"\n")
+    let mut text = json::to_string(line);
+    text.push('\n');
+    out.write_all(text.as_bytes())
+}
+
+/// Adds the first line of a log.
+pub fn add_header(log: &mut String, header: &Header) {
+    json::write(log, header);
+    log.push('\n');
+}
+
+/// Adds the line of an input.
+pub fn add_input(log: &mut String, now: Instant, input: &Input) {
+    json::write(log, &LineOf::In(now, input));
+    log.push('\n');
+}
+
+/// Adds the line of an output.
+pub fn add_output(log: &mut String, output: &Output) {
+    json::write(log, &LineOf::Out(output));
+    log.push('\n');
 }

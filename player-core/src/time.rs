@@ -106,6 +106,7 @@ impl From<Duration> for MediaTime {
 impl Add for MediaTime {
     type Output = Self;
 
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
     fn add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
@@ -120,6 +121,7 @@ impl AddAssign for MediaTime {
 impl Sub for MediaTime {
     type Output = Self;
 
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
     fn sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
@@ -135,7 +137,20 @@ impl Neg for MediaTime {
 
 impl fmt::Debug for MediaTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}s", self.as_secs_f64())
+        // Not as a float: to print one takes ten kilobytes of Wasm.
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let micros = self.0.unsigned_abs();
+        let mut fraction = micros % 1_000_000;
+        write!(f, "{sign}{}", micros / 1_000_000)?;
+        if fraction > 0 {
+            let mut width = 6;
+            while fraction.is_multiple_of(10) {
+                fraction /= 10;
+                width -= 1;
+            }
+            write!(f, ".{fraction:0width$}")?;
+        }
+        f.write_str("s")
     }
 }
 
@@ -234,6 +249,20 @@ pub struct ByteRange {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_shows_its_seconds() {
+        for (micros, text) in [
+            (0, "0s"),
+            (2_000_000, "2s"),
+            (-1_500_000, "-1.5s"),
+            (1_000_010, "1.00001s"),
+            (123_456, "0.123456s"),
+            (i64::MIN, "-9223372036854.775808s"),
+        ] {
+            assert_eq!(format!("{:?}", MediaTime::from_micros(micros)), text);
+        }
+    }
 
     #[test]
     fn ticks_become_media_time_without_drift() {

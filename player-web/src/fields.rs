@@ -1,5 +1,7 @@
 //! Reads plain JavaScript objects field by field. A JSON reader would be more than a tenth of the whole Wasm.
 
+use std::cell::OnceCell;
+
 use js_sys::{Array, Function, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -39,156 +41,202 @@ pub enum FieldError {
     },
 }
 
-/// An object and where it is. Fields that are undefined are absent; so is every field of an absent object.
-#[derive(Debug)]
-pub(crate) struct Fields {
-    object: Option<Object>,
-    path: String,
+/// The first thing that was wrong in an object and those in it. To go on after it and look once, at the end, is a third less code.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(OnceCell<FieldError>);
+
+impl Faults {
+    pub(crate) fn add(&self, error: FieldError) {
+        // Only the first stays.
+        let _ = self.0.set(error);
+    }
+
+    /// What was read, if nothing was wrong.
+    pub(crate) fn check<T>(self, read: T) -> Result<T, FieldError> {
+        self.0.into_inner().map_or(Ok(read), Err)
+    }
 }
 
-impl Fields {
+/// An object and where it is. Fields that are undefined are absent; so is every field of an absent object, and what is wrong.
+#[derive(Debug)]
+pub(crate) struct Fields<'a> {
+    object: Option<Object>,
+    path: String,
+    faults: &'a Faults,
+}
+
+impl<'a> Fields<'a> {
     /// `value` must be an object; `name` is what messages call it.
-    pub(crate) fn new(value: &JsValue, name: &str) -> Result<Self, FieldError> {
-        let object = value
-            .dyn_ref::<Object>()
-            .cloned()
-            .ok_or_else(|| FieldError::NoObject(name.to_owned()))?;
-        Ok(Self {
-            object: Some(object),
+    pub(crate) fn new(value: &JsValue, name: &str, faults: &'a Faults) -> Self {
+        let object = value.dyn_ref::<Object>().cloned();
+        if object.is_none() {
+            faults.add(FieldError::NoObject(name.to_owned()));
+        }
+        Self {
+            object,
             path: String::new(),
-        })
-    }
-
-    pub(crate) fn object(&self, name: &str) -> Result<Self, FieldError> {
-        let path = self.path_of(name);
-        let object = match self.get(name) {
-            None => None,
-            Some(value) => Some(
-                value
-                    .dyn_into::<Object>()
-                    .map_err(|_| FieldError::NoObject(path.clone()))?,
-            ),
-        };
-        Ok(Self { object, path })
-    }
-
-    /// An object; none if it is absent or null.
-    pub(crate) fn nullable_object(&self, name: &str) -> Result<Option<Self>, FieldError> {
-        match self.get(name) {
-            Some(value) if !value.is_null() => self.object(name).map(Some),
-            _ => Ok(None),
+            faults,
         }
     }
 
+    pub(crate) fn object(&self, name: &str) -> Self {
+        let path = self.path_of(name);
+        let object = self.get(name).and_then(|value| {
+            let object = value.dyn_into::<Object>();
+            object
+                .map_err(|_| self.faults.add(FieldError::NoObject(path.clone())))
+                .ok()
+        });
+        Self {
+            object,
+            path,
+            faults: self.faults,
+        }
+    }
+
+    /// An object; none if it is absent or null.
+    pub(crate) fn nullable_object(&self, name: &str) -> Option<Self> {
+        self.get(name)
+            .is_some_and(|value| !value.is_null())
+            .then(|| self.object(name))
+    }
+
     /// Refuses fields of other names.
-    pub(crate) fn only(&self, known: &[&str]) -> Result<(), FieldError> {
-        let Some(object) = &self.object else { return Ok(()) };
+    pub(crate) fn only(&self, known: &[&str]) {
+        let Some(object) = &self.object else { return };
         for key in Object::keys(object).iter().filter_map(|key| key.as_string()) {
             if !known.contains(&key.as_str()) && self.get(&key).is_some() {
-                return Err(FieldError::Unknown {
+                self.faults.add(FieldError::Unknown {
                     path: self.path_of(&key),
                     known: known.join(", "),
                 });
             }
         }
-        Ok(())
     }
 
-    pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, FieldError> {
-        self.read(name, "true or false", JsValue::as_bool)
+    pub(crate) fn boolean(&self, name: &str) -> Option<bool> {
+        let value = self.get(name)?;
+        self.expect(name, "true or false", value.as_bool())
     }
 
-    pub(crate) fn number(&self, name: &str) -> Result<Option<f64>, FieldError> {
-        self.read(name, "a number", JsValue::as_f64)
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.boolean(name).unwrap_or(false)
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Option<f64> {
+        let value = self.get(name)?;
+        self.expect(name, "a number", value.as_f64())
+    }
+
+    /// A number as a count: no NaN, no fraction, nothing negative.
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        self.number(name).unwrap_or(0.0) as u64
     }
 
     /// A number, or null.
-    pub(crate) fn nullable_number(&self, name: &str) -> Result<Option<Option<f64>>, FieldError> {
-        self.read(name, "a number or null", |value| {
-            if value.is_null() {
-                Some(None)
-            } else {
-                value.as_f64().map(Some)
-            }
-        })
+    pub(crate) fn nullable_number(&self, name: &str) -> Option<Option<f64>> {
+        let value = self.get(name)?;
+        if value.is_null() {
+            return Some(None);
+        }
+        Some(self.expect(name, "a number or null", value.as_f64()))
     }
 
-    pub(crate) fn string(&self, name: &str) -> Result<Option<String>, FieldError> {
-        self.read(name, "a string", JsValue::as_string)
+    pub(crate) fn string(&self, name: &str) -> Option<String> {
+        let value = self.get(name)?;
+        self.expect(name, "a string", value.as_string())
+    }
+
+    /// A string, empty if it is absent.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.string(name).unwrap_or_default()
     }
 
     /// A string, or null, which is the same as none.
-    pub(crate) fn nullable_string(&self, name: &str) -> Result<Option<String>, FieldError> {
-        let read = |value: &JsValue| {
-            if value.is_null() {
-                Some(None)
-            } else {
-                value.as_string().map(Some)
-            }
-        };
-        Ok(self.read(name, "a string or null", read)?.flatten())
+    pub(crate) fn nullable_string(&self, name: &str) -> Option<String> {
+        let value = self.get(name).filter(|value| !value.is_null())?;
+        self.expect(name, "a string or null", value.as_string())
     }
 
     /// A list of strings; none if it is absent.
-    pub(crate) fn strings(&self, name: &str) -> Result<Vec<String>, FieldError> {
-        let read = |value: &JsValue| {
-            let list = value.dyn_ref::<Array>()?;
-            list.iter().map(|item| item.as_string()).collect()
-        };
-        Ok(self.read(name, "a list of strings", read)?.unwrap_or_default())
+    pub(crate) fn strings(&self, name: &str) -> Vec<String> {
+        self.list(name, "a list of strings", |item| item.as_string())
     }
 
     /// A list of numbers; none if it is absent.
-    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<f64>, FieldError> {
-        let read = |value: &JsValue| {
-            let list = value.dyn_ref::<Array>()?;
-            list.iter().map(|item| item.as_f64()).collect()
-        };
-        Ok(self.read(name, "a list of numbers", read)?.unwrap_or_default())
+    pub(crate) fn numbers(&self, name: &str) -> Vec<f64> {
+        self.list(name, "a list of numbers", |item| item.as_f64())
     }
 
     /// A list of objects; none if it is absent.
-    pub(crate) fn objects(&self, name: &str) -> Result<Vec<Self>, FieldError> {
+    pub(crate) fn objects(&self, name: &str) -> Vec<Self> {
         let path = self.path_of(name);
-        let read = |value: &JsValue| {
-            let list = value.dyn_ref::<Array>()?;
-            let object = |item: JsValue| {
-                let object = Some(item.dyn_into::<Object>().ok()?);
-                let path = path.clone();
-                Some(Self { object, path })
-            };
-            list.iter().map(object).collect()
-        };
-        Ok(self.read(name, "a list of objects", read)?.unwrap_or_default())
+        self.list(name, "a list of objects", |item| {
+            Some(Self {
+                object: Some(item.dyn_into::<Object>().ok()?),
+                path: path.clone(),
+                faults: self.faults,
+            })
+        })
     }
 
-    pub(crate) fn function(&self, name: &str) -> Result<Option<Function>, FieldError> {
-        self.read(name, "a function", |value| value.dyn_ref::<Function>().cloned())
+    pub(crate) fn function(&self, name: &str) -> Option<Function> {
+        let value = self.get(name)?;
+        self.expect(name, "a function", value.dyn_into::<Function>().ok())
     }
 
-    pub(crate) fn path_of(&self, name: &str) -> String {
+    /// A field has a value that is none of those that there are.
+    pub(crate) fn refuse(&self, name: &str, why: String) {
+        self.faults.add(FieldError::Value {
+            path: self.path_of(name),
+            why,
+        });
+    }
+
+    /// A field is not what it should be.
+    #[inline(never)]
+    pub(crate) fn wrong(&self, name: &str, expected: &'static str) {
+        self.faults.add(FieldError::Type {
+            path: self.path_of(name),
+            expected,
+        });
+    }
+
+    /// A field has to be there.
+    pub(crate) fn missing(&self, what: &'static str, name: &'static str) {
+        self.faults.add(FieldError::Missing(what, name));
+    }
+
+    fn path_of(&self, name: &str) -> String {
         if self.path.is_empty() {
             name.to_owned()
         } else {
-            format!("{}.{name}", self.path)
+            [&self.path, ".", name].concat()
         }
     }
 
-    fn read<T>(
-        &self,
-        name: &str,
-        expected: &'static str,
-        read: impl FnOnce(&JsValue) -> Option<T>,
-    ) -> Result<Option<T>, FieldError> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(value) => read(&value).map(Some).ok_or_else(|| FieldError::Type {
-                path: self.path_of(name),
-                expected,
-            }),
+    fn expect<T>(&self, name: &str, expected: &'static str, read: Option<T>) -> Option<T> {
+        if read.is_none() {
+            self.wrong(name, expected);
         }
+        read
     }
 
+    fn list<T>(&self, name: &str, expected: &'static str, read: impl Fn(JsValue) -> Option<T>) -> Vec<T> {
+        let mut list = Vec::new();
+        let Some(value) = self.get(name) else { return list };
+        match value.dyn_ref::<Array>() {
+            None => self.wrong(name, expected),
+            Some(items) => {
+                for i in 0..items.length() {
+                    list.extend(self.expect(name, expected, read(items.get(i))));
+                }
+            }
+        }
+        list
+    }
+
+    #[inline(never)]
     fn get(&self, name: &str) -> Option<JsValue> {
         let value = Reflect::get(self.object.as_ref()?, &name.into()).ok()?;
         (!value.is_undefined()).then_some(value)

@@ -14,7 +14,7 @@ use player_core::text::TextCue;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
-use crate::fields::{FieldError, Fields};
+use crate::fields::{Faults, FieldError, Fields};
 
 /// A message to the driver.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,102 +58,101 @@ impl ToDriver {
     /// # Errors
     /// If it is none; the error names the field.
     pub fn read(value: &JsValue) -> Result<Self, FieldError> {
-        let message = Fields::new(value, "message")?;
-        let flag = |name| Ok::<_, FieldError>(message.boolean(name)?.unwrap_or(false));
-        // JavaScript's numbers as counts: no NaN, no fraction, nothing negative.
-        let count = |name| Ok::<_, FieldError>(message.number(name)?.unwrap_or(0.0) as u64);
-        let text = |name| Ok::<_, FieldError>(message.string(name)?.unwrap_or_default());
-        Ok(match text("type")?.as_str() {
+        let faults = Faults::default();
+        let message = Fields::new(value, "message", &faults);
+        let read = Self::from_fields(&message);
+        faults.check(read)
+    }
+
+    fn from_fields(message: &Fields<'_>) -> Self {
+        let flag = |name| message.flag(name);
+        let count = |name| message.count(name);
+        let text = |name| message.text(name);
+        match text("type").as_str() {
             "host" => Self::Host(Host {
-                hidden: flag("hidden")?,
-                width: count("width")? as u32,
-                height: count("height")? as u32,
-                save_data: flag("saveData")?,
-                offline: flag("offline")?,
+                hidden: flag("hidden"),
+                width: count("width") as u32,
+                height: count("height") as u32,
+                save_data: flag("saveData"),
+                offline: flag("offline"),
             }),
             "limits" => Self::Limits {
-                max_bandwidth_kbps: message.nullable_number("maxBandwidthKbps")?.flatten(),
+                max_bandwidth_kbps: message.nullable_number("maxBandwidthKbps").flatten(),
                 max_height: message
-                    .nullable_number("maxHeight")?
+                    .nullable_number("maxHeight")
                     .flatten()
                     .map(|lines| lines as u32),
             },
-            "load" => Self::Load(load(&message)?.ok_or(FieldError::Missing("load", "url"))?),
-            "preload" => Self::Preload(load(&message)?),
+            "load" => {
+                let load = load(&message);
+                if load.is_none() {
+                    message.missing("load", "url");
+                }
+                Self::Load(load.unwrap_or_default())
+            }
+            "preload" => Self::Preload(load(&message)),
             "media" => Self::Media(MediaState {
-                position: MediaTime::from_secs_f64(message.number("currentTime")?.unwrap_or_default()),
-                paused: flag("paused")?,
-                seeking: flag("seeking")?,
-                ended: flag("ended")?,
-                ready_state: count("readyState")? as u8,
+                position: MediaTime::from_secs_f64(message.number("currentTime").unwrap_or_default()),
+                paused: flag("paused"),
+                seeking: flag("seeking"),
+                ended: flag("ended"),
+                ready_state: count("readyState") as u8,
                 rate: message
-                    .number("playbackRate")?
+                    .number("playbackRate")
                     .filter(|rate| rate.is_finite())
                     .unwrap_or(1.0),
-                decoded_frames: count("decodedFrames")?,
-                dropped_frames: count("droppedFrames")?,
-                error: message.nullable_number("error")?.flatten().map(|code| code as u8),
+                decoded_frames: count("decodedFrames"),
+                dropped_frames: count("droppedFrames"),
+                error: message.nullable_number("error").flatten().map(|code| code as u8),
             }),
-            "scan" => Self::Scan(message.number("rate")?.unwrap_or(0.0)),
-            "select" => Self::Select(message.nullable_string("rendition")?),
+            "scan" => Self::Scan(message.number("rate").unwrap_or(0.0)),
+            "select" => Self::Select(message.nullable_string("rendition")),
             "select-track" => Self::SelectTrack {
-                kind: match text("kind")?.as_str() {
+                kind: match text("kind").as_str() {
                     "audio" => TrackKind::Audio,
-                    "text" => TrackKind::Text,
-                    _ => {
-                        return Err(FieldError::Type {
-                            path: "kind".to_owned(),
-                            expected: "audio or text",
-                        });
+                    other => {
+                        if other != "text" {
+                            message.wrong("kind", "audio or text");
+                        }
+                        TrackKind::Text
                     }
                 },
-                id: message.nullable_string("track")?,
+                id: message.nullable_string("track"),
             },
             "unload" => Self::Unload,
             unknown => {
-                let why = format!(
-                    "unknown message \"{unknown}\"; known are host, limits, load, media, preload, scan, select, select-track, unload"
-                );
-                return Err(FieldError::Value {
-                    path: "type".to_owned(),
-                    why,
-                });
+                let why = [
+                    "unknown message \"",
+                    unknown,
+                    "\"; known are host, limits, load, media, preload, scan, select, select-track, unload",
+                ];
+                message.refuse("type", why.concat());
+                Self::Unload
             }
-        })
+        }
     }
 }
 
 /// Nothing without a URL.
-fn load(message: &Fields) -> Result<Option<Load>, FieldError> {
-    let text = |name| Ok::<_, FieldError>(message.string(name)?.unwrap_or_default());
-    let Some(url) = message.string("url")?.filter(|url| !url.is_empty()) else {
-        return Ok(None);
-    };
-    Ok(Some(Load {
-        url,
-        start: message.number("startTime")?.map(MediaTime::from_secs_f64),
+fn load(message: &Fields<'_>) -> Option<Load> {
+    let text = |name| message.string(name).unwrap_or_default();
+    Some(Load {
+        url: message.string("url").filter(|url| !url.is_empty())?,
+        start: message.number("startTime").map(MediaTime::from_secs_f64),
         wall_clock_ms: 0,
-        thumbnails: message.string("thumbnails")?.filter(|url| !url.is_empty()),
-        network_memory: memory(&message.object("networkMemory")?)?,
-        video_id: text("videoId")?,
-        video_title: text("videoTitle")?,
-    }))
+        thumbnails: message.string("thumbnails").filter(|url| !url.is_empty()),
+        network_memory: memory(&message.object("networkMemory")),
+        video_id: text("videoId"),
+        video_title: text("videoTitle"),
+    })
 }
 
-fn memory(fields: &Fields) -> Result<Option<NetworkMemory>, FieldError> {
-    let (kbps, spread, unix_ms) = (
-        fields.number("kbps")?,
-        fields.number("spread")?,
-        fields.number("unixMs")?,
-    );
-    Ok(kbps
-        .zip(spread)
-        .zip(unix_ms)
-        .map(|((kbps, spread), unix_ms)| NetworkMemory {
-            kbps,
-            spread,
-            unix_ms: unix_ms as i64,
-        }))
+fn memory(fields: &Fields<'_>) -> Option<NetworkMemory> {
+    Some(NetworkMemory {
+        kbps: fields.number("kbps")?,
+        spread: fields.number("spread")?,
+        unix_ms: fields.number("unixMs")? as i64,
+    })
 }
 
 /// A message from the driver.

@@ -20,7 +20,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::bodies;
-use crate::fields::{FieldError, Fields};
+use crate::fields::{Faults, FieldError, Fields};
 use crate::global::error_text;
 use crate::shell::Shell;
 
@@ -114,86 +114,70 @@ fn read(answer: &JsValue, container: Container) -> Result<(Uint8Array, Prepared)
 
 /// Reads what the transmuxer says, except what it has found in fMP4.
 fn read_facts(value: &JsValue) -> Result<Prepared, FieldError> {
-    let facts = Fields::new(value, "facts")?;
-    Ok(Prepared {
-        mime: text(&facts, "mime")?,
+    let faults = Faults::default();
+    let facts = Fields::new(value, "facts", &faults);
+    let prepared = Prepared {
+        mime: facts.text("mime"),
         bytes: 0,
         times: facts
-            .nullable_object("times")?
-            .map(|times| Ok(TimeRange::new(time(&times, "start")?, time(&times, "end")?)))
-            .transpose()?,
-        metadata: list(&facts, "metadata", |tag| {
-            Ok(Id3 {
-                time: time(tag, "time")?,
-                frames: list(tag, "frames", frame)?,
-            })
-        })?,
-        captions: list(&facts, "captions", |caption| {
-            Ok(Caption {
-                channel: text(caption, "channel")?,
-                cue: cue(&caption.object("cue")?)?,
-            })
-        })?,
+            .nullable_object("times")
+            .map(|times| TimeRange::new(time(&times, "start"), time(&times, "end"))),
+        metadata: list(&facts, "metadata", |tag| Id3 {
+            time: time(tag, "time"),
+            frames: list(tag, "frames", frame),
+        }),
+        captions: list(&facts, "captions", |caption| Caption {
+            channel: caption.text("channel"),
+            cue: cue(&caption.object("cue")),
+        }),
         media: None,
-        warnings: facts.strings("warnings")?,
-    })
+        warnings: facts.strings("warnings"),
+    };
+    faults.check(prepared)
 }
 
-fn frame(fields: &Fields) -> Result<Frame, FieldError> {
-    Ok(Frame {
-        id: text(fields, "id")?,
-        description: text(fields, "description")?,
-        text: text(fields, "text")?,
+fn frame(fields: &Fields<'_>) -> Frame {
+    Frame {
+        id: fields.text("id"),
+        description: fields.text("description"),
+        text: fields.text("text"),
         data: fields
-            .numbers("data")?
+            .numbers("data")
             .into_iter()
             .map(|byte| byte as u8)
             .collect(),
-    })
+    }
 }
 
-fn cue(fields: &Fields) -> Result<TextCue, FieldError> {
-    let region = fields.nullable_object("region")?.map(|region| {
-        let anchor = |name| {
-            let numbers = region.numbers(name)?;
-            Ok::<_, FieldError>(match numbers.as_slice() {
-                [x, y] => (*x, *y),
-                _ => (0.0, 0.0),
-            })
+fn cue(fields: &Fields<'_>) -> TextCue {
+    let region = fields.nullable_object("region").map(|region| {
+        let anchor = |name| match region.numbers(name).as_slice() {
+            [x, y] => (*x, *y),
+            _ => (0.0, 0.0),
         };
-        Ok(Region {
-            id: text(&region, "id")?,
-            width: region.number("width")?.unwrap_or(100.0),
-            lines: region.number("lines")?.unwrap_or_default() as u32,
-            region_anchor: anchor("region_anchor")?,
-            viewport_anchor: anchor("viewport_anchor")?,
-            scroll_up: region.boolean("scroll_up")?.unwrap_or(false),
-        })
+        Region {
+            id: region.text("id"),
+            width: region.number("width").unwrap_or(100.0),
+            lines: region.count("lines") as u32,
+            region_anchor: anchor("region_anchor"),
+            viewport_anchor: anchor("viewport_anchor"),
+            scroll_up: region.flag("scroll_up"),
+        }
     });
-    Ok(TextCue {
-        id: text(fields, "id")?,
-        start: time(fields, "start")?,
-        end: time(fields, "end")?,
-        settings: text(fields, "settings")?,
-        text: text(fields, "text")?,
-        region: region.transpose()?,
-    })
+    TextCue {
+        id: fields.text("id"),
+        start: time(fields, "start"),
+        end: time(fields, "end"),
+        settings: fields.text("settings"),
+        text: fields.text("text"),
+        region,
+    }
 }
 
-fn text(fields: &Fields, name: &str) -> Result<String, FieldError> {
-    Ok(fields.string(name)?.unwrap_or_default())
+fn time(fields: &Fields<'_>, name: &str) -> MediaTime {
+    MediaTime::from_micros(fields.number(name).unwrap_or_default() as i64)
 }
 
-fn time(fields: &Fields, name: &str) -> Result<MediaTime, FieldError> {
-    Ok(MediaTime::from_micros(
-        fields.number(name)?.unwrap_or_default() as i64
-    ))
-}
-
-fn list<T>(
-    fields: &Fields,
-    name: &str,
-    read: impl Fn(&Fields) -> Result<T, FieldError>,
-) -> Result<Vec<T>, FieldError> {
-    fields.objects(name)?.iter().map(read).collect()
+fn list<'a, T>(fields: &Fields<'a>, name: &str, read: impl Fn(&Fields<'a>) -> T) -> Vec<T> {
+    fields.objects(name).iter().map(read).collect()
 }

@@ -1,6 +1,6 @@
 //! A bounded log of what went in and out of the engine.
 
-use player_core::record::{Header, Line, write_line};
+use player_core::record::{self, Header};
 use player_core::{Config, Input, Instant, Output};
 
 /// More than an hour of playback.
@@ -9,7 +9,7 @@ const LIMIT_BYTES: usize = 8 << 20;
 /// Writes a log until it is full, and ends it after the outputs of a whole input, so that it replays to the end.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    text: Vec<u8>,
+    text: String,
     limit: usize,
     /// Where the input begins that is being written.
     last_input: usize,
@@ -23,12 +23,12 @@ impl Recorder {
 
     fn with_limit(config: &Config, start: Instant, limit: usize) -> Self {
         let mut recorder = Self {
-            text: Vec::new(),
+            text: String::new(),
             limit,
             last_input: 0,
             full: false,
         };
-        recorder.write(&Header::new(config.clone(), start));
+        recorder.write(|log| record::add_header(log, &Header::new(config.clone(), start)));
         recorder.last_input = recorder.text.len();
         recorder
     }
@@ -36,22 +36,23 @@ impl Recorder {
     pub(crate) fn input(&mut self, now: Instant, input: &Input) {
         if !self.full {
             self.last_input = self.text.len();
-            self.write(&Line::In(now, input.clone()));
+            self.write(|log| record::add_input(log, now, input));
         }
     }
 
     pub(crate) fn output(&mut self, output: &Output) {
         if !self.full {
-            self.write(&Line::Out(output.clone()));
+            self.write(|log| record::add_output(log, output));
         }
     }
 
     pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.text).into_owned()
+        self.text.clone()
     }
 
-    fn write(&mut self, line: &impl serde::Serialize) {
-        if write_line(&mut self.text, line).is_err() || self.text.len() > self.limit {
+    fn write(&mut self, add: impl FnOnce(&mut String)) {
+        add(&mut self.text);
+        if self.text.len() > self.limit {
             self.full = true;
             self.text.truncate(self.last_input);
         }
@@ -99,7 +100,7 @@ mod tests {
     fn a_log_replays_without_a_difference() {
         let log = record(LIMIT_BYTES, 3).text();
         let mut again = Vec::new();
-        let replay = player_core::record::replay(log.as_bytes(), &mut again).unwrap();
+        let replay = record::replay(log.as_bytes(), &mut again).unwrap();
         assert_eq!((replay.inputs, replay.first_difference), (4, None));
         assert_eq!(String::from_utf8(again).unwrap(), log);
     }
@@ -110,7 +111,7 @@ mod tests {
         let log = record(limit, 200).text();
         assert!(log.len() <= limit && log.len() > limit / 2, "{} bytes", log.len());
         assert!(log.lines().last().unwrap().contains("wait"), "{log}");
-        let replay = player_core::record::replay(log.as_bytes(), std::io::sink()).unwrap();
+        let replay = record::replay(log.as_bytes(), std::io::sink()).unwrap();
         assert!(replay.inputs > 1);
         assert_eq!(replay.first_difference, None);
     }

@@ -9,7 +9,7 @@ use js_sys::{Array, Function};
 use player_core::abr::NetworkMemory;
 use player_core::error::ErrorKind;
 use player_core::input::{Host, Load, TrackKind};
-use player_core::{Input, Instant, MediaTime, Output, Player};
+use player_core::{Input, Instant, MediaTime, Output, Player, json};
 
 use crate::beacons::Beacons;
 use crate::bodies::Bodies;
@@ -216,9 +216,7 @@ impl Shell {
                 self.with_source(|source| source.append(&append, bytes));
             }
             Output::Beacon(beacon) => {
-                if let Ok(text) = serde_json::to_string(&beacon) {
-                    self.beacons.push(self, text);
-                }
+                self.beacons.push(self, json::to_string(&beacon));
             }
             Output::Cancel { request } => self.requests.cancel(request),
             Output::CloseSource => self.close_source(),

@@ -6,7 +6,7 @@ use js_sys::{Array, Function, JSON, Reflect, Uint8Array};
 use player_core::input::{AppendFailure, TrackKind};
 use player_core::output::Append;
 use player_core::time::TimeRange;
-use player_core::{Input, MediaTime};
+use player_core::{Input, MediaTime, json};
 use wasm_bindgen::prelude::*;
 use web_sys::{MediaSource, MediaSourceReadyState, SourceBuffer, Url};
 
@@ -407,7 +407,7 @@ fn with(shell: &Weak<Shell>, act: impl FnOnce(&Rc<Shell>)) {
 
 /// A message as a JavaScript object.
 pub(crate) fn to_js(message: &FromDriver) -> JsValue {
-    // Messages hold strings, numbers and lists: neither step can fail.
-    let text = serde_json::to_string(message).unwrap_or_default();
+    // Messages hold strings, numbers and lists: this cannot fail.
+    let text = json::to_string(message);
     JSON::parse(&text).unwrap_or(JsValue::NULL)
 }

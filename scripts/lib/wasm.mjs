@@ -32,7 +32,12 @@ const SIMD = ['--config', `target.wasm32-unknown-unknown.rustflags=['-Ctarget-fe
 const MODULES = [
   { crate: 'player-web', folder: 'player-web/pkg', optimise: '-Oz' },
   // Small whatever is done, so it is made for speed.
-  { crate: 'player-web-abr', folder: 'player-web/abr/pkg', optimise: '-O3', env: { CARGO_PROFILE_WASM_OPT_LEVEL: '2' } },
+  {
+    crate: 'player-web-abr',
+    folder: 'player-web/abr/pkg',
+    optimise: '-O3',
+    flags: ['--config', 'profile.wasm.opt-level=2', '--config', 'profile.wasm.package.planner.opt-level=2'],
+  },
   { crate: 'player-web-transmux', folder: 'player-web/transmux/pkg', optimise: '-Oz' },
 ];
 
@@ -46,9 +51,11 @@ export async function buildWasm(crates = MODULES.map(({ crate }) => crate)) {
   }
 }
 
-async function build({ crate, folder, optimise, env }) {
+async function build({ crate, folder, optimise, flags: how = [] }) {
   const name = crate.replaceAll('-', '_');
-  await wasmCargo(['build', '-p', crate, '--lib', '--profile', 'wasm', ...SIMD], { env });
+  // Alone: cargo leaves out link-time optimisation where a library is made in the same breath.
+  const alone = ['rustc', '-p', crate, '--lib', '--crate-type', 'cdylib'];
+  await wasmCargo([...alone, '--profile', 'wasm', ...SIMD, ...how]);
   const compiled = join(wasmTarget, 'wasm32-unknown-unknown/wasm', `${name}.wasm`);
   const { version, folder: tools } = wasmBindgenFolder();
   const flags = [...OPTIMISER, optimise];

@@ -189,7 +189,7 @@ impl Law {
     }
 
     /// Probabilities of no jump for some seconds, whose logarithms are given, and for [`EARLY_UNTIL`] of them.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(crate) fn survival<const N: usize>(&self, log_s: &[f32; N]) -> ([f32; N], [f32; N]) {
         const PER_E: f32 = PER_OCTAVE as f32 * core::f32::consts::LOG2_E;
         const LOG_FROM: f32 = -2.079_441_5;
@@ -212,7 +212,7 @@ impl Law {
 
     /// Expected time to fetch some Mbit, seconds, when the level has just been drawn anew: at each level for as long as it lasts, then
     /// at the mean of all.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(crate) fn fresh_s<const N: usize>(&self, mbit: &[f32; N]) -> [f32; N] {
         let mut seconds = mbit.map(|mbit| mbit * self.per_mean);
         for (end, slope) in self.fresh_end.iter().zip(&self.fresh_slope).take(LEVELS) {
@@ -224,7 +224,7 @@ impl Law {
     }
 
     /// How long some Mbit take from each level on, without the time to first byte. `log_mbit` is their logarithm.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(crate) fn outcomes(&self, mbit: f32, log_mbit: f32) -> Outcomes<LANES> {
         let mut d0 = [0.0; LANES];
         let mut log_d0 = [0.0; LANES];
@@ -236,7 +236,7 @@ impl Law {
     }
 
     /// The same from any rates, Mbit/s; `d0` is the time that it would take unchanged, `log_d0` its logarithm.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(crate) fn outcomes_at<const N: usize>(
         &self,
         rate: &[f32; N],
@@ -276,7 +276,7 @@ pub(crate) fn between(low: f32, dx: f32, x: f32) -> (usize, f32) {
     (below, at - below as f32)
 }
 
-#[inline(always)]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 fn smaller(a: f32, b: f32) -> f32 {
     if b < a { b } else { a }
 }

@@ -111,8 +111,9 @@ struct Run<'a> {
     before: Option<f32>,
 }
 
+// The wide registers are only for what is inlined where they are asked for. WebAssembly has one width, and a copy costs bytes.
 impl Run<'_> {
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn run(self) -> usize {
         let Self { plan, task, .. } = self;
         for pair in (1..task.segments.len()).rev() {
@@ -138,7 +139,7 @@ fn wide(run: Run<'_>) -> usize {
 impl pulp::NullaryFnOnce for Run<'_> {
     type Output = usize;
 
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn call(self) -> usize {
         self.run()
     }
@@ -175,7 +176,7 @@ struct Shifts {
 impl Shifts {
     const LAST: usize = ROW - CELLS - 1;
 
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn of<'a>(&self, level: usize, row: &'a Row) -> (&'a [f32; CELLS + 1], f32, f32, f32) {
         let below = (self.below[level] as usize).min(Self::LAST);
         let cells = row[below..].first_chunk().unwrap_or(&[0.0; CELLS + 1]);
@@ -247,7 +248,7 @@ impl Plan {
     }
 
     /// The best rung for the first segment.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn root(&self, task: &Task<'_>, from: &[f32; LEVELS], buffer_s: f32, before: Option<f32>) -> usize {
         let Some((first, lowest)) = task
             .segments
@@ -305,7 +306,7 @@ impl Plan {
     }
 
     /// One segment earlier: `self.value` after the segment `now` becomes that after the segment `previous`.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn stage(
         &mut self,
         task: &Task<'_>,
@@ -368,7 +369,7 @@ impl Plan {
 
     /// The best choice for each rung of the segment before: changes cost in proportion to the change of utility, so that two passes
     /// over the rungs, one up and one down, find it.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn choose(&mut self, costs: &Costs, previous: &[Facts], now: &[Facts]) {
         let (rise, fall) = (costs.rise, costs.fall);
         let scale = self.scale;
@@ -466,7 +467,7 @@ impl Plan {
     }
 
     /// Worth of V after downloads that begin at each level with `buffer_s` in hand.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn fetch(&self, task: &Task<'_>, rung: usize, facts: &Facts, buffer_s: f32) -> [f32; LEVELS] {
         let outcomes = task.law.outcomes(facts.mbit, facts.log_mbit);
         let rows = &self.value[rung * LEVELS..(rung + 1) * LEVELS];
@@ -478,7 +479,7 @@ impl Plan {
     }
 
     /// Mean over the outcomes of a download: `same` if the level does not change, else V after a jump.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn mean(&self, rung: usize, p: [f32; 3], same: f32, left: [f32; 3]) -> f32 {
         let mut worth = p[0] * same;
         for (p, left) in p.iter().zip(left).skip(1) {
@@ -505,7 +506,7 @@ impl Scale {
     }
 
     /// Fills what is around the cells of a row.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn pad(&self, row: &mut Row, waiting: f32) {
         let first = row[BELOW];
         for (i, value) in row[..BELOW].iter_mut().enumerate() {
@@ -518,7 +519,7 @@ impl Scale {
     }
 
     /// Expected worth after a download from each level, for each buffer before it.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn after(
         &self,
         outcomes: &Outcomes<LANES>,
@@ -549,7 +550,7 @@ impl Scale {
     }
 
     /// Where the cells are after some seconds of download and a segment more.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn shifts(&self, p: &Lanes, seconds: &Lanes, more_s: f32) -> Shifts {
         let mut shifts = Shifts::default();
         let first = BELOW as f32 + (self.segment_s - more_s) * self.per_cell;
@@ -567,7 +568,7 @@ impl Scale {
     }
 
     /// V at a buffer before the segment is added.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn at(&self, row: &Row, buffer_s: f32) -> f32 {
         let at = BELOW as f32 + buffer_s * self.per_cell;
         let inside = at.clamp(0.0, (ROW - 2) as f32);
@@ -578,13 +579,13 @@ impl Scale {
 }
 
 /// Whether giving up for the lowest rung is quicker than going on.
-#[inline(always)]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 fn quicker(law: &Law, level: usize, lowest: &Facts, facts: &Facts) -> bool {
     (facts.mbit - lowest.mbit) * law.per_rate[level] > NOTICED_S
 }
 
 /// What giving up costs: the lowest rung's utility instead, and the change.
-#[inline(always)]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 fn given_up(costs: &Costs, lowest: f32, u: f32) -> f32 {
     let step = (u - lowest).max(0.0);
     -step - costs.fall * step
@@ -596,7 +597,7 @@ fn gain(costs: &Costs, u: f32, before: Option<f32>) -> f32 {
     u - costs.rise * larger(step, 0.0) - costs.fall * larger(-step, 0.0)
 }
 
-#[inline(always)]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 fn mixed(weights: &[f32; LEVELS], rows: &[Row]) -> Row {
     let mut mixed = [0.0; ROW];
     for (row, weight) in rows.iter().zip(weights) {
@@ -607,7 +608,7 @@ fn mixed(weights: &[f32; LEVELS], rows: &[Row]) -> Row {
     mixed
 }
 
-#[inline(always)]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 fn larger(a: f32, b: f32) -> f32 {
     if b > a { b } else { a }
 }

@@ -1,6 +1,7 @@
 //! Cue settings and times as text.
 
 use super::webvtt::{Align, Edge, LinePosition, Settings, Side, Vertical};
+use crate::number::write_integer;
 use crate::time::MediaTime;
 
 /// Beyond it a line is nowhere.
@@ -25,7 +26,7 @@ fn two_digits(out: &mut String, value: u64) {
     if value < 10 {
         out.push('0');
     }
-    integer(out, value);
+    write_integer(out, value);
 }
 
 /// Adds a number of at most three decimals. Floats of the standard library would bring tables of their own.
@@ -35,7 +36,7 @@ pub(super) fn number(out: &mut String, value: f64) {
         out.push('-');
     }
     let thousandths = thousandths.unsigned_abs();
-    integer(out, thousandths / 1000);
+    write_integer(out, thousandths / 1000);
     let mut rest = thousandths % 1000;
     if rest > 0 {
         out.push('.');
@@ -44,13 +45,6 @@ pub(super) fn number(out: &mut String, value: f64) {
         out.push(digit(rest / 100));
         rest = rest % 100 * 10;
     }
-}
-
-fn integer(out: &mut String, value: u64) {
-    if value >= 10 {
-        integer(out, value / 10);
-    }
-    out.push(digit(value % 10));
 }
 
 fn digit(value: u64) -> char {
