@@ -96,6 +96,7 @@ fn messages_are_read_in_the_terms_of_the_web() {
     };
     assert_eq!(ahead, Ok(ToDriver::Preload(Some(expected))));
     assert_eq!(read(r#"{"type":"preload"}"#), Ok(ToDriver::Preload(None)));
+    assert_eq!(read(r#"{"type":"scan","rate":-16}"#), Ok(ToDriver::Scan(-16.0)));
     let media = read(
         r#"{"type":"media","currentTime":2,"seeking":true,"playbackRate":2,"readyState":4,"decodedFrames":12,"droppedFrames":-3,"error":null}"#,
     );

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::world::{World, media, status, text};
-use player_core::input::Input;
+use player_core::input::{Input, Integrity};
 use player_core::output::PlayerEvent;
 use player_core::telemetry::schema::PlaybackState;
 use player_core::{Config, MediaTime};
@@ -189,6 +189,24 @@ fn without_pictures_or_where_they_cannot_be_had_playback_goes_on() {
     assert_eq!(rates(&world), [16.0, 0.0]);
     assert_eq!(world.state(), PlaybackState::Playing, "{:?}", world.errors());
     assert!(world.element.position > MediaTime::from_millis(40_000));
+    // Pictures in a transport stream: the source is not even opened anew.
+    let mut world = playing();
+    for (url, reply) in &mut world.files {
+        if url.contains("/iframe/") && url.ends_with(".m4s") {
+            reply.integrity = Integrity::Foreign("G@".into());
+        }
+    }
+    world.give(Input::Scan(16.0));
+    world.run(5.0);
+    assert_eq!(rates(&world), [16.0, 0.0]);
+    assert_eq!(world.state(), PlaybackState::Playing, "{:?}", world.errors());
+    is_at(&world, 14.0, 16.0);
+    assert!(
+        world.errors().last().unwrap().contains("no fragmented MP4"),
+        "{:?}",
+        world.errors()
+    );
+    ends_clean(world);
     // Nothing to scan yet, and rates that are none.
     let mut world = playing();
     for rate in [0.0, f64::NAN, f64::INFINITY] {

@@ -660,7 +660,7 @@ impl Session {
             } => {
                 self.account_request(cx, &job, &attempt, false);
                 if let Purpose::Picture { init } = job.purpose {
-                    return self.on_picture(cx, init, &attempt, media);
+                    return self.on_picture(cx, init, attempt.request, &integrity, media);
                 }
                 let Some((kind, rendition)) = job.purpose.track() else {
                     return;

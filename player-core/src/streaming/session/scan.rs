@@ -5,12 +5,12 @@ use core::time::Duration;
 
 use super::{Phase, Session};
 use crate::error::{ErrorKind, PlayerError};
-use crate::input::{MediaState, RequestId, TrackKind};
+use crate::input::{Integrity, MediaState, RequestId, TrackKind};
 use crate::media::fmp4::Facts;
 use crate::output::{Append, Output, PlayerEvent};
 use crate::presentation::Resource;
 use crate::streaming::context::{Cx, error};
-use crate::streaming::requests::{Attempt, JobId, Purpose, Work};
+use crate::streaming::requests::{JobId, Purpose, Work};
 use crate::thumbnails::{Found, Shot};
 use crate::time::{Instant, MediaTime};
 
@@ -186,17 +186,29 @@ impl Session {
         &mut self,
         cx: &mut Cx<'_>,
         init: bool,
-        attempt: &Attempt,
+        request: RequestId,
+        integrity: &Integrity,
         facts: Option<Box<Facts>>,
     ) {
-        let request = attempt.request;
-        let held = self.scan.as_mut().and_then(|scan| match init {
-            true => scan.init.as_mut().map(|(_, held)| held),
-            false => scan.next.as_mut().map(|(.., held)| held),
-        });
-        match held {
-            Some(held @ Held::Loading(_)) => *held = Held::Here(request, facts),
-            _ => cx.send(Output::Release { request }),
+        let scan = self.scan.as_mut();
+        let next = scan.and_then(|scan| Some((&mut scan.init, scan.next.as_mut()?)));
+        let (held, webm) = match next {
+            Some((section, (mime, ..))) if init => {
+                (section.as_mut().map(|(_, held)| held), mime.contains("/webm"))
+            }
+            Some((_, (mime, _, held))) => (Some(held), mime.contains("/webm")),
+            None => (None, false),
+        };
+        let Some(held @ Held::Loading(_)) = held else {
+            return cx.send(Output::Release { request });
+        };
+        *held = Held::Here(request, facts);
+        // A transport stream, or what is encrypted: a source buffer does not take it.
+        if let Integrity::Foreign(start) = integrity
+            && !webm
+        {
+            let message = ["a picture is no fragmented MP4: it begins with \"", start, "\""].concat();
+            self.on_no_picture(cx, error(ErrorKind::Segment, message));
         }
     }
 
