@@ -84,13 +84,13 @@ impl ToDriver {
                     .map(|lines| lines as u32),
             },
             "load" => {
-                let load = load(&message);
+                let load = load(message);
                 if load.is_none() {
                     message.missing("load", "url");
                 }
                 Self::Load(load.unwrap_or_default())
             }
-            "preload" => Self::Preload(load(&message)),
+            "preload" => Self::Preload(load(message)),
             "media" => Self::Media(MediaState {
                 position: MediaTime::from_secs_f64(message.number("currentTime").unwrap_or_default()),
                 paused: flag("paused"),
