@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(`${here}/package.json`, 'utf8'));
@@ -39,4 +40,16 @@ test('types stand on their own', () => {
   for (const name of ['abr', 'index', 'element', 'headgate', 'headgate-video', 'messages', 'options', 'errors', 'text-tracks', 'thumbnails', 'tracks']) {
     assert.doesNotMatch(readFileSync(`${here}/dist/types/${name}.d.ts`, 'utf8'), /\/pkg\//, name);
   }
+});
+
+// The target is 150 KB for all of it together, which is far away: these hold what has been reached. KB of gzip, as a server sends it.
+test('what a page loads has a budget', () => {
+  const kilobytes = (name) => gzipSync(readFileSync(`${here}/dist/${name}`), { level: 9 }).length / 1000;
+  const scripts = readdirSync(`${here}/dist`).filter((name) => name.endsWith('.js') && name !== 'abr.js');
+  const sizes = {
+    'player.wasm': [kilobytes('player.wasm'), 303],
+    'transmux.wasm': [kilobytes('transmux.wasm'), 67],
+    scripts: [scripts.reduce((sum, name) => sum + kilobytes(name), 0), 20],
+  };
+  for (const [name, [size, budget]] of Object.entries(sizes)) assert.ok(size <= budget, `${name}: ${size.toFixed(1)} KB of ${budget}`);
 });

@@ -145,7 +145,9 @@ impl pulp::NullaryFnOnce for Run<'_> {
     }
 }
 
+// In WebAssembly the caller is optimised for size: inside of it there would be no SIMD.
 #[cfg(not(target_arch = "x86_64"))]
+#[inline(never)]
 fn wide(run: Run<'_>) -> usize {
     run.run()
 }

@@ -62,7 +62,7 @@ struct LogSpread {
 
 impl LogSpread {
     fn add(&mut self, bps: f64, seconds: f64) {
-        let keep = libm::exp2(-seconds / MEMORY_HALF_LIFE_S);
+        let keep = half(seconds / MEMORY_HALF_LIFE_S);
         self.weight = self.weight * keep + (1.0 - keep);
         let share = (1.0 - keep) / self.weight;
         // Nothing at all is as bad as a kilobit: its logarithm is none.
@@ -82,7 +82,7 @@ impl Ewma {
     }
 
     fn add(&mut self, bps: f64, seconds: f64) {
-        let keep = libm::exp2(-seconds / self.half_life_s);
+        let keep = half(seconds / self.half_life_s);
         self.weighted = self.weighted * keep + bps * (1.0 - keep);
         self.weight = self.weight * keep + (1.0 - keep);
     }
@@ -188,7 +188,7 @@ impl ThroughputEstimator {
         if !(recalled.is_finite() && recalled > 0.0) {
             return;
         }
-        let trust = libm::exp2(-age.as_secs_f64() / TRUST_HALF_LIFE_S);
+        let trust = half(age.as_secs_f64() / TRUST_HALF_LIFE_S);
         self.prior_bps = Some(match self.configured_bps {
             Some(bps) => libm::exp(trust * libm::log(recalled) + (1.0 - trust) * libm::log(bps)),
             None => trust * recalled,
@@ -212,6 +212,11 @@ impl ThroughputEstimator {
     pub fn bitrate(&self) -> Option<Bitrate> {
         self.bps().map(|bps| Bitrate::from_bps(bps as u64))
     }
+}
+
+/// What remains after some half-lives. `libm::exp2` has a table of 4 KB that no compression makes smaller.
+fn half(lives: f64) -> f64 {
+    libm::exp(-core::f64::consts::LN_2 * lives)
 }
 
 #[cfg(test)]

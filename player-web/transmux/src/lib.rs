@@ -1,6 +1,7 @@
 //! Headgate's transmuxer for JavaScript: bytes in, bytes and facts out. A Wasm file of its own, for most streams need none.
 
 use player_core::input::Prepared;
+use player_core::json;
 use player_core::output::{Container, Encryption};
 use transmux::{Key, Ready, Settings};
 use wasm_bindgen::prelude::*;
@@ -91,7 +92,7 @@ impl Transmuxer {
         self.settings.decrypt = None;
         self.ready = result.map_err(|error| JsError::new(&error.to_string()))?;
         let prepared: &Prepared = &self.ready.prepared;
-        serde_json::to_string(prepared).map_err(|error| JsError::new(&error.to_string()))
+        Ok(json::to_string(prepared))
     }
 
     /// Where in Wasm memory the bytes are of what was made ready last. They stay there until the next call; copy them.
