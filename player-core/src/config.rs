@@ -285,7 +285,7 @@ pub struct RetryConfig {
     pub table: RetryPolicy,
     /// The driver gives each attempt its authorization anew: one more attempt after 401 and 403, at once. Default false.
     pub authorization: bool,
-    /// How long a network that carries nothing is waited for once playback has begun, milliseconds. Default 300 000: a tunnel, a lift.
+    /// How long a network that carries nothing is waited for once playback has begun, milliseconds. Default 180 000: a tunnel, a lift.
     pub outage_ms: u64,
 }
 
@@ -310,7 +310,7 @@ impl Default for RetryConfig {
             clock: policy(1, 4000, 4000),
             table: policy(2, 10_000, 30_000),
             authorization: false,
-            outage_ms: 300_000,
+            outage_ms: 180_000,
         }
     }
 }

@@ -116,7 +116,7 @@ export interface RetryOptions extends RetryPolicy {
   clock?: RetryPolicy;
   /** The segment table. */
   table?: RetryPolicy;
-  /** How long a network that carries nothing is waited for once playback has begun, milliseconds. Default 300 000. */
+  /** How long a network that carries nothing is waited for once playback has begun, milliseconds. Default 180 000. */
   outageMs?: number;
 }
 

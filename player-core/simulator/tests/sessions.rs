@@ -179,6 +179,7 @@ fn time_outs_of_the_configuration_count() {
     config.retry.segment.stall_timeout_ms = 5000;
     config.retry.segment.ttfb_timeout_ms = 5000;
     config.retry.segment.attempts = 2;
+    config.retry.outage_ms = 0;
     let error = session(&trace, &origin, "throughput", config).run().unwrap_err();
     assert!(matches!(error, SessionError::Player { .. }), "{error}");
 }

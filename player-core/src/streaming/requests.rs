@@ -27,7 +27,7 @@ const MAX_MEDIA_BYTES: u64 = 512 * 1024 * 1024;
 const MAX_TEXT_BYTES: u64 = 16 * 1024 * 1024;
 /// As much text as a clock needs.
 const MAX_CLOCK_BYTES: u64 = 4096;
-/// How often one begins again with what could not be had, as long as other things come.
+/// How often one begins again with what could not be had while nothing comes.
 const MAX_ROUNDS: u32 = 20;
 /// Attempts at a place while there is another one.
 const ATTEMPTS_BEFORE_ANOTHER: u32 = 2;
@@ -765,12 +765,16 @@ impl Requests {
     /// What may still come where the network failed.
     pub(crate) fn hope(&self, cx: &Cx<'_>, job: &Job, attempt: &Attempt) -> Hope {
         let outage = Duration::from_millis(cx.config.retry.outage_ms);
-        if attempt.bytes > 0 || self.answered_at > job.since {
-            Hope::Answers
-        } else if self.has_played && cx.now.since(self.answered_at) < outage {
-            Hope::Outage
-        } else {
-            Hope::None
+        if self.answered_at > job.since {
+            return Hope::Answers;
+        }
+        if cx.now.since(self.answered_at) >= outage {
+            return Hope::None;
+        }
+        match attempt.bytes {
+            0 if self.has_played => Hope::Outage,
+            0 => Hope::None,
+            _ => Hope::Answers,
         }
     }
 
@@ -917,7 +921,8 @@ impl Requests {
             let passing = matches!(kind, ErrorKind::Network | ErrorKind::Timeout)
                 && job.purpose.track().is_some()
                 && !matches!(job.purpose, Purpose::Segment { .. });
-            if !passing || hope == Hope::None || job.rounds >= MAX_ROUNDS {
+            // Where other things come, another rendition may.
+            if !passing || hope != Hope::Outage || job.rounds >= MAX_ROUNDS {
                 return Next::GiveUp;
             }
             job.rounds += 1;

@@ -44,6 +44,8 @@ pub(crate) struct Slot {
     sizes: Option<Sizes>,
 }
 
+/// A rendition that fails so many times without a success in between is not used any more.
+const MAX_FAILURES: u32 = 3;
 /// As many segments are remembered that a rendition has not got.
 const MAX_LACKING: usize = 32;
 
@@ -287,6 +289,12 @@ impl Slot {
         self.lacking
             .iter()
             .any(|at| (*at - start).max(start - *at) <= TOLERANCE)
+    }
+
+    /// Counts a failure.
+    pub(crate) fn has_failed_too_often(&mut self) -> bool {
+        self.failures += 1;
+        self.failures >= MAX_FAILURES
     }
 
     pub(crate) fn set_lacking(&mut self, start: MediaTime) {

@@ -87,7 +87,7 @@ fn a_playhead_just_before_what_is_buffered_is_moved_into_it() {
 fn a_tunnel_is_waited_out() {
     let mut world = playing();
     world.is_silent = true;
-    world.run(200.0);
+    world.run(150.0);
     assert_eq!(world.state(), PlaybackState::Rebuffering, "{:?}", world.errors());
     let stood = world.element.position;
     world.is_silent = false;

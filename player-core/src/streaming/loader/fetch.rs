@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use super::{
-    ABANDON_CHECK, Busy, Env, Flight, Loader, MAX_BEGUN_AGAIN, MAX_EARLY, MAX_FAILURES, MAX_HOLES, MAX_INITS,
-    MAX_SKIPPED, Pending, SEGMENTS_AT_EDGE, Stage, UNKNOWN_SEGMENT_S,
+    ABANDON_CHECK, Busy, Env, Flight, Loader, MAX_BEGUN_AGAIN, MAX_EARLY, MAX_HOLES, MAX_INITS, MAX_SKIPPED,
+    Pending, SEGMENTS_AT_EDGE, Stage, UNKNOWN_SEGMENT_S,
 };
 use crate::abr::{Download, Flight as AbrFlight, Progress};
 use crate::cmcd::Object;
@@ -729,10 +729,24 @@ impl Loader {
                 {
                     return Ok(());
                 }
+                let lowest = self.slots.ladder().first().copied();
                 if hopeless && hope == Hope::Outage {
+                    // It may be that one only.
+                    self.choice = lowest.and_then(|lowest| self.available(lowest));
+                    let slot = self
+                        .slots
+                        .get_mut(rendition)
+                        .filter(|_| lowest != Some(rendition));
+                    if slot.is_some_and(|slot| slot.has_failed_too_often()) {
+                        self.exclude(cx, shared, rendition);
+                    }
                     return Ok(());
                 }
-                if hopeless && hope == Hope::Answers && self.begun_again < MAX_BEGUN_AGAIN {
+                if hopeless
+                    && hope == Hope::Answers
+                    && lowest == Some(rendition)
+                    && self.begun_again < MAX_BEGUN_AGAIN
+                {
                     self.begun_again += 1;
                     return Ok(());
                 }
@@ -769,11 +783,33 @@ impl Loader {
             }
             _ => {}
         }
+        let alone = self.slots.ladder().len() < 2;
+        let patient = shared.requests.has_played && self.begun_again < MAX_BEGUN_AGAIN;
+        if hopeless && alone && hope != Hope::None && patient {
+            self.begun_again += 1;
+            self.ask_again(purpose, rendition);
+            return Ok(());
+        }
         self.exclude(cx, shared, rendition);
-        if hopeless || self.slots.ladder().is_empty() {
+        if (hopeless && hope == Hope::None) || self.slots.ladder().is_empty() {
             return Err(cause);
         }
         Ok(())
+    }
+
+    /// What could not be had is asked for as if for the first time.
+    fn ask_again(&mut self, purpose: Purpose, rendition: usize) {
+        let Some(slot) = self.slots.get_mut(rendition) else {
+            return;
+        };
+        match (purpose, &mut slot.index) {
+            (Purpose::Init { init, .. }, _) => slot.inits.retain(|(known, _)| *known != init),
+            (Purpose::Sidx { .. }, Index::Sidx { asked, .. }) => *asked = false,
+            (Purpose::Playlist { .. }, index @ Index::Loading) => {
+                *index = Index::Unknown(slot.playlist.clone().unwrap_or_default());
+            }
+            _ => {}
+        }
     }
 
     /// A segment at the live edge is not there yet, it seems: the server's clock may be behind.
@@ -810,8 +846,7 @@ impl Loader {
             return;
         };
         slot.set_lacking(start);
-        slot.failures += 1;
-        if slot.failures >= MAX_FAILURES && !alone {
+        if slot.has_failed_too_often() && !alone {
             self.exclude(cx, shared, rendition);
         }
     }

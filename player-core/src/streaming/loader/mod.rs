@@ -26,8 +26,6 @@ const UNKNOWN_SEGMENT_S: f64 = 4.0;
 const ABANDON_CHECK: Duration = Duration::from_millis(250);
 /// Evict only when this much has gathered, so that it is not done all the time.
 const EVICT_AT_ONCE: MediaTime = MediaTime::from_millis(10_000);
-/// A rendition that fails so many times without a success in between is not used any more.
-const MAX_FAILURES: u32 = 3;
 /// How often a segment that does not come is begun again one after the other, while there is a network.
 const MAX_BEGUN_AGAIN: u32 = 5;
 /// Segments that are passed over one after the other, because no rendition has them, before it counts as fatal.
