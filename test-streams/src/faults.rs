@@ -19,6 +19,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Mutex;
 
+use simulator::faults::matches;
+
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -160,25 +162,6 @@ impl fmt::Display for Fault {
         }
         write!(f, ":{}", self.pattern)
     }
-}
-
-/// Whether `path` is what `pattern` says, `*` standing for any run of characters.
-fn matches(pattern: &str, path: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| path.strip_prefix(first)) else {
-        return false;
-    };
-    let Some(last) = parts.next_back() else {
-        return rest.is_empty();
-    };
-    // Each part at its first place leaves the most for those behind it.
-    for part in parts {
-        let Some((_, after)) = rest.split_once(part) else {
-            return false;
-        };
-        rest = after;
-    }
-    rest.ends_with(last)
 }
 
 #[cfg(test)]

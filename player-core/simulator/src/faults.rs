@@ -355,7 +355,8 @@ impl FromStr for Faults {
 }
 
 /// Whether `path` is what `pattern` says, `*` standing for any run of characters.
-fn matches(pattern: &str, path: &str) -> bool {
+#[must_use]
+pub fn matches(pattern: &str, path: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| path.strip_prefix(first)) else {
         return false;
