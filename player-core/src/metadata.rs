@@ -99,7 +99,7 @@ impl Message {
 }
 
 /// What an application hears of metadata.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MetadataEvent {
@@ -117,4 +117,64 @@ pub enum MetadataEvent {
         /// Which.
         key: u64,
     },
+}
+
+impl Serialize for MetadataEvent {
+    /// As serde would, but for that: a variant with fields, inside of an enum with a tag, it first copies into a tree of values.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Key {
+            key: u64,
+        }
+
+        const NAME: &str = "MetadataEvent";
+        match self {
+            Self::Enter(of) => serializer.serialize_newtype_variant(NAME, 0, "enter", of),
+            Self::Known(of) => serializer.serialize_newtype_variant(NAME, 1, "known", of),
+            Self::Leave { key } => serializer.serialize_newtype_variant(NAME, 2, "leave", &Key { key: *key }),
+            Self::Removed { key } => {
+                serializer.serialize_newtype_variant(NAME, 3, "removed", &Key { key: *key })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::json;
+    use crate::output::PlayerEvent;
+
+    #[test]
+    fn events_are_written_as_they_are_read() {
+        let known = Metadata {
+            key: 7,
+            ..Metadata::default()
+        };
+        for (event, begin) in [
+            (
+                MetadataEvent::Enter(known.clone().into()),
+                r#"{"type":"metadata","enter":{"key":7,"#,
+            ),
+            (
+                MetadataEvent::Known(known.into()),
+                r#"{"type":"metadata","known":{"key":7,"#,
+            ),
+            (
+                MetadataEvent::Leave { key: 5 },
+                r#"{"type":"metadata","leave":{"key":5}}"#,
+            ),
+            (
+                MetadataEvent::Removed { key: 6 },
+                r#"{"type":"metadata","removed":{"key":6}}"#,
+            ),
+        ] {
+            let event = PlayerEvent::Metadata(event);
+            let text = json::to_string(&event);
+            assert!(text.starts_with(begin), "{text}");
+            assert_eq!(serde_json::from_str::<PlayerEvent>(&text).unwrap(), event);
+        }
+    }
 }

@@ -215,7 +215,7 @@ pub(super) fn quoted(text: &str, max: usize) -> String {
 
 /// The reference that leads from one URL to another on the same server.
 fn relative(from: &str, to: &str) -> Option<String> {
-    let end = from.find("://")? + 3;
+    let end = from.as_bytes().windows(3).position(|three| three == b"://")? + 3;
     let end = from
         .get(end..)?
         .find(['/', '?'])

@@ -376,7 +376,7 @@ fn transplanted(url: &str, from: &str, to: &str) -> Option<String> {
 fn directory(url: &str) -> Option<&str> {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let slash = path.rfind('/')?;
-    let authority = path.find("://")? + 2;
+    let authority = path.as_bytes().windows(3).position(|three| three == b"://")? + 2;
     if slash > authority {
         path.get(..=slash)
     } else {

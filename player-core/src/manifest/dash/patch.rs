@@ -172,7 +172,8 @@ impl Test {
 
 /// A name, with a prefix or without.
 fn is_name(text: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
+    // Beyond ASCII nearly all may be in a name (XML 1.0, 2.3), and tables of what may not would be 2 KB.
+    let is_part = |c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || matches!(c, '_' | '-' | '.' | ':');
     !text.is_empty() && text.chars().all(is_part)
 }
 

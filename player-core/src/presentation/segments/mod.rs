@@ -10,6 +10,7 @@ pub(crate) use list::{Context, Entry};
 pub use scan::{Run, Runs};
 
 use super::Protection;
+use crate::number;
 use crate::time::{Bitrate, ByteRange, MediaTime, WallTime};
 use crate::url;
 
@@ -422,21 +423,31 @@ impl Template {
     }
 
     fn expand(&self, number: u64, sub: u64, time: i128) -> String {
-        use core::fmt::Write as _;
         let mut url = String::new();
         for part in &self.parts {
-            let _ = match part {
-                TemplatePart::Text(text) => {
-                    url.push_str(text);
-                    Ok(())
+            match part {
+                TemplatePart::Text(text) => url.push_str(text),
+                TemplatePart::Number(width) => padded(&mut url, number, *width),
+                TemplatePart::SubNumber(width) => padded(&mut url, sub, *width),
+                TemplatePart::Time(width) => {
+                    let negative = time < 0;
+                    if negative {
+                        url.push('-');
+                    }
+                    let ticks = u64::try_from(time.unsigned_abs()).unwrap_or(u64::MAX);
+                    padded(&mut url, ticks, width.saturating_sub(negative.into()));
                 }
-                TemplatePart::Number(width) => write!(url, "{number:0width$}"),
-                TemplatePart::SubNumber(width) => write!(url, "{sub:0width$}"),
-                TemplatePart::Time(width) => write!(url, "{time:0width$}"),
-            };
+            }
         }
         url
     }
+}
+
+/// With leading zeros. The standard library's way brings printing of 128 bits along.
+fn padded(out: &mut String, value: u64, width: usize) {
+    let digits = value.checked_ilog10().map_or(1, |more| more as usize + 1);
+    out.extend(core::iter::repeat_n('0', width.saturating_sub(digits)));
+    number::write_integer(out, value);
 }
 
 /// Size of a segment in bytes, if it can be said.

@@ -193,10 +193,11 @@ impl Session {
         let scan = self.scan.as_mut();
         let next = scan.and_then(|scan| Some((&mut scan.init, scan.next.as_mut()?)));
         let (held, webm) = match next {
-            Some((section, (mime, ..))) if init => {
-                (section.as_mut().map(|(_, held)| held), mime.contains("/webm"))
-            }
-            Some((_, (mime, _, held))) => (Some(held), mime.contains("/webm")),
+            Some((section, (mime, ..))) if init => (
+                section.as_mut().map(|(_, held)| held),
+                scan::contains(mime.as_bytes(), b"/webm"),
+            ),
+            Some((_, (mime, _, held))) => (Some(held), scan::contains(mime.as_bytes(), b"/webm")),
             None => (None, false),
         };
         let Some(held @ Held::Loading(_)) = held else {
