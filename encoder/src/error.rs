@@ -27,6 +27,12 @@ pub enum EncodeError {
         /// What would be right.
         reason: String,
     },
+    /// Another process uses the same folder.
+    #[error("{} is in use by another headgate-encode; wait for it, or choose another folder", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The caller asked to stop; nothing was left behind.
     #[error("stopped before the end; no output was written")]
     Cancelled,
@@ -159,6 +165,20 @@ pub enum EncodeError {
         rendition: String,
         /// What was unexpected.
         reason: String,
+    },
+    /// What an encoding left to be packaged cannot be read.
+    #[error("{}: {reason}; encode it again", path.display())]
+    Piece {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Parts of a divided encoding are not there.
+    #[error("not yet encoded: {}; encode them, or name the folders that hold them", missing.join(", "))]
+    PiecesMissing {
+        /// Renditions and chunks.
+        missing: Vec<String>,
     },
     /// The input broke off while it was read.
     #[error("{} could not be read to its end ({source}); check the disk and that the file is complete", path.display())]

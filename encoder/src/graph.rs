@@ -6,7 +6,7 @@ use ffmpeg_next::{ChannelLayout, Rational, color, format, frame};
 
 use crate::encode::is_pause;
 use crate::error::EncodeError;
-use crate::ladder::FittedRung;
+use crate::ladder::Rung;
 use crate::source::Orientation;
 use crate::timing::FrameRate;
 
@@ -19,7 +19,7 @@ pub(crate) struct VideoGraph {
     adapter: Option<(VideoShape, Wired)>,
 }
 
-/// One graph for the sound: the encoder's rate, stereo, silence where the source has gaps.
+/// One graph for a sound rendition: its rate and channels, silence where the source has gaps.
 pub(crate) struct AudioGraph {
     graph: Wired,
     shape: AudioShape,
@@ -34,14 +34,16 @@ impl VideoGraph {
         time_base: Rational,
         orientation: Orientation,
         rate: FrameRate,
-        rungs: &[FittedRung],
+        first_frame: u64,
+        rungs: &[&Rung],
     ) -> Result<Self, EncodeError> {
         let shape = VideoShape::of(first);
         let mut steps = Vec::new();
         if first.is_interlaced() {
             steps.push("yadif=deint=interlaced".to_owned());
         }
-        steps.push(format!("fps={rate}:start_time=0"));
+        // Trims what was decoded only to get there, and repeats the first frame where the picture starts late.
+        steps.push(format!("fps={rate}:start_time={:.9}", rate.seconds(first_frame)));
         steps.extend(turns(orientation));
         let labels: String = (0..rungs.len()).map(|index| format!("[s{index}]")).collect();
         let mut spec = format!("[in]{},split={}{labels}", steps.join(","), rungs.len());
@@ -57,7 +59,7 @@ impl VideoGraph {
         } else {
             ""
         };
-        for (index, FittedRung { width, height, .. }) in rungs.iter().enumerate() {
+        for (index, Rung { width, height, .. }) in rungs.iter().enumerate() {
             spec += &format!(
                 ";[s{index}]scale={width}:{height}:flags=bicubic{range}{matrix},format=yuv420p,setsar=1{tags}[out{index}]"
             );
@@ -113,7 +115,7 @@ impl VideoGraph {
         self.graph.finish(end)
     }
 
-    /// Takes the next frame for rung `index`; `pts` counts frames from 0.
+    /// Takes the next frame for rung `index`; `pts` is its number, from 0 at the start of the source.
     pub(crate) fn pull(&mut self, index: usize) -> Result<Option<frame::Video>, EncodeError> {
         let mut frame = frame::Video::empty();
         Ok(self.graph.pull(index, &mut frame)?.then_some(frame))
@@ -126,12 +128,18 @@ impl AudioGraph {
         first: &frame::Audio,
         time_base: Rational,
         rate: u32,
+        channels: u8,
         samples: u32,
     ) -> Result<Self, EncodeError> {
         let shape = AudioShape::of(first);
         // async=1 fills gaps and a late start with silence, so that sound stays with the picture.
+        let layout = match channels {
+            1 => "mono",
+            2 => "stereo",
+            _ => "5.1",
+        };
         let spec = format!(
-            "[in]aresample={rate}:async=1:first_pts=0,aformat=sample_fmts=fltp:sample_rates={rate}:channel_layouts=stereo[out0]"
+            "[in]aresample={rate}:async=1:first_pts=0,aformat=sample_fmts=fltp:sample_rates={rate}:channel_layouts={layout}[out0]"
         );
         let mut graph = Wired::build("abuffer", &shape.arguments(time_base), "abuffersink", 1, spec)?;
         graph.set_frame_samples(samples);

@@ -1,36 +1,65 @@
 //! The segment index: what every manifest is written from.
 
+use serde::{Deserialize, Serialize};
+
 use crate::timing::FrameRate;
 
-/// One finished rendition.
-#[derive(Clone, Debug)]
+/// One packaged rendition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Rendition {
-    /// Its folder's name.
+    /// Its folder's or file's name.
     pub(crate) name: String,
     pub(crate) kind: Kind,
     /// RFC 6381.
     pub(crate) codecs: String,
     /// Ticks per second.
     pub(crate) timescale: u32,
+    pub(crate) container: Container,
     pub(crate) segments: Vec<Segment>,
 }
 
+/// How a rendition's segments lie in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Container {
+    /// `<name>/init.mp4` and `<name>/<number>.m4s`.
+    Files,
+    /// One `<name>.mp4`: the init segment, the index (`sidx`), the segments.
+    SingleFile { init_bytes: u64, index_bytes: u64 },
+}
+
 /// What a rendition holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     Video {
         width: u32,
         height: u32,
         rate: FrameRate,
     },
-    Audio {
-        rate: u32,
-        channels: u8,
-    },
+    Audio(Sound),
+}
+
+/// What a sound rendition holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sound {
+    /// Samples per second.
+    pub(crate) rate: u32,
+    pub(crate) channels: u8,
+    /// BCP 47, where the source says one.
+    pub(crate) language: Option<String>,
+    /// What a menu calls the track.
+    pub(crate) label: String,
+    /// The track that plays where nobody chose one.
+    pub(crate) is_default: bool,
+    /// For viewers who cannot see.
+    pub(crate) describes_video: bool,
+    /// Renditions of one group differ in their track alone.
+    pub(crate) group: String,
 }
 
 /// One media segment, in presentation time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Segment {
     /// Counted from 1; the file's name.
     pub(crate) number: u32,
@@ -38,6 +67,22 @@ pub(crate) struct Segment {
     pub(crate) start: u64,
     /// Ticks.
     pub(crate) duration: u64,
+    pub(crate) bytes: u64,
+    /// Where it begins in a single file; 0 in a file of its own.
+    pub(crate) offset: u64,
+    /// The pictures that can be shown alone; none for sound.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) key_frames: Vec<KeyFrame>,
+}
+
+/// A picture that can be decoded by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeyFrame {
+    /// Ticks.
+    pub(crate) start: u64,
+    /// From the segment's first byte to what must be read before it: the `moof`.
+    pub(crate) offset: u64,
+    /// From there to the picture's end.
     pub(crate) bytes: u64,
 }
 
@@ -66,10 +111,37 @@ impl Rendition {
         segment.duration as f64 / f64::from(self.timescale)
     }
 
+    /// Bytes of all segments.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Whether it has pictures to show alone, for an I-frame playlist.
+    pub(crate) fn has_key_frames(&self) -> bool {
+        self.segments.iter().any(|segment| !segment.key_frames.is_empty())
+    }
+
+    /// Every picture that can be shown alone, with its segment and the ticks until the next.
+    pub(crate) fn key_frames(&self) -> Vec<(&Segment, KeyFrame, u64)> {
+        let frames = || {
+            let of = |segment| move |frame: &KeyFrame| (segment, *frame);
+            self.segments
+                .iter()
+                .flat_map(move |segment| segment.key_frames.iter().map(of(segment)))
+        };
+        let ends = frames()
+            .skip(1)
+            .map(|(_, next)| next.start)
+            .chain([self.duration()]);
+        let lasting = frames().zip(ends);
+        lasting
+            .map(|((segment, frame), end)| (segment, frame, end.saturating_sub(frame.start)))
+            .collect()
+    }
+
     /// Mean bits per second over the whole rendition.
     pub(crate) fn average_bps(&self) -> u64 {
-        let bytes: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
-        bits_per_second(bytes, self.duration_s())
+        bits_per_second(self.bytes(), self.duration_s())
     }
 
     /// The highest bits per second of any run of segments that lasts between half and one and a half target
@@ -104,7 +176,8 @@ impl Rendition {
     }
 }
 
-fn bits_per_second(bytes: u64, seconds: f64) -> u64 {
+/// Rounded up.
+pub(crate) fn bits_per_second(bytes: u64, seconds: f64) -> u64 {
     if seconds > 0.0 {
         (bytes as f64 * 8.0 / seconds).ceil() as u64
     } else {
@@ -124,19 +197,27 @@ mod tests {
                 start,
                 duration,
                 bytes,
+                offset: 0,
+                key_frames: Vec::new(),
             };
             start += duration;
             segment
         });
-        let kind = Kind::Audio {
+        let kind = Kind::Audio(Sound {
             rate: 10,
             channels: 2,
-        };
+            language: None,
+            label: String::new(),
+            is_default: true,
+            describes_video: false,
+            group: String::new(),
+        });
         Rendition {
             name: "a".to_owned(),
             kind,
             codecs: String::new(),
             timescale: 10,
+            container: Container::Files,
             segments: segments.collect(),
         }
     }

@@ -1,5 +1,6 @@
-//! The renditions to make: sizes, bitrates, and how they fit a source.
+//! The renditions to make: sizes, codecs, bitrates, and how they fit a source.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -9,56 +10,106 @@ use crate::error::EncodeError;
 /// The renditions a source is offered in, highest first.
 ///
 /// ```
-/// let ladder: encoder::ladder::Ladder = "720p:2500k,360p:600k,audio:96k".parse()?;
-/// assert_eq!(ladder.video[0].height, 720);
-/// assert_eq!(ladder.audio.bitrate_kbps, 96);
+/// use encoder::ladder::{AudioCodec, Ladder, VideoCodec};
+///
+/// let ladder: Ladder = "720p:2500k:h265:crf26,360p:600k,audio:96k,audio:64k:opus".parse()?;
+/// assert_eq!((ladder.video[0].height, ladder.video[0].codec), (720, VideoCodec::H265));
+/// assert_eq!(ladder.video[0].crf, Some(26.0));
+/// assert_eq!(ladder.audio[1].codec, AudioCodec::Opus);
 /// # Ok::<(), encoder::EncodeError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ladder {
     /// The video rungs.
     pub video: Vec<Rung>,
-    /// The one audio rung.
-    #[serde(default)]
-    pub audio: AudioRung,
+    /// The audio rungs; each is made of every sound track of the source.
+    #[serde(default = "default_audio")]
+    pub audio: Vec<AudioRung>,
 }
 
-/// One video rung: a box that the picture is fitted into and the bits it may use.
+/// One video rung: a box that the picture is fitted into, the bits it may use, and how it is encoded.
 ///
-/// The box lies as the source does: a 1920×1080 rung holds 1080×1920 of an upright source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The box lies as the source does: a 1920×1080 rung holds 1080×1920 of an upright source. [`Ladder::fit`] gives rungs
+/// whose box is the picture itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rung {
     /// Names the rendition and its folder; letters, digits, `-` and `_`.
     pub name: String,
-    /// The box's longer side in pixels.
+    /// The box's longer side in pixels; the width of a fitted rung.
     pub width: u32,
-    /// The box's shorter side in pixels.
+    /// The box's shorter side in pixels; the height of a fitted rung.
     pub height: u32,
-    /// Target bitrate in kbit/s.
+    /// What it is encoded to.
+    #[serde(default)]
+    pub codec: VideoCodec,
+    /// Target bitrate in kbit/s; with a [`crf`](Self::crf) the cap of the peaks.
     pub bitrate_kbps: u32,
+    /// Constant rate factor on the encoder's own scale (0 to 51 for x264 and x265, 0 to 63 for SVT-AV1 and VP9), capped at
+    /// the bitrate. None aims at the bitrate as the mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crf: Option<f32>,
+    /// Keeps to the bitrate at every moment (CBR); not together with a CRF.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cbr: bool,
+    /// The encoder's preset, where it is not that of the whole ladder: a name for x264 and x265, 0 to 13 for SVT-AV1, 0 to 8
+    /// (`cpu-used`) for VP9.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// The encoder's tuning, such as `film`, `animation` or `grain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tune: Option<String>,
+    /// The codec's profile, such as `main` or `high`; chosen by the source's depth where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Frames per second that it has at most: the source's rate is halved until it fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_fps: Option<f64>,
+    /// More options for FFmpeg's encoder, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
 }
 
-/// The audio rung: AAC, stereo.
+/// A video codec, and the encoder for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VideoCodec {
+    /// H.264 by x264.
+    #[default]
+    H264,
+    /// HEVC by x265.
+    H265,
+    /// AV1 by SVT-AV1.
+    Av1,
+    /// VP9 by libvpx.
+    Vp9,
+}
+
+/// An audio rung.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AudioRung {
-    /// Target bitrate in kbit/s.
+    /// What it is encoded to.
+    #[serde(default)]
+    pub codec: AudioCodec,
+    /// Target bitrate in kbit/s, of all channels together.
     pub bitrate_kbps: u32,
+    /// 1, 2 or 6 (5.1). A source track with fewer channels is not given more: for such a track a rung of 6 is left out
+    /// where another of its codec has fewer.
+    #[serde(default = "stereo")]
+    pub channels: u8,
 }
 
-/// A rung at the size it has for one source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FittedRung {
-    /// The rendition's name.
-    pub name: String,
-    /// Pixels across, even.
-    pub width: u32,
-    /// Pixels down, even.
-    pub height: u32,
-    /// Target bitrate in kbit/s.
-    pub bitrate_kbps: u32,
+/// An audio codec, and the encoder for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AudioCodec {
+    /// AAC-LC by FFmpeg's own encoder.
+    #[default]
+    Aac,
+    /// Opus by libopus.
+    Opus,
 }
 
 impl Ladder {
@@ -82,8 +133,8 @@ impl Ladder {
 
     /// The rungs for a source shown at `width` × `height` square pixels: none above it, and one of its own size when
     /// every rung is.
-    pub fn fit(&self, width: u32, height: u32) -> Vec<FittedRung> {
-        let fitted: Vec<FittedRung> = self
+    pub fn fit(&self, width: u32, height: u32) -> Vec<Rung> {
+        let fitted: Vec<Rung> = self
             .video
             .iter()
             .filter_map(|rung| fit_rung(rung, width, height))
@@ -102,11 +153,13 @@ impl Ladder {
             .min()
             .unwrap_or(600);
         let bitrate_kbps = ((600.0 * share) as u32).clamp(64.min(lowest_kbps), lowest_kbps);
-        vec![FittedRung {
+        let lowest = self.video.iter().min_by_key(|rung| rung.bitrate_kbps);
+        vec![Rung {
             name: format!("{}p", width.min(height)),
             width,
             height,
             bitrate_kbps,
+            ..lowest.cloned().unwrap_or_default()
         }]
     }
 
@@ -140,11 +193,84 @@ impl Ladder {
             if !(16..=200_000).contains(&rung.bitrate_kbps) {
                 return Err(format!("rung {name:?}: the bitrate must be 16 to 200000 kbit/s"));
             }
+            if rung.cbr && rung.crf.is_some() {
+                return Err(format!("rung {name:?}: a CRF and CBR exclude each other"));
+            }
+            let most = rung.codec.max_crf();
+            if rung.crf.is_some_and(|crf| !(0.0..=most).contains(&crf)) {
+                return Err(format!("rung {name:?}: the CRF must be 0 to {most}"));
+            }
+            if rung.max_fps.is_some_and(|fps| !(1.0..=240.0).contains(&fps)) {
+                return Err(format!("rung {name:?}: max_fps must be 1 to 240"));
+            }
         }
-        if !(16..=512).contains(&self.audio.bitrate_kbps) {
-            return Err("the audio bitrate must be 16 to 512 kbit/s".to_owned());
+        for (index, rung) in self.audio.iter().enumerate() {
+            if !(16..=1024).contains(&rung.bitrate_kbps) {
+                return Err("the audio bitrate must be 16 to 1024 kbit/s".to_owned());
+            }
+            if ![1, 2, 6].contains(&rung.channels) {
+                return Err("audio has 1, 2 or 6 (5.1) channels".to_owned());
+            }
+            let group = |rung: &AudioRung| (rung.codec, rung.channels);
+            if self
+                .audio
+                .iter()
+                .take(index)
+                .any(|other| group(other) == group(rung))
+            {
+                return Err("two audio rungs have the same codec and channels".to_owned());
+            }
         }
         Ok(())
+    }
+}
+
+impl VideoCodec {
+    /// What text ladders and file names call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::H264 => "h264",
+            Self::H265 => "h265",
+            Self::Av1 => "av1",
+            Self::Vp9 => "vp9",
+        }
+    }
+
+    /// The end of the encoder's CRF scale.
+    pub(crate) fn max_crf(self) -> f32 {
+        match self {
+            Self::H264 | Self::H265 => 51.0,
+            Self::Av1 | Self::Vp9 => 63.0,
+        }
+    }
+}
+
+impl AudioCodec {
+    /// What text ladders and file names call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aac => "aac",
+            Self::Opus => "opus",
+        }
+    }
+}
+
+impl Default for Rung {
+    fn default() -> Self {
+        Self {
+            name: "360p".to_owned(),
+            width: 640,
+            height: 360,
+            codec: VideoCodec::default(),
+            bitrate_kbps: 600,
+            crf: None,
+            cbr: false,
+            preset: None,
+            tune: None,
+            profile: None,
+            max_fps: None,
+            options: BTreeMap::new(),
+        }
     }
 }
 
@@ -163,22 +289,31 @@ impl Default for Ladder {
             width,
             height,
             bitrate_kbps,
+            ..Rung::default()
         })
         .collect();
         Self {
             video,
-            audio: AudioRung::default(),
+            audio: default_audio(),
         }
     }
 }
 
 impl Default for AudioRung {
     fn default() -> Self {
-        Self { bitrate_kbps: 128 }
+        Self {
+            codec: AudioCodec::default(),
+            bitrate_kbps: 128,
+            channels: stereo(),
+        }
     }
 }
 
 /// `720p:2500k,640x360:600k,audio:128k`: sizes as a height (of a 16:9 box) or as a box, rates in `k` or `M` bit/s.
+///
+/// More words may follow a rate, in any order, after colons: for video a codec (`h264`, `h265`, `av1`, `vp9`), `crf23`,
+/// `cbr`, `30fps` at most, and anything else is a preset; for sound a codec (`aac`, `opus`) and channels (`1.0`, `2.0`,
+/// `5.1`).
 impl std::str::FromStr for Ladder {
     type Err = EncodeError;
 
@@ -189,30 +324,40 @@ impl std::str::FromStr for Ladder {
         };
         let mut ladder = Self {
             video: Vec::new(),
-            audio: AudioRung::default(),
+            audio: Vec::new(),
         };
         for entry in text.split(',').map(str::trim) {
-            let (size, rate) = entry
+            let (size, rest) = entry
                 .split_once([':', '@', '='])
                 .ok_or_else(|| bad(format!("{entry:?} has no bitrate")))?;
+            let mut words = rest.split(':');
+            let rate = words.next().unwrap_or_default();
             let bitrate_kbps = parse_rate_kbps(rate)
                 .ok_or_else(|| bad(format!("{rate:?} is not a bitrate such as 2500k")))?;
             if size == "audio" {
-                ladder.audio = AudioRung { bitrate_kbps };
+                let mut rung = AudioRung {
+                    bitrate_kbps,
+                    ..AudioRung::default()
+                };
+                words.try_for_each(|word| rung.apply(word)).map_err(bad)?;
+                ladder.audio.push(rung);
                 continue;
             }
             let (width, height) = parse_size(size)
                 .ok_or_else(|| bad(format!("{size:?} is not a size such as 720p or 1280x720")))?;
-            let mut name = format!("{height}p");
-            if ladder.video.iter().any(|other| other.name == name) {
-                name = format!("{height}p-{bitrate_kbps}k");
-            }
-            ladder.video.push(Rung {
-                name,
+            let mut rung = Rung {
+                name: String::new(),
                 width,
                 height,
                 bitrate_kbps,
-            });
+                ..Rung::default()
+            };
+            words.try_for_each(|word| rung.apply(word)).map_err(bad)?;
+            rung.name = ladder.free_name(&rung);
+            ladder.video.push(rung);
+        }
+        if ladder.audio.is_empty() {
+            ladder.audio = default_audio();
         }
         ladder
             .video
@@ -222,7 +367,74 @@ impl std::str::FromStr for Ladder {
     }
 }
 
-fn fit_rung(rung: &Rung, width: u32, height: u32) -> Option<FittedRung> {
+impl Ladder {
+    /// A name for `rung` that no other has: its height, then its codec, then its bitrate.
+    fn free_name(&self, rung: &Rung) -> String {
+        let height = rung.height;
+        let codec = match rung.codec {
+            VideoCodec::H264 => String::new(),
+            other => format!("-{}", other.name()),
+        };
+        let names = [
+            format!("{height}p{codec}"),
+            format!("{height}p{codec}-{}k", rung.bitrate_kbps),
+        ];
+        let is_free = |name: &&String| !self.video.iter().any(|other| other.name == **name);
+        names
+            .iter()
+            .find(is_free)
+            .or(names.last())
+            .cloned()
+            .unwrap_or_default()
+    }
+}
+
+impl Rung {
+    /// Takes one more word of a text ladder.
+    fn apply(&mut self, word: &str) -> Result<(), String> {
+        let codecs = [
+            VideoCodec::H264,
+            VideoCodec::H265,
+            VideoCodec::Av1,
+            VideoCodec::Vp9,
+        ];
+        if let Some(codec) = codecs.into_iter().find(|codec| codec.name() == word) {
+            self.codec = codec;
+        } else if let Some(crf) = word.strip_prefix("crf").and_then(|crf| crf.parse().ok()) {
+            self.crf = Some(crf);
+        } else if let Some(fps) = word.strip_suffix("fps").and_then(|fps| fps.parse().ok()) {
+            self.max_fps = Some(fps);
+        } else if word == "cbr" {
+            self.cbr = true;
+        } else if !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric()) {
+            self.preset = Some(word.to_owned());
+        } else {
+            return Err(format!("{word:?} is no codec, crf23, cbr, 30fps or preset"));
+        }
+        Ok(())
+    }
+}
+
+impl AudioRung {
+    /// Takes one more word of a text ladder.
+    fn apply(&mut self, word: &str) -> Result<(), String> {
+        match word {
+            "aac" => self.codec = AudioCodec::Aac,
+            "opus" => self.codec = AudioCodec::Opus,
+            "1.0" | "mono" => self.channels = 1,
+            "2.0" | "stereo" => self.channels = 2,
+            "5.1" => self.channels = 6,
+            _ => {
+                return Err(format!(
+                    "{word:?} is no codec (aac, opus) and no channels (1.0, 2.0, 5.1)"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fit_rung(rung: &Rung, width: u32, height: u32) -> Option<Rung> {
     let (box_width, box_height) = (rung.width.max(rung.height), rung.width.min(rung.height));
     let (box_width, box_height) = if width >= height {
         (box_width, box_height)
@@ -239,12 +451,23 @@ fn fit_rung(rung: &Rung, width: u32, height: u32) -> Option<FittedRung> {
         let scaled = (f64::from(source) * scale / 2.0).round() as u32 * 2;
         scaled.clamp(2, even_below(source))
     };
-    Some(FittedRung {
-        name: rung.name.clone(),
+    Some(Rung {
         width: side(width),
         height: side(height),
-        bitrate_kbps: rung.bitrate_kbps,
+        ..rung.clone()
     })
+}
+
+fn default_audio() -> Vec<AudioRung> {
+    vec![AudioRung::default()]
+}
+
+fn stereo() -> u8 {
+    2
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn even_below(side: u32) -> u32 {
@@ -326,7 +549,28 @@ mod tests {
             rungs,
             [("720p", 1280, 2500), ("360p", 640, 600), ("240p", 320, 300)]
         );
-        assert_eq!(ladder.audio.bitrate_kbps, 96);
+        assert_eq!(ladder.audio[0].bitrate_kbps, 96);
+        assert_eq!(ladder.audio.len(), 1);
+    }
+
+    #[test]
+    fn words_after_the_rate_say_how_it_is_encoded() {
+        let text = "720p:2M:crf26.5:h265:slow,720p:2M:30fps:cbr,720p:1M,audio:64k:opus,audio:384k:5.1";
+        let ladder: Ladder = text.parse().unwrap();
+        let names: Vec<_> = ladder.video.iter().map(|rung| rung.name.as_str()).collect();
+        assert_eq!(names, ["720p-h265", "720p", "720p-1000k"]);
+        let hevc = &ladder.video[0];
+        assert_eq!((hevc.codec, hevc.crf), (VideoCodec::H265, Some(26.5)));
+        assert_eq!(hevc.preset.as_deref(), Some("slow"));
+        assert_eq!((ladder.video[1].cbr, ladder.video[1].max_fps), (true, Some(30.0)));
+        assert_eq!(
+            (ladder.audio[0].codec, ladder.audio[0].channels),
+            (AudioCodec::Opus, 2)
+        );
+        assert_eq!(
+            (ladder.audio[1].codec, ladder.audio[1].channels),
+            (AudioCodec::Aac, 6)
+        );
     }
 
     #[test]
@@ -341,6 +585,11 @@ mod tests {
             ("8x8:100k", "sides must be"),
             ("720p:1k", "bitrate must be"),
             ("720p:1M,audio:9M", "audio bitrate"),
+            ("720p:1M:crf99", "CRF must be"),
+            ("720p:1M:cbr:crf20", "exclude"),
+            ("720p:1M:?", "is no codec"),
+            ("720p:1M,audio:96k,audio:64k", "same codec"),
+            ("720p:1M,audio:96k:7.1", "no channels"),
             ("missing/ladder.json", "no bitrate"),
         ] {
             let error = Ladder::read(text).unwrap_err().to_string();

@@ -65,12 +65,15 @@ mod index;
 pub mod ladder;
 mod manifest;
 mod packager;
+mod piece;
 mod pipeline;
+mod plan;
 pub mod sample;
 mod source;
 mod storage;
 mod timing;
 pub mod vod;
+mod work;
 
 pub use error::{EncodeError, explain};
 

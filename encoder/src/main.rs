@@ -46,9 +46,9 @@ struct Vod {
     /// Default: 1080p:5000k,720p:2500k,480p:1000k,360p:600k,audio:128k. None is made above the source's size.
     #[arg(long, value_name = "FILE|SPEC")]
     ladder: Option<String>,
-    /// Seconds of a segment: 2 or 4.
-    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
-    segment_s: u32,
+    /// Seconds of a segment.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    segment_s: f64,
     /// The x264 preset, ultrafast to placebo.
     #[arg(long, default_value = "veryfast")]
     preset: String,
@@ -96,7 +96,7 @@ const VOD_EXAMPLES: &str = "Examples:
 
 A ladder file:
   {\"video\": [{\"name\": \"720p\", \"width\": 1280, \"height\": 720, \"bitrate_kbps\": 2500}],
-   \"audio\": {\"bitrate_kbps\": 128}}";
+   \"audio\": [{\"bitrate_kbps\": 128}]}";
 
 const SAMPLE_EXAMPLES: &str = "Example:
   headgate-encode sample --out clip.mp4 --seconds 10 --size 640x360";

@@ -1,125 +1,341 @@
-//! Collects one rendition's samples into segments and writes them down.
+//! The second stage: reads pieces a segment at a time and writes what players load.
 
-use crate::cmaf::{Chunk, Sample, Track, init_segment, media_segment};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::cmaf::{Chunk, SampleEntry, Track, init_segment, media_segment, sidx};
 use crate::error::EncodeError;
-use crate::index::Segment;
-use crate::storage::OutputDir;
+use crate::index::{Container, KeyFrame, Kind, Rendition, Segment};
+use crate::piece::PieceReader;
+use crate::storage::Output;
 
-/// Packages one rendition: samples in decode order in, numbered segments out.
-///
-/// The newest whole segment is held back until the next one is whole too, so that a tail too short to be worth a
-/// request can still join it. No more than two segments are in memory.
-pub(crate) struct Packager<'a> {
-    output: &'a OutputDir,
-    name: &'a str,
-    /// Ticks per second.
-    timescale: u32,
-    /// Ticks decoded but not presented at the start.
-    skipped: u64,
-    open: Chunk,
-    held: Option<Chunk>,
-    decode_time: u64,
-    cuts: u64,
-    segments: Vec<Segment>,
+/// What becomes of the pieces.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Packaging {
+    /// One file a rendition, with an index of its segments, in place of a file a segment.
+    pub single_file: bool,
+    /// Length of the parts that a segment is written in (`moof` and `mdat` each), in seconds; one part where there is none.
+    pub part_s: Option<f64>,
+    /// `SegmentTemplate@duration` in the MPD in place of a `SegmentTimeline`, where all segments have the same length.
+    pub constant_duration: bool,
 }
 
-impl<'a> Packager<'a> {
-    pub(crate) fn create(output: &'a OutputDir, name: &'a str, timescale: u32) -> Result<Self, EncodeError> {
-        output.folder(name)?;
+impl Packaging {
+    pub(crate) fn check(&self) -> Result<(), EncodeError> {
+        match self.part_s {
+            Some(part_s) if !(0.05..=30.0).contains(&part_s) => Err(EncodeError::BadOption {
+                option: "--part-s",
+                value: part_s.to_string(),
+                reason: "use 0.05 to 30".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One rendition to package.
+#[derive(Clone, Debug)]
+pub(crate) struct Stream {
+    /// Its folder's or file's name.
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// In order of time.
+    pub(crate) pieces: Vec<PathBuf>,
+}
+
+/// Packages `streams`, several at a time; `scratch` is a folder for what cannot be written at once.
+pub(crate) fn package(
+    streams: &[Stream],
+    packaging: &Packaging,
+    output: &dyn Output,
+    scratch: &Path,
+    is_cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<Rendition>, EncodeError> {
+    let workers = thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(streams.len());
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new((0..streams.len()).map(|_| None).collect::<Vec<_>>());
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some((index, stream)) = {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    streams.get(index).map(|stream| (index, stream))
+                } {
+                    let job = Job {
+                        stream,
+                        packaging,
+                        output,
+                        scratch,
+                        is_cancelled,
+                    };
+                    let result = job.run();
+                    if result.is_err() {
+                        next.store(usize::MAX / 2, Ordering::Relaxed);
+                    }
+                    if let Some(slot) = done.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
+                        *slot = Some(result);
+                    }
+                }
+            });
+        }
+    });
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // An error first: what came after it was not begun.
+    let (failed, whole): (Vec<_>, Vec<_>) = done.into_iter().flatten().partition(Result::is_err);
+    failed.into_iter().chain(whole).collect()
+}
+
+struct Job<'a> {
+    stream: &'a Stream,
+    packaging: &'a Packaging,
+    output: &'a dyn Output,
+    scratch: &'a Path,
+    is_cancelled: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Job<'_> {
+    fn run(&self) -> Result<Rendition, EncodeError> {
+        let name = self.stream.name.as_str();
+        let mut segments = Chunks::open(self.stream)?;
+        let mut track = segments.track.clone();
+        let mut sink = Sink::create(self, &track)?;
+        while let Some(chunk) = segments.next()? {
+            if (self.is_cancelled)() {
+                return Err(EncodeError::Cancelled);
+            }
+            sink.write(chunk)?;
+        }
+        track.duration = sink.segments.last().map_or(0, Segment::end);
+        let init = init_segment(&track).map_err(|reason| EncodeError::packaging(name, reason))?;
+        let (container, segments) = sink.finish(&init)?;
+        let SampleEntry { codecs, .. } = track.entry;
+        Ok(Rendition {
+            name: name.to_owned(),
+            kind: self.stream.kind.clone(),
+            codecs,
+            timescale: track.timescale,
+            container,
+            segments,
+        })
+    }
+}
+
+/// The segments of a stream: its pieces one after the other, a tail too short for a request joined to what is before it.
+struct Chunks<'a> {
+    stream: &'a Stream,
+    track: Track,
+    reader: PieceReader,
+    /// The next piece to open.
+    next_piece: usize,
+    held: Option<Chunk>,
+}
+
+impl<'a> Chunks<'a> {
+    fn open(stream: &'a Stream) -> Result<Self, EncodeError> {
+        let first = stream.pieces.first();
+        let first = first.ok_or_else(|| EncodeError::packaging(&stream.name, "nothing was encoded"))?;
+        let reader = PieceReader::open(first)?;
         Ok(Self {
-            output,
-            name,
-            timescale,
-            skipped: 0,
-            open: Chunk::default(),
+            stream,
+            track: reader.track().clone(),
+            reader,
+            next_piece: 1,
             held: None,
-            decode_time: 0,
-            cuts: 0,
-            segments: Vec::new(),
         })
     }
 
-    /// Says how many ticks at the start are decoded but not presented.
-    pub(crate) fn skip(&mut self, ticks: u64) {
-        self.skipped = ticks;
-    }
-
-    /// How many segments were ended.
-    pub(crate) fn cuts(&self) -> u64 {
-        self.cuts
-    }
-
-    /// Where the next sample's bytes are appended, before [`push`](Self::push).
-    pub(crate) fn data(&mut self) -> &mut Vec<u8> {
-        &mut self.open.data
-    }
-
-    /// Adds the sample whose bytes were appended.
-    pub(crate) fn push(&mut self, sample: Sample) {
-        self.open.samples.push(sample);
-        self.decode_time += u64::from(sample.duration);
-    }
-
-    /// Ends the open segment; the next sample starts another.
-    pub(crate) fn cut(&mut self) -> Result<(), EncodeError> {
-        if self.open.samples.is_empty() {
-            return Ok(());
+    fn next(&mut self) -> Result<Option<Chunk>, EncodeError> {
+        loop {
+            let Some(chunk) = self.read()? else {
+                return Ok(self.held.take());
+            };
+            let Some(held) = &mut self.held else {
+                self.held = Some(chunk);
+                continue;
+            };
+            if chunk.decode_time != held.end() {
+                let reason = format!(
+                    "a gap between {} and {}; encode the pieces around it again",
+                    held.end(),
+                    chunk.decode_time
+                );
+                return Err(EncodeError::packaging(&self.stream.name, reason));
+            }
+            let is_short = chunk.ticks() < u64::from(self.track.timescale / SHORTEST_TAIL_PER_S);
+            if is_short && self.next_piece >= self.stream.pieces.len() {
+                held.samples.extend_from_slice(&chunk.samples);
+                held.data.extend_from_slice(&chunk.data);
+                continue;
+            }
+            return Ok(self.held.replace(chunk));
         }
-        self.cuts += 1;
-        let next = Chunk {
-            decode_time: self.decode_time,
-            ..Chunk::default()
+    }
+
+    fn read(&mut self) -> Result<Option<Chunk>, EncodeError> {
+        loop {
+            if let Some(chunk) = self.reader.next_chunk()? {
+                return Ok(Some(chunk));
+            }
+            let Some(path) = self.stream.pieces.get(self.next_piece) else {
+                return Ok(None);
+            };
+            self.next_piece += 1;
+            self.reader = PieceReader::open(path)?;
+            if self.reader.track() != &self.track {
+                let reason =
+                    "its pieces were encoded with different settings; encode them again with the same";
+                return Err(EncodeError::packaging(&self.stream.name, reason));
+            }
+        }
+    }
+}
+
+/// Where a rendition's segments go.
+struct Sink<'a> {
+    job: &'a Job<'a>,
+    timescale: u32,
+    /// Ticks decoded but not presented at the start.
+    skipped: u64,
+    part_ticks: Option<u64>,
+    segments: Vec<Segment>,
+    /// A single file's segments wait here for the index, which comes before them.
+    body: Option<(PathBuf, BufWriter<File>)>,
+    offset: u64,
+    sequence: u32,
+}
+
+impl<'a> Sink<'a> {
+    fn create(job: &'a Job<'a>, track: &Track) -> Result<Self, EncodeError> {
+        let body = match job.packaging.single_file {
+            true => {
+                let path = job.scratch.join(format!("{}.body", job.stream.name));
+                let file = File::create(&path).map_err(|error| EncodeError::unwritable(&path, error))?;
+                Some((path, BufWriter::with_capacity(256 * 1024, file)))
+            }
+            false => None,
         };
-        let whole = std::mem::replace(&mut self.open, next);
-        match self.held.replace(whole) {
-            Some(chunk) => self.write(chunk),
-            None => Ok(()),
-        }
+        let ticks = |seconds: f64| (seconds * f64::from(track.timescale)).round() as u64;
+        Ok(Self {
+            job,
+            timescale: track.timescale,
+            skipped: track.skipped,
+            part_ticks: job.packaging.part_s.map(ticks),
+            segments: Vec::new(),
+            body,
+            offset: 0,
+            sequence: 0,
+        })
     }
 
-    /// Writes what is left and, with `track` made from what was written, the init segment.
-    pub(crate) fn finish(
-        mut self,
-        track: impl FnOnce(&[Segment]) -> Result<Track, String>,
-    ) -> Result<Vec<Segment>, EncodeError> {
-        let tail_ticks = self.decode_time - self.open.decode_time;
-        if let Some(held) = &mut self.held
-            && tail_ticks < u64::from(self.timescale / SHORTEST_TAIL_PER_S)
-        {
-            held.samples.append(&mut self.open.samples);
-            held.data.append(&mut self.open.data);
-        }
-        self.cut()?;
-        if let Some(chunk) = self.held.take() {
-            self.write(chunk)?;
-        }
-        let init = track(&self.segments).and_then(|track| init_segment(&track));
-        let init = init.map_err(|reason| EncodeError::packaging(self.name, reason))?;
-        self.output.write(&format!("{}/init.mp4", self.name), &init)?;
-        Ok(self.segments)
-    }
-
-    fn write(&mut self, mut chunk: Chunk) -> Result<(), EncodeError> {
+    fn write(&mut self, chunk: Chunk) -> Result<(), EncodeError> {
+        let name = self.job.stream.name.as_str();
         let number = self.segments.last().map_or(1, |segment| segment.number + 1);
-        chunk.sequence = number;
-        let ticks: u64 = chunk
-            .samples
-            .iter()
-            .map(|sample| u64::from(sample.duration))
-            .sum();
         let start = chunk.decode_time.saturating_sub(self.skipped);
-        let end = (chunk.decode_time + ticks).saturating_sub(self.skipped);
-        let bytes = media_segment(&[chunk]).map_err(|reason| EncodeError::packaging(self.name, reason))?;
-        self.output
-            .write(&format!("{}/{number}.m4s", self.name), &bytes)?;
+        let end = chunk.end().saturating_sub(self.skipped);
+        let is_video = matches!(self.job.stream.kind, Kind::Video { .. });
+        let mut parts = split(chunk, self.part_ticks, is_video);
+        for part in &mut parts {
+            self.sequence += 1;
+            part.sequence = self.sequence;
+        }
+        let segment = media_segment(&parts, self.body.is_none());
+        let segment = segment.map_err(|reason| EncodeError::packaging(name, reason))?;
+        let bytes = segment.bytes.len() as u64;
+        match &mut self.body {
+            None => self
+                .job
+                .output
+                .write(&format!("{name}/{number}.m4s"), &segment.bytes)?,
+            Some((path, body)) => body
+                .write_all(&segment.bytes)
+                .map_err(|error| EncodeError::unwritable(path, error))?,
+        }
+        let key_frame = |(start, range): (u64, std::ops::Range<u64>)| KeyFrame {
+            start,
+            offset: range.start,
+            bytes: range.end - range.start,
+        };
+        let key_frames = match is_video {
+            true => segment.key_frames.into_iter().map(key_frame).collect(),
+            false => Vec::new(),
+        };
         self.segments.push(Segment {
             number,
             start,
             duration: end - start,
-            bytes: bytes.len() as u64,
+            bytes,
+            offset: self.offset,
+            key_frames,
         });
+        if self.body.is_some() {
+            self.offset += bytes;
+        }
         Ok(())
     }
+
+    fn finish(mut self, init: &[u8]) -> Result<(Container, Vec<Segment>), EncodeError> {
+        let name = self.job.stream.name.as_str();
+        let Some((path, mut body)) = self.body.take() else {
+            self.job.output.write(&format!("{name}/init.mp4"), init)?;
+            return Ok((Container::Files, self.segments));
+        };
+        body.flush()
+            .map_err(|error| EncodeError::unwritable(&path, error))?;
+        let index = sidx(self.timescale, &self.segments);
+        let index = index.map_err(|reason| EncodeError::packaging(name, reason))?;
+        let head = [init, &index].concat();
+        self.job
+            .output
+            .write_joined(&format!("{name}.mp4"), &head, &path)?;
+        // The scratch folder goes as a whole later; this only frees the space earlier.
+        let _ = std::fs::remove_file(&path);
+        for segment in &mut self.segments {
+            segment.offset += head.len() as u64;
+        }
+        let container = Container::SingleFile {
+            init_bytes: init.len() as u64,
+            index_bytes: index.len() as u64,
+        };
+        Ok((container, self.segments))
+    }
+}
+
+/// Splits a segment into parts: at each key frame, so that it can be loaded by itself, and at the part length.
+fn split(chunk: Chunk, part_ticks: Option<u64>, at_key_frames: bool) -> Vec<Chunk> {
+    let has_inner_key_frame = at_key_frames && chunk.samples.iter().skip(1).any(|sample| sample.is_sync);
+    if part_ticks.is_none() && !has_inner_key_frame {
+        return vec![chunk];
+    }
+    let mut parts: Vec<Chunk> = Vec::new();
+    let (mut decode_time, mut offset) = (chunk.decode_time, 0);
+    let mut ticks = 0;
+    for sample in &chunk.samples {
+        let is_full = part_ticks.is_some_and(|part_ticks| ticks + u64::from(sample.duration) > part_ticks);
+        if parts.is_empty() || is_full || (at_key_frames && sample.is_sync) {
+            parts.push(Chunk {
+                decode_time,
+                ..Chunk::default()
+            });
+            ticks = 0;
+        }
+        let end = offset + sample.size as usize;
+        if let Some(part) = parts.last_mut() {
+            part.samples.push(*sample);
+            part.data
+                .extend_from_slice(chunk.data.get(offset..end).unwrap_or_default());
+        }
+        offset = end;
+        decode_time += u64::from(sample.duration);
+        ticks += u64::from(sample.duration);
+    }
+    parts
 }
 
 /// A tail shorter than this part of a second is no segment of its own.

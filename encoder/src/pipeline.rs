@@ -1,4 +1,4 @@
-//! Demux and decode once, filter, and hand the frames to one thread per encoder.
+//! The first stage: demux and decode once, filter, and hand the frames to one thread per encoder.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,31 +10,30 @@ use ffmpeg_next::mathematics::{Rescale, rescale};
 use ffmpeg_next::{Error, Packet, Rational, frame};
 
 use crate::cmaf::aac;
-use crate::encode::{AudioTarget, Job, VideoTarget, encode_audio, encode_video, is_pause};
+use crate::encode::{Job, VideoTarget, encode_audio, encode_video, is_pause};
 use crate::error::EncodeError;
 use crate::graph::{AudioGraph, VideoGraph};
-use crate::index::Rendition;
-use crate::ladder::FittedRung;
+use crate::ladder::{AudioCodec, Rung};
+use crate::piece::PieceWriter;
+use crate::plan::{AudioPlan, Plan, Span};
 use crate::source::{AudioStream, Source, VideoStream};
-use crate::storage::OutputDir;
-use crate::timing::IdrPlan;
+use crate::work::Work;
 
-/// What to make of a source.
-pub(crate) struct Work<'a> {
-    pub(crate) output: &'a OutputDir,
-    pub(crate) plan: &'a IdrPlan,
-    pub(crate) rungs: &'a [FittedRung],
-    pub(crate) preset: &'a str,
+/// Which pieces of a plan to make, and where.
+pub(crate) struct Encoding<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) work: &'a Work,
+    pub(crate) span: Span,
+    pub(crate) rungs: Vec<&'a Rung>,
+    pub(crate) sounds: Vec<&'a AudioPlan>,
     /// Threads of each video encoder; 0 for automatic.
     pub(crate) threads: usize,
-    /// The sound's rendition name and bitrate in kbit/s.
-    pub(crate) audio: (&'a str, u32),
 }
 
 /// How far the encoders are.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Position {
-    /// Video frames that every rung has.
+    /// The source's video frames that every rung has, counted from the start of the video.
     pub(crate) frames: u64,
     /// Seconds that every rendition has.
     pub(crate) media_s: f64,
@@ -44,25 +43,64 @@ pub(crate) struct Position {
 const QUEUED_FRAMES: usize = 8;
 const QUEUED_SOUND_FRAMES: usize = 64;
 
-/// Encodes everything; `tick` hears of the progress several times a second and may stop it.
+/// Encodes what is not there yet; `tick` hears of the progress several times a second and may stop it.
 pub(crate) fn run(
     source: Source,
-    work: &Work<'_>,
+    encoding: &Encoding<'_>,
     tick: &mut dyn FnMut(Position) -> Result<(), EncodeError>,
-) -> Result<Vec<Rendition>, EncodeError> {
+) -> Result<(), EncodeError> {
+    let Encoding { plan, work, span, .. } = encoding;
+    let rate = plan.idr.rate();
     let abandoned = AtomicBool::new(false);
-    let rungs = if source.video.is_some() { work.rungs } else { &[] };
-    let rungs_done: Vec<AtomicU64> = rungs.iter().map(|_| AtomicU64::new(0)).collect();
-    let audio_done = AtomicU64::new(0);
-    let audio_rate = source.audio.as_ref().map(|audio| audio.rate);
+    let is_missing = |name: &str, chunk| !work.piece(name, chunk).is_file();
+    let mut targets = Vec::new();
+    for rung in encoding
+        .rungs
+        .iter()
+        .copied()
+        .filter(|rung| is_missing(&rung.name, span.chunk))
+    {
+        let target = VideoTarget {
+            rung,
+            preset: plan.preset(rung),
+            threads: encoding.threads,
+            divisor: rate.divisor(rung.max_fps),
+            first_frame: span.start,
+        };
+        let path = work.piece(&rung.name, span.chunk);
+        let piece = match PieceWriter::resume(&path)? {
+            Some(piece) => piece,
+            None => PieceWriter::create(&path, target.first_tick(rate))?,
+        };
+        targets.push((target, path, piece));
+    }
+    let sounds = encoding
+        .sounds
+        .iter()
+        .copied()
+        .filter(|sound| is_missing(&sound.name, 0));
+    let sounds: Vec<(&AudioPlan, _)> = sounds.map(|sound| (sound, work.piece(&sound.name, 0))).collect();
+    if targets.is_empty() && sounds.is_empty() {
+        return Ok(());
+    }
+    let starts = targets
+        .iter()
+        .map(|(target, _, piece)| target.frame_at(piece.decode_time(), rate));
+    let first_frame = starts.min().unwrap_or(0);
+    let rungs: Vec<&Rung> = targets.iter().map(|(target, ..)| target.rung).collect();
+    let rungs_done: Vec<AtomicU64> = targets.iter().map(|_| AtomicU64::new(first_frame)).collect();
+    let sounds_done: Vec<AtomicU64> = sounds.iter().map(|_| AtomicU64::new(0)).collect();
     let position = || {
         let frames = rungs_done.iter().map(|done| done.load(Ordering::Relaxed)).min();
-        let frames_s = frames.map(|frames| frames as f64 / work.plan.rate().fps());
-        let audio_s = audio_rate.map(|rate| audio_done.load(Ordering::Relaxed) as f64 / f64::from(rate));
+        let frames_s = frames.map(|frames| rate.seconds(frames));
+        let seconds = |(done, (sound, _)): (&AtomicU64, &(&AudioPlan, _))| {
+            done.load(Ordering::Relaxed) as f64 / f64::from(sound.sound.rate)
+        };
+        let sounds_s = sounds_done.iter().zip(&sounds).map(seconds).reduce(f64::min);
         // The sound runs ahead by as much as the pictures queue, so the pictures tell how far it is.
         Position {
             frames: frames.unwrap_or(0),
-            media_s: frames_s.or(audio_s).unwrap_or(0.0),
+            media_s: frames_s.or(sounds_s).unwrap_or(0.0),
         }
     };
     let mut tick = || tick(position());
@@ -73,42 +111,42 @@ pub(crate) fn run(
             abandoned: &abandoned,
         };
         let mut video_queues = Vec::new();
-        for (rung, done) in rungs.iter().zip(&rungs_done) {
+        for ((target, path, piece), done) in targets.into_iter().zip(&rungs_done) {
+            let abandoned = &abandoned;
+            let (queue, frames) = sync_channel(QUEUED_FRAMES);
+            encoders.spawn(scope, frames, move |frames| {
+                let job = Job {
+                    piece: &path,
+                    plan: &plan.idr,
+                    abandoned,
+                    done,
+                };
+                encode_video(&target, &job, piece, frames)
+            });
+            video_queues.push(queue);
+        }
+        let mut audio_queues = Vec::new();
+        for ((sound, path), done) in sounds.iter().zip(&sounds_done) {
             let job = Job {
-                output: work.output,
-                plan: work.plan,
+                piece: path,
+                plan: &plan.idr,
                 abandoned: &abandoned,
                 done,
             };
-            let target = VideoTarget {
-                rung,
-                preset: work.preset,
-                threads: work.threads,
-            };
-            let (queue, frames) = sync_channel(QUEUED_FRAMES);
-            encoders.spawn(scope, frames, move |frames| encode_video(&target, &job, frames));
-            video_queues.push(queue);
-        }
-        let mut audio_queue = None;
-        if let Some(rate) = audio_rate {
-            let job = Job {
-                output: work.output,
-                plan: work.plan,
-                abandoned: &abandoned,
-                done: &audio_done,
-            };
-            let (name, bitrate_kbps) = work.audio;
-            let target = AudioTarget {
-                name,
-                rate,
-                bitrate_kbps,
-            };
             let (queue, frames) = sync_channel(QUEUED_SOUND_FRAMES);
-            encoders.spawn(scope, frames, move |frames| encode_audio(&target, &job, frames));
-            audio_queue = Some(queue);
+            encoders.spawn(scope, frames, move |frames| encode_audio(sound, &job, frames));
+            audio_queues.push((*sound, queue));
         }
+        let feed = Feed {
+            plan,
+            rungs,
+            first_frame,
+            end_frame: span.end,
+            video_queues,
+            audio_queues,
+        };
         // The feed owns the queues: when it is done they close, and the encoders finish.
-        let fed = feed(source, work, video_queues, audio_queue, &mut tick);
+        let fed = feed.run(source, &mut tick);
         let finished = encoders.join(matches!(fed, Fed::All), &mut tick);
         match fed {
             Fed::All => finished,
@@ -119,7 +157,7 @@ pub(crate) fn run(
 }
 
 struct Encoders<'scope, 'env> {
-    handles: Vec<ScopedJoinHandle<'scope, Result<Option<Rendition>, EncodeError>>>,
+    handles: Vec<ScopedJoinHandle<'scope, Result<(), EncodeError>>>,
     abandoned: &'env AtomicBool,
 }
 
@@ -128,7 +166,7 @@ impl<'scope, 'env> Encoders<'scope, 'env> {
         &mut self,
         scope: &'scope Scope<'scope, '_>,
         frames: Receiver<T>,
-        encode: impl FnOnce(Receiver<T>) -> Result<Option<Rendition>, EncodeError> + Send + 'scope,
+        encode: impl FnOnce(Receiver<T>) -> Result<(), EncodeError> + Send + 'scope,
     ) {
         self.handles.push(scope.spawn(move || encode(frames)));
     }
@@ -138,7 +176,7 @@ impl<'scope, 'env> Encoders<'scope, 'env> {
         self,
         is_wanted: bool,
         tick: &mut dyn FnMut() -> Result<(), EncodeError>,
-    ) -> Result<Vec<Rendition>, EncodeError> {
+    ) -> Result<(), EncodeError> {
         let mut failure = None;
         if !is_wanted {
             self.abandoned.store(true, Ordering::Relaxed);
@@ -150,10 +188,9 @@ impl<'scope, 'env> Encoders<'scope, 'env> {
                 failure = Some(error);
             }
         }
-        let mut renditions = Vec::new();
         for handle in self.handles {
             match handle.join() {
-                Ok(Ok(rendition)) => renditions.extend(rendition),
+                Ok(Ok(())) => {}
                 // An abandoned encoder says so; the one that failed by itself says why.
                 Ok(Err(EncodeError::Cancelled)) => {}
                 Ok(Err(error)) => failure = failure.or(Some(error)),
@@ -162,7 +199,7 @@ impl<'scope, 'env> Encoders<'scope, 'env> {
         }
         match failure {
             Some(error) => Err(error),
-            None => Ok(renditions),
+            None => Ok(()),
         }
     }
 }
@@ -187,54 +224,111 @@ impl From<EncodeError> for Stop {
     }
 }
 
-fn feed(
-    mut source: Source,
-    work: &Work<'_>,
+/// What the demuxing thread hands out, and to whom.
+struct Feed<'a> {
+    plan: &'a Plan,
+    rungs: Vec<&'a Rung>,
+    /// The first video frame that is wanted.
+    first_frame: u64,
+    /// The first that is not wanted any more.
+    end_frame: Option<u64>,
     video_queues: Vec<SyncSender<frame::Video>>,
-    audio_queue: Option<SyncSender<frame::Audio>>,
-    tick: &mut dyn FnMut() -> Result<(), EncodeError>,
-) -> Fed {
-    let clock = |time_base| Clock::new(time_base, source.origin_us, source.may_jump);
-    let mut video = source.video.take().map(|stream| VideoFeed {
-        clock: clock(stream.time_base),
-        stream,
-        graph: None,
-        queues: video_queues,
-        work,
-    });
-    let mut audio = source
-        .audio
-        .take()
-        .zip(audio_queue)
-        .map(|(stream, queue)| AudioFeed {
-            clock: clock(stream.time_base),
-            stream,
-            graph: None,
-            queue,
-        });
-    let result = feed_all(&mut source, &mut video, &mut audio, tick);
-    // Sound without the pictures that belong to it would look finished and is not.
-    let is_empty = match &video {
-        Some(video) => video.graph.is_none(),
-        None => audio.as_ref().is_none_or(|audio| audio.graph.is_none()),
-    };
-    match result {
-        Ok(()) if is_empty => Fed::Failed(EncodeError::NoFrames { path: source.path }),
-        Ok(()) => Fed::All,
-        Err(Stop::EncoderGone) => Fed::EncoderGone,
-        Err(Stop::Failed(error)) => Fed::Failed(error),
+    audio_queues: Vec<(&'a AudioPlan, SyncSender<frame::Audio>)>,
+}
+
+impl Feed<'_> {
+    fn run(self, mut source: Source, tick: &mut dyn FnMut() -> Result<(), EncodeError>) -> Fed {
+        let clock = |time_base| Clock::new(time_base, source.origin_us, source.may_jump);
+        let mut video = source
+            .video
+            .take()
+            .filter(|_| !self.rungs.is_empty())
+            .map(|stream| VideoFeed {
+                clock: clock(stream.time_base),
+                stream,
+                graph: None,
+                is_done: false,
+                queues: self.video_queues,
+                rungs: self.rungs,
+                plan: self.plan,
+                first_frame: self.first_frame,
+                end_frame: self.end_frame,
+            });
+        let mut audio: Vec<AudioFeed<'_>> = Vec::new();
+        for stream in std::mem::take(&mut source.audio) {
+            let is_its = |(sound, _): &&(&AudioPlan, _)| sound.stream == stream.index;
+            let outputs = self
+                .audio_queues
+                .iter()
+                .filter(is_its)
+                .map(|(sound, queue)| AudioOutput {
+                    sound,
+                    queue: queue.clone(),
+                    graph: None,
+                });
+            let outputs: Vec<_> = outputs.collect();
+            if !outputs.is_empty() {
+                audio.push(AudioFeed {
+                    clock: clock(stream.time_base),
+                    stream,
+                    outputs,
+                });
+            }
+        }
+        drop(self.audio_queues);
+        // Sound is encoded from its start; only pictures alone can be gone to directly.
+        if let Some(video) = &video
+            && audio.is_empty()
+            && source.can_seek
+            && let Err(error) = seek(&mut source, video)
+        {
+            return Fed::Failed(error);
+        }
+        let result = feed_all(&mut source, &mut video, &mut audio, tick);
+        // Sound without the pictures that belong to it would look finished and is not. A later chunk may be beyond the end.
+        let is_empty = match &video {
+            Some(video) => video.graph.is_none() && self.first_frame == 0,
+            None => audio
+                .iter()
+                .all(|audio| audio.outputs.iter().all(|output| output.graph.is_none())),
+        };
+        match result {
+            Ok(()) if is_empty => Fed::Failed(EncodeError::NoFrames { path: source.path }),
+            Ok(()) => Fed::All,
+            Err(Stop::EncoderGone) => Fed::EncoderGone,
+            Err(Stop::Failed(error)) => Fed::Failed(error),
+        }
     }
+}
+
+/// Goes to a key frame before what is wanted, with time for filters that look back.
+fn seek(source: &mut Source, video: &VideoFeed<'_>) -> Result<(), EncodeError> {
+    let wanted_us = (video.plan.idr.rate().seconds(video.first_frame) * 1e6) as i64;
+    let target_us = source.origin_us + wanted_us - LOOK_BACK_US;
+    if wanted_us <= LOOK_BACK_US {
+        return Ok(());
+    }
+    source
+        .input
+        .seek(target_us, ..target_us)
+        .map_err(|error| EncodeError::ReadFailed {
+            path: source.path.clone(),
+            source: error,
+        })
 }
 
 fn feed_all(
     source: &mut Source,
     video: &mut Option<VideoFeed<'_>>,
-    audio: &mut Option<AudioFeed>,
+    audio: &mut [AudioFeed<'_>],
     tick: &mut dyn FnMut() -> Result<(), EncodeError>,
 ) -> Result<(), Stop> {
     let mut broken_packets = 0_u64;
     loop {
         tick()?;
+        if audio.is_empty() && video.as_ref().is_some_and(|video| video.is_done) {
+            break;
+        }
         let mut packet = Packet::empty();
         match packet.read(&mut source.input) {
             Ok(()) => {}
@@ -251,15 +345,10 @@ fn feed_all(
                 .into());
             }
         }
-        if let Some(video) = video
-            .as_mut()
-            .filter(|video| video.stream.index == packet.stream())
-        {
-            broken_packets += u64::from(!video.decode(Some(&packet))?);
-        } else if let Some(audio) = audio
-            .as_mut()
-            .filter(|audio| audio.stream.index == packet.stream())
-        {
+        let index = packet.stream();
+        if let Some(video) = video.as_mut().filter(|video| video.stream.index == index) {
+            broken_packets += u64::from(!video.is_done && !video.decode(Some(&packet))?);
+        } else if let Some(audio) = audio.iter_mut().find(|audio| audio.stream.index == index) {
             broken_packets += u64::from(!audio.decode(Some(&packet))?);
         }
     }
@@ -269,11 +358,11 @@ fn feed_all(
             "parts of the source could not be decoded and were left out"
         );
     }
-    if let Some(video) = video {
+    if let Some(video) = video.as_mut().filter(|video| !video.is_done) {
         video.decode(None)?;
         video.finish()?;
     }
-    if let Some(audio) = audio {
+    for audio in audio {
         audio.decode(None)?;
         audio.finish()?;
     }
@@ -284,8 +373,13 @@ struct VideoFeed<'a> {
     stream: VideoStream,
     clock: Clock,
     graph: Option<VideoGraph>,
+    /// All frames that are wanted were delivered.
+    is_done: bool,
     queues: Vec<SyncSender<frame::Video>>,
-    work: &'a Work<'a>,
+    rungs: Vec<&'a Rung>,
+    plan: &'a Plan,
+    first_frame: u64,
+    end_frame: Option<u64>,
 }
 
 impl VideoFeed<'_> {
@@ -307,7 +401,7 @@ impl VideoFeed<'_> {
 
     fn push(&mut self, mut frame: frame::Video) -> Result<(), Stop> {
         let duration = match frame.packet().duration {
-            unknown if unknown <= 0 => 1.rescale(self.work.plan.rate().time_base(), self.stream.time_base),
+            unknown if unknown <= 0 => 1.rescale(self.plan.idr.rate().time_base(), self.stream.time_base),
             duration => duration,
         };
         let pts = self.clock.place(frame.timestamp(), duration);
@@ -318,8 +412,9 @@ impl VideoFeed<'_> {
                 &frame,
                 self.stream.time_base,
                 self.stream.orientation,
-                self.work.plan.rate(),
-                self.work.rungs,
+                self.plan.idr.rate(),
+                self.first_frame,
+                &self.rungs,
             )?),
         };
         graph.push(frame)?;
@@ -341,8 +436,13 @@ impl VideoFeed<'_> {
             let mut delivered = false;
             for (index, queue) in self.queues.iter().enumerate() {
                 if let Some(frame) = graph.pull(index)? {
-                    queue.send(frame).map_err(|_| Stop::EncoderGone)?;
                     delivered = true;
+                    let number = frame.pts().unwrap_or(0);
+                    if self.end_frame.is_some_and(|end| number >= end as i64) {
+                        self.is_done = true;
+                    } else {
+                        queue.send(frame).map_err(|_| Stop::EncoderGone)?;
+                    }
                 }
             }
             if !delivered {
@@ -352,14 +452,20 @@ impl VideoFeed<'_> {
     }
 }
 
-struct AudioFeed {
+/// One track of sound, decoded for all renditions that are made of it.
+struct AudioFeed<'a> {
     stream: AudioStream,
     clock: Clock,
-    graph: Option<AudioGraph>,
-    queue: SyncSender<frame::Audio>,
+    outputs: Vec<AudioOutput<'a>>,
 }
 
-impl AudioFeed {
+struct AudioOutput<'a> {
+    sound: &'a AudioPlan,
+    queue: SyncSender<frame::Audio>,
+    graph: Option<AudioGraph>,
+}
+
+impl AudioFeed<'_> {
     /// Decodes a packet, or what is left without one; `false` when it was broken.
     fn decode(&mut self, packet: Option<&Packet>) -> Result<bool, Stop> {
         loop {
@@ -384,25 +490,40 @@ impl AudioFeed {
         let duration = samples.rescale(Rational::new(1, frame.rate() as i32), self.stream.time_base);
         let pts = self.clock.place(frame.timestamp(), duration);
         frame.set_pts(Some(pts));
-        let graph = match &mut self.graph {
-            Some(graph) => graph,
-            None => {
-                let AudioStream { time_base, rate, .. } = self.stream;
-                self.graph
-                    .insert(AudioGraph::new(&frame, time_base, rate, aac::FRAME_SAMPLES)?)
-            }
-        };
-        graph.push(&frame)?;
-        self.deliver()
+        for output in &mut self.outputs {
+            let graph = match &mut output.graph {
+                Some(graph) => graph,
+                None => {
+                    let sound = &output.sound.sound;
+                    let samples = frame_samples(output.sound.codec);
+                    output.graph.insert(AudioGraph::new(
+                        &frame,
+                        self.stream.time_base,
+                        sound.rate,
+                        sound.channels,
+                        samples,
+                    )?)
+                }
+            };
+            // A graph takes the frame's data with it.
+            graph.push(&frame.clone())?;
+            output.deliver()?;
+        }
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), Stop> {
-        if let Some(graph) = &mut self.graph {
-            graph.finish(self.clock.end())?;
+        for output in &mut self.outputs {
+            if let Some(graph) = &mut output.graph {
+                graph.finish(self.clock.end())?;
+            }
+            output.deliver()?;
         }
-        self.deliver()
+        Ok(())
     }
+}
 
+impl AudioOutput<'_> {
     fn deliver(&mut self) -> Result<(), Stop> {
         let Some(graph) = &mut self.graph else {
             return Ok(());
@@ -411,6 +532,15 @@ impl AudioFeed {
             self.queue.send(frame).map_err(|_| Stop::EncoderGone)?;
         }
         Ok(())
+    }
+}
+
+/// Samples that the encoder wants in a frame.
+fn frame_samples(codec: AudioCodec) -> u32 {
+    match codec {
+        AudioCodec::Aac => aac::FRAME_SAMPLES,
+        // 20 ms.
+        AudioCodec::Opus => 960,
     }
 }
 
@@ -472,6 +602,7 @@ impl Clock {
     }
 }
 
+const LOOK_BACK_US: i64 = 1_000_000;
 /// A broadcast stream that jumps farther than this went on elsewhere; a pause is shorter.
 const MAX_GAP_US: i64 = 10_000_000;
 /// Decoded frames come in order, so one that is earlier than this starts a new count.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::encode::is_pause;
 use crate::error::EncodeError;
 use crate::graph::Wired;
-use crate::ladder::FittedRung;
+use crate::ladder::Rung;
 use crate::vod::{CancelToken, Progress};
 
 /// What clip to make, and where.
@@ -130,15 +130,16 @@ pub fn write(
     let file = partial.reopen().map_err(unwritable)?;
 
     let total_frames = u64::from(options.seconds) * u64::from(FPS);
-    let rung = FittedRung {
+    let rung = Rung {
         name: "sample".to_owned(),
         width: options.width,
         height: options.height,
         bitrate_kbps: 0,
+        ..Rung::default()
     };
     progress(Progress::Start {
         renditions: vec![rung],
-        has_audio: true,
+        sounds: 1,
         frame_rate: f64::from(FPS),
         duration_s: Some(f64::from(options.seconds)),
         total_frames: Some(total_frames),

@@ -13,18 +13,21 @@ use ffmpeg_next::{Dictionary, Rational, format, media};
 use crate::error::EncodeError;
 use crate::timing::FrameRate;
 
-/// An opened source: its container, its best picture and its best sound.
+/// An opened source: its container, its best picture and all its sound.
 pub(crate) struct Source {
     pub(crate) path: PathBuf,
     pub(crate) input: Input,
     pub(crate) video: Option<VideoStream>,
-    pub(crate) audio: Option<AudioStream>,
+    /// The one to play by default first.
+    pub(crate) audio: Vec<AudioStream>,
     /// What becomes presentation time 0, in microseconds.
     pub(crate) origin_us: i64,
     /// As the container states it.
     pub(crate) duration_s: Option<f64>,
     /// Timestamps may jump inside the file (broadcast streams).
     pub(crate) may_jump: bool,
+    /// A seek by time lands where it should.
+    pub(crate) can_seek: bool,
 }
 
 pub(crate) struct VideoStream {
@@ -44,8 +47,13 @@ pub(crate) struct AudioStream {
     pub(crate) index: usize,
     pub(crate) time_base: Rational,
     pub(crate) decoder: decoder::Audio,
-    /// Samples per second that it is encoded at.
-    pub(crate) rate: u32,
+    pub(crate) channels: u8,
+    /// ISO 639-2, where the container says one.
+    pub(crate) language: Option<String>,
+    /// What the container calls it.
+    pub(crate) title: Option<String>,
+    /// For viewers who cannot see.
+    pub(crate) describes_video: bool,
 }
 
 /// How the coded picture must be turned to be shown.
@@ -81,7 +89,7 @@ pub(crate) fn open(path: &Path) -> Result<Source, EncodeError> {
     let input = format::input_from_stream(io, hint.as_deref(), Some(options)).map_err(not_media)?;
     let format_name = input.format().name().to_owned();
     let (video, audio) = (open_video(path, &input)?, open_audio(path, &input)?);
-    if video.is_none() && audio.is_none() {
+    if video.is_none() && audio.is_empty() {
         return Err(EncodeError::NoStreams {
             path: path.to_owned(),
         });
@@ -93,7 +101,7 @@ pub(crate) fn open(path: &Path) -> Result<Source, EncodeError> {
     };
     let origin_us = origin_us(
         start_of(video.as_ref().map(|video| video.index)),
-        start_of(audio.as_ref().map(|audio| audio.index)),
+        start_of(audio.first().map(|audio| audio.index)),
     );
     let duration_s = (input.duration() > 0).then(|| input.duration() as f64 / 1e6);
     Ok(Source {
@@ -103,6 +111,7 @@ pub(crate) fn open(path: &Path) -> Result<Source, EncodeError> {
         origin_us,
         duration_s,
         may_jump: ["mpegts", "mpeg"].contains(&format_name.as_str()),
+        can_seek: format_name.contains("mp4") || format_name.contains("matroska"),
         input,
     })
 }
@@ -210,10 +219,45 @@ fn open_video(path: &Path, input: &Input) -> Result<Option<VideoStream>, EncodeE
     }))
 }
 
-fn open_audio(path: &Path, input: &Input) -> Result<Option<AudioStream>, EncodeError> {
-    let Some(stream) = input.streams().best(media::Type::Audio) else {
-        return Ok(None);
+fn open_audio(path: &Path, input: &Input) -> Result<Vec<AudioStream>, EncodeError> {
+    let best = input
+        .streams()
+        .best(media::Type::Audio)
+        .map(|stream| stream.index());
+    let mut found = Vec::new();
+    for stream in input.streams() {
+        if stream.parameters().medium() != media::Type::Audio {
+            continue;
+        }
+        match open_audio_stream(path, &stream) {
+            Ok(stream) => found.push(stream),
+            // The film can do without another language, but not without its main one.
+            Err(error) if Some(stream.index()) == best => return Err(error),
+            Err(error) => tracing::warn!("sound stream {} is left out: {error}", stream.index()),
+        }
+    }
+    let marked = |index: usize| {
+        let stream = input.stream(index);
+        stream.is_some_and(|stream| stream.disposition().contains(Disposition::DEFAULT))
     };
+    // Containers that mark none or all leave it to what FFmpeg takes for the best.
+    let marks = found.iter().filter(|stream| marked(stream.index)).count();
+    let is_first = |stream: &AudioStream| match marks {
+        1 => marked(stream.index),
+        _ => Some(stream.index) == best,
+    };
+    found.sort_by_key(|stream| (!is_first(stream), stream.index));
+    if found.len() > MAX_SOUND_TRACKS {
+        tracing::warn!(
+            "only the first {MAX_SOUND_TRACKS} of {} sound streams are taken",
+            found.len()
+        );
+        found.truncate(MAX_SOUND_TRACKS);
+    }
+    Ok(found)
+}
+
+fn open_audio_stream(path: &Path, stream: &Stream<'_>) -> Result<AudioStream, EncodeError> {
     let decoder_error = |source| EncodeError::Decoder {
         path: path.to_owned(),
         kind: "audio",
@@ -224,14 +268,36 @@ fn open_audio(path: &Path, input: &Input) -> Result<Option<AudioStream>, EncodeE
     let mut decoder = context.decoder();
     decoder.set_packet_time_base(stream.time_base());
     let decoder = decoder.audio().map_err(decoder_error)?;
-    // 44.1 kHz stays as it is; everything else becomes the usual 48 kHz.
-    let rate = if decoder.rate() == 44_100 { 44_100 } else { 48_000 };
-    Ok(Some(AudioStream {
+    let metadata = stream.metadata();
+    let tag = |name| {
+        metadata
+            .get(name)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
+    let disposition = stream.disposition();
+    Ok(AudioStream {
         index: stream.index(),
         time_base: stream.time_base(),
+        channels: u8::try_from(decoder.channels()).unwrap_or(u8::MAX).max(1),
         decoder,
-        rate,
-    }))
+        language: tag("language").filter(|language| language != "und"),
+        title: tag("title"),
+        describes_video: disposition.contains(Disposition::VISUAL_IMPAIRED)
+            || disposition.contains(Disposition::DESCRIPTIONS),
+    })
+}
+
+impl AudioStream {
+    /// Samples per second that it is encoded at by AAC: 44.1 kHz stays as it is, everything else becomes the usual 48 kHz.
+    pub(crate) fn aac_rate(&self) -> u32 {
+        if self.decoder.rate() == 44_100 {
+            44_100
+        } else {
+            48_000
+        }
+    }
 }
 
 fn start_us(stream: &Stream<'_>) -> Option<i64> {
@@ -300,6 +366,7 @@ fn orientation_of(matrix: &[i32]) -> Orientation {
     }
 }
 
+const MAX_SOUND_TRACKS: usize = 32;
 const LEADING_SOUND_US: i64 = 50_000;
 const IO_BUFFER_BYTES: usize = 256 * 1024;
 

@@ -1,94 +1,200 @@
-//! Where output goes: a folder beside the final one, renamed when everything is in it.
+//! Where output goes, and the folders in which it is prepared.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-use tempfile::TempDir;
 
 use crate::error::EncodeError;
 
-/// An output folder that does not exist under its name until [`commit`](Self::commit).
+/// A place that files are published in. Nothing of it is to be taken for whole before [`commit`](Self::commit).
+pub(crate) trait Output: Sync {
+    /// Writes one file; `name` is relative and uses `/`.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), EncodeError>;
+
+    /// Writes one file of `head` and what the file `body` holds.
+    fn write_joined(&self, name: &str, head: &[u8], body: &Path) -> Result<(), EncodeError>;
+
+    /// Publishes what was written.
+    fn commit(&self) -> Result<(), EncodeError>;
+}
+
+/// A folder of our own for unfinished things, locked against other processes.
 ///
-/// Dropping it earlier removes everything written.
+/// It is removed when it is dropped, unless [`keep`](Self::keep) was called. What a crash left is found again by the next
+/// [`Scratch::open`].
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    path: PathBuf,
+    is_kept: bool,
+    // Holds the lock.
+    _lock: File,
+}
+
+/// A folder that does not exist under its name until the commit.
 pub(crate) struct OutputDir {
     destination: PathBuf,
-    partial: TempDir,
+    partial: PathBuf,
+    scratch: PathBuf,
+}
+
+impl Scratch {
+    /// Makes or takes over the folder `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self, EncodeError> {
+        let unwritable = |error| EncodeError::unwritable(path, error);
+        loop {
+            fs::create_dir_all(path).map_err(unwritable)?;
+            let lock = match File::create(path.join(LOCK_NAME)) {
+                // Its last owner removed it meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other.map_err(unwritable)?,
+            };
+            match lock.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(EncodeError::Busy {
+                        path: path.to_owned(),
+                    });
+                }
+                Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+            }
+            if is_same_file(&lock, &path.join(LOCK_NAME)) {
+                return Ok(Self {
+                    path: path.to_owned(),
+                    is_kept: false,
+                    _lock: lock,
+                });
+            }
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Leaves the folder for a later run.
+    pub(crate) fn keep(&mut self) {
+        self.is_kept = true;
+    }
+
+    /// Removes the folder after all.
+    pub(crate) fn remove(mut self) {
+        self.is_kept = false;
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // What cannot be removed now is taken over by the next run.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
 }
 
 impl OutputDir {
-    /// Prepares to write `destination`, refusing one that holds something unless `force`.
-    pub(crate) fn create(destination: &Path, force: bool, input: &Path) -> Result<Self, EncodeError> {
-        check_replaceable(destination, force, input)?;
-        let name = destination.file_name().ok_or_else(|| EncodeError::BadOption {
-            option: "output folder",
-            value: destination.display().to_string(),
-            reason: "name a folder to create".to_owned(),
-        })?;
-        let parent = match destination.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(parent).map_err(|error| EncodeError::unwritable(parent, error))?;
-        let mut prefix = std::ffi::OsString::from(".");
-        prefix.push(name);
-        prefix.push(".partial-");
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix);
-        #[cfg(unix)]
-        {
-            // A temporary folder is private by default; this one becomes public under its final name.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(fs::Permissions::from_mode(0o777));
+    /// Prepares to write `destination` by way of `scratch`, which lies beside it.
+    pub(crate) fn create(destination: &Path, scratch: &Scratch) -> Result<Self, EncodeError> {
+        let partial = scratch.path().join("output");
+        match fs::remove_dir_all(&partial) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(EncodeError::unwritable(&partial, error));
+            }
+            _ => {}
         }
-        let partial = builder
-            .tempdir_in(parent)
-            .map_err(|error| EncodeError::unwritable(parent, error))?;
+        fs::create_dir(&partial).map_err(|error| EncodeError::unwritable(&partial, error))?;
         Ok(Self {
             destination: destination.to_owned(),
             partial,
+            scratch: scratch.path().to_owned(),
         })
     }
 
-    /// Makes the folder `name` inside.
-    pub(crate) fn folder(&self, name: &str) -> Result<(), EncodeError> {
-        let path = self.partial.path().join(name);
-        fs::create_dir_all(&path).map_err(|error| EncodeError::unwritable(&path, error))
+    fn create_file(&self, name: &str) -> Result<(PathBuf, File), EncodeError> {
+        let path = self.partial.join(name);
+        let create = || {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            File::create(&path)
+        };
+        match create() {
+            Ok(file) => Ok((path, file)),
+            Err(error) => Err(EncodeError::unwritable(&path, error)),
+        }
+    }
+}
+
+impl Output for OutputDir {
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), EncodeError> {
+        let (path, mut file) = self.create_file(name)?;
+        file.write_all(bytes)
+            .map_err(|error| EncodeError::unwritable(&path, error))
     }
 
-    /// Writes one file; `name` is relative and uses `/`.
-    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), EncodeError> {
-        let path = self.partial.path().join(name);
-        fs::write(&path, bytes).map_err(|error| EncodeError::unwritable(&path, error))
+    fn write_joined(&self, name: &str, head: &[u8], body: &Path) -> Result<(), EncodeError> {
+        let mut body = File::open(body).map_err(|error| EncodeError::unwritable(body, error))?;
+        let (path, mut file) = self.create_file(name)?;
+        let copied = file.write_all(head).and_then(|()| io::copy(&mut body, &mut file));
+        copied
+            .map(drop)
+            .map_err(|error| EncodeError::unwritable(&path, error))
     }
 
-    /// Gives the folder its final name, replacing what was checked at the start.
-    pub(crate) fn commit(self) -> Result<(), EncodeError> {
+    /// Gives the folder its final name, replacing an earlier one.
+    fn commit(&self) -> Result<(), EncodeError> {
         let fail = |error: io::Error| EncodeError::unwritable(&self.destination, error);
         let is_filled = fs::read_dir(&self.destination).is_ok_and(|mut entries| entries.next().is_some());
-        if is_filled {
-            // Rename twice, so that the name is never missing for longer than that.
-            let parent = self.partial.path().parent().unwrap_or(Path::new("."));
-            let old = tempfile::Builder::new()
-                .prefix(".replaced-")
-                .tempdir_in(parent)
-                .map_err(fail)?;
-            let aside = old.path().join("old");
-            fs::rename(&self.destination, &aside).map_err(fail)?;
-            if let Err(error) = fs::rename(self.partial.path(), &self.destination) {
-                fs::rename(&aside, &self.destination).map_err(fail)?;
-                return Err(fail(error));
-            }
-        } else {
-            fs::rename(self.partial.path(), &self.destination).map_err(fail)?;
+        if !is_filled {
+            return fs::rename(&self.partial, &self.destination).map_err(fail);
         }
-        // It is at its final place: nothing is left for the drop to remove.
-        let _ = self.partial.keep();
+        // Rename twice, so that the name is never missing for longer than that.
+        let aside = self.scratch.join("replaced");
+        fs::rename(&self.destination, &aside).map_err(fail)?;
+        if let Err(error) = fs::rename(&self.partial, &self.destination) {
+            fs::rename(&aside, &self.destination).map_err(fail)?;
+            return Err(fail(error));
+        }
         Ok(())
     }
 }
 
-fn check_replaceable(destination: &Path, force: bool, input: &Path) -> Result<(), EncodeError> {
+/// The folder beside `destination` in which it is prepared.
+pub(crate) fn scratch_beside(destination: &Path) -> Result<PathBuf, EncodeError> {
+    let name = destination.file_name().ok_or_else(|| EncodeError::BadOption {
+        option: "output folder",
+        value: destination.display().to_string(),
+        reason: "name a folder to create".to_owned(),
+    })?;
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(".headgate");
+    let parent = match destination.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    Ok(parent.join(hidden))
+}
+
+#[cfg(unix)]
+fn is_same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |data: fs::Metadata| (data.dev(), data.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(file), Ok(path)) => id(file) == id(path),
+        _ => false,
+    }
+}
+
+/// A folder with an open file in it is not removed elsewhere.
+#[cfg(not(unix))]
+fn is_same_file(_file: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+const LOCK_NAME: &str = "lock";
+
+/// Refuses a destination that holds something, unless it is an earlier output and `force` allows to replace it.
+pub(crate) fn check_replaceable(destination: &Path, force: bool, input: &Path) -> Result<(), EncodeError> {
     let path = destination.to_owned();
     match fs::symlink_metadata(destination) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -145,23 +251,46 @@ mod tests {
         names
     }
 
+    fn prepare(destination: &Path) -> (Scratch, OutputDir) {
+        let scratch = Scratch::open(&scratch_beside(destination).unwrap()).unwrap();
+        let output = OutputDir::create(destination, &scratch).unwrap();
+        (scratch, output)
+    }
+
     #[test]
     fn nothing_is_seen_before_the_commit_and_nothing_is_left_after_a_drop() {
         let root = tempfile::tempdir().unwrap();
         let destination = root.path().join("deep/out");
-        let input = root.path().join("in.mp4");
-        let output = OutputDir::create(&destination, false, &input).unwrap();
-        output.folder("hls").unwrap();
+        let (scratch, output) = prepare(&destination);
         output.write("hls/master.m3u8", b"x").unwrap();
         assert!(!destination.exists());
-        drop(output);
+        drop(scratch);
         assert_eq!(entries(&root.path().join("deep")), Vec::<String>::new());
 
-        let output = OutputDir::create(&destination, false, &input).unwrap();
-        output.folder("hls").unwrap();
+        let (scratch, output) = prepare(&destination);
         output.write("hls/master.m3u8", b"first").unwrap();
+        let body = scratch.path().join("body");
+        fs::write(&body, b"body").unwrap();
+        output.write_joined("a.mp4", b"head ", &body).unwrap();
         output.commit().unwrap();
+        drop(scratch);
         assert_eq!(entries(&root.path().join("deep")), ["out"]);
+        assert_eq!(fs::read(destination.join("a.mp4")).unwrap(), b"head body");
+    }
+
+    #[test]
+    fn a_folder_has_one_owner_and_a_kept_one_is_found_again() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("scratch");
+        let mut first = Scratch::open(&path).unwrap();
+        assert!(matches!(Scratch::open(&path), Err(EncodeError::Busy { .. })));
+        fs::write(path.join("piece"), b"1").unwrap();
+        first.keep();
+        drop(first);
+        let second = Scratch::open(&path).unwrap();
+        assert_eq!(entries(&path), ["lock", "piece"]);
+        drop(second);
+        assert!(!path.exists());
     }
 
     #[test]
@@ -172,23 +301,24 @@ mod tests {
         fs::create_dir_all(destination.join("hls")).unwrap();
         fs::write(destination.join("photo.jpg"), b"mine").unwrap();
         assert!(matches!(
-            OutputDir::create(&destination, false, &input),
+            check_replaceable(&destination, false, &input),
             Err(EncodeError::OutputExists { .. })
         ));
         assert!(matches!(
-            OutputDir::create(&destination, true, &input),
+            check_replaceable(&destination, true, &input),
             Err(EncodeError::OutputNotOurs { .. })
         ));
         fs::write(destination.join("hls/master.m3u8"), b"first").unwrap();
         fs::write(destination.join("in.mp4"), b"source").unwrap();
         assert!(matches!(
-            OutputDir::create(&destination, true, &destination.join("in.mp4")),
+            check_replaceable(&destination, true, &destination.join("in.mp4")),
             Err(EncodeError::OutputNotOurs { .. })
         ));
-        let output = OutputDir::create(&destination, true, &input).unwrap();
-        output.folder("hls").unwrap();
+        check_replaceable(&destination, true, &input).unwrap();
+        let (scratch, output) = prepare(&destination);
         output.write("hls/master.m3u8", b"second").unwrap();
         output.commit().unwrap();
+        drop(scratch);
         assert_eq!(entries(root.path()), ["out"]);
         assert_eq!(entries(&destination), ["hls"]);
         assert_eq!(fs::read(destination.join("hls/master.m3u8")).unwrap(), b"second");

@@ -1,9 +1,10 @@
 //! Frame rates, media timescales and the one plan of IDR frames that every rendition follows.
 
 use ffmpeg_next::Rational;
+use serde::{Deserialize, Serialize};
 
 /// A constant frame rate, in lowest terms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FrameRate {
     num: u32,
     den: u32,
@@ -69,6 +70,30 @@ impl FrameRate {
         (u64::from(self.timescale()) * u64::from(self.den) / u64::from(self.num)) as u32
     }
 
+    /// The rate of every `divisor`-th frame.
+    pub(crate) fn divided(self, divisor: u32) -> Self {
+        match self.num.is_multiple_of(divisor) {
+            true => Self::new(self.num / divisor, self.den),
+            false => Self::new(self.num, self.den * divisor),
+        }
+    }
+
+    /// The power of two to divide by so that the rate is at most `max_fps`.
+    pub(crate) fn divisor(self, max_fps: Option<f64>) -> u32 {
+        let mut divisor = 1;
+        while max_fps.is_some_and(|max_fps| self.fps() / f64::from(divisor) > max_fps * 1.0005)
+            && divisor < 64
+        {
+            divisor *= 2;
+        }
+        divisor
+    }
+
+    /// Seconds at which `frame`, counted from 0, is shown.
+    pub(crate) fn seconds(self, frame: u64) -> f64 {
+        frame as f64 * f64::from(self.den) / f64::from(self.num)
+    }
+
     /// Seconds per frame, as FFmpeg's time base.
     pub(crate) fn time_base(self) -> Rational {
         Rational::new(self.den as i32, self.num as i32)
@@ -89,20 +114,59 @@ impl std::fmt::Display for FrameRate {
     }
 }
 
-/// Where segments begin: the same frames on every rendition, and the nearest sound to them.
-#[derive(Clone, Debug)]
+/// Where segments and groups of pictures begin: the same frames on every rendition, and the nearest sound to them.
+///
+/// Frames count from 0 at the source's rate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IdrPlan {
     rate: FrameRate,
-    frames_per_segment: u64,
+    cuts: Cuts,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Cuts {
+    /// A whole number of groups of pictures makes a segment.
+    Regular {
+        frames_per_segment: u64,
+        frames_per_gop: u64,
+    },
+    /// The frames at which segments begin, ascending from 0; after the last one they are regular.
+    Listed {
+        starts: Vec<u64>,
+        frames_per_segment: u64,
+    },
 }
 
 impl IdrPlan {
-    /// Segments of the whole number of frames nearest to `segment_s` seconds.
-    pub(crate) fn regular(rate: FrameRate, segment_s: u32) -> Self {
-        let frames = (rate.fps() * f64::from(segment_s)).round().max(1.0);
+    /// Segments of the whole number of frames nearest to `segment_s` seconds, of groups of pictures of about `gop_s`.
+    ///
+    /// Both are multiples of `step` frames, so that renditions of lower frame rates have them too.
+    pub(crate) fn regular(rate: FrameRate, segment_s: f64, gop_s: f64, step: u32) -> Self {
+        let step = u64::from(step.max(1));
+        let gop = ((rate.fps() * gop_s / step as f64).round().max(1.0) as u64) * step;
+        let gops = (rate.fps() * segment_s / gop as f64).round().max(1.0) as u64;
         Self {
             rate,
-            frames_per_segment: frames as u64,
+            cuts: Cuts::Regular {
+                frames_per_segment: gop * gops,
+                frames_per_gop: gop,
+            },
+        }
+    }
+
+    /// Segments that begin at `starts`, and regular ones of `frames_per_segment` after the last.
+    pub(crate) fn listed(rate: FrameRate, mut starts: Vec<u64>, frames_per_segment: u64) -> Self {
+        starts.push(0);
+        starts.sort_unstable();
+        starts.dedup();
+        let frames_per_segment = frames_per_segment.max(1);
+        Self {
+            rate,
+            cuts: Cuts::Listed {
+                starts,
+                frames_per_segment,
+            },
         }
     }
 
@@ -110,19 +174,91 @@ impl IdrPlan {
         self.rate
     }
 
-    /// The longest distance between IDR frames, in frames.
-    pub(crate) fn max_gop(&self) -> u64 {
-        self.frames_per_segment
+    /// Whether all groups of pictures have the same length.
+    pub(crate) fn is_regular(&self) -> bool {
+        matches!(self.cuts, Cuts::Regular { .. })
     }
 
-    /// Whether `frame`, counted from 0, is an IDR frame that starts a segment.
+    /// The longest distance between IDR frames, in frames.
+    pub(crate) fn max_gop(&self) -> u64 {
+        match &self.cuts {
+            Cuts::Regular { frames_per_gop, .. } => *frames_per_gop,
+            Cuts::Listed {
+                starts,
+                frames_per_segment,
+            } => {
+                let gaps = starts
+                    .windows(2)
+                    .map(|pair| pair.iter().rev().copied().reduce(|a, b| a - b));
+                gaps.flatten().max().unwrap_or(0).max(*frames_per_segment)
+            }
+        }
+    }
+
+    /// Whether `frame` is an IDR frame.
+    pub(crate) fn is_idr(&self, frame: u64) -> bool {
+        match &self.cuts {
+            Cuts::Regular { frames_per_gop, .. } => frame.is_multiple_of(*frames_per_gop),
+            Cuts::Listed { .. } => self.starts_segment(frame),
+        }
+    }
+
+    /// Whether `frame` is an IDR frame that starts a segment.
     pub(crate) fn starts_segment(&self, frame: u64) -> bool {
-        frame.is_multiple_of(self.frames_per_segment)
+        match &self.cuts {
+            Cuts::Regular {
+                frames_per_segment, ..
+            } => frame.is_multiple_of(*frames_per_segment),
+            Cuts::Listed {
+                starts,
+                frames_per_segment,
+            } => match starts.last() {
+                Some(last) if frame > *last => (frame - last).is_multiple_of(*frames_per_segment),
+                _ => starts.binary_search(&frame).is_ok(),
+            },
+        }
+    }
+
+    /// The frame at which segment `index`, counted from 0, begins.
+    pub(crate) fn segment_start(&self, index: u64) -> u64 {
+        match &self.cuts {
+            Cuts::Regular {
+                frames_per_segment, ..
+            } => index.saturating_mul(*frames_per_segment),
+            Cuts::Listed {
+                starts,
+                frames_per_segment,
+            } => {
+                let listed = usize::try_from(index).ok().and_then(|index| starts.get(index));
+                let past = index.saturating_sub(starts.len().saturating_sub(1) as u64);
+                let last = starts.last().copied().unwrap_or(0);
+                listed
+                    .copied()
+                    .unwrap_or_else(|| last.saturating_add(past.saturating_mul(*frames_per_segment)))
+            }
+        }
+    }
+
+    /// The segment that `frame` lies in, counted from 0.
+    pub(crate) fn segment_of(&self, frame: u64) -> u64 {
+        match &self.cuts {
+            Cuts::Regular {
+                frames_per_segment, ..
+            } => frame / frames_per_segment,
+            Cuts::Listed {
+                starts,
+                frames_per_segment,
+            } => {
+                let before = starts.partition_point(|start| *start <= frame).max(1) as u64 - 1;
+                let last = starts.last().copied().unwrap_or(0);
+                before + frame.saturating_sub(last) / frames_per_segment
+            }
+        }
     }
 
     /// Where segment `index`, counted from 0, begins, in ticks of `timescale`.
     pub(crate) fn boundary_ticks(&self, index: u64, timescale: u32) -> u64 {
-        let frames = u128::from(index) * u128::from(self.frames_per_segment);
+        let frames = u128::from(self.segment_start(index));
         let ticks = frames * u128::from(self.rate.den) * u128::from(timescale) / u128::from(self.rate.num);
         u64::try_from(ticks).unwrap_or(u64::MAX)
     }
@@ -194,10 +330,53 @@ mod tests {
 
     #[test]
     fn segments_are_whole_frames() {
-        let plan = IdrPlan::regular(FrameRate::new(30_000, 1001), 2);
+        let plan = IdrPlan::regular(FrameRate::new(30_000, 1001), 2.0, 2.0, 1);
         assert_eq!(plan.max_gop(), 60);
         assert!(plan.starts_segment(0) && plan.starts_segment(120) && !plan.starts_segment(59));
         assert_eq!(plan.boundary_ticks(1, 30_000), 60 * 1001);
         assert_eq!(plan.boundary_ticks(3, 48_000), 288_288);
+    }
+
+    #[test]
+    fn a_segment_is_whole_groups_of_pictures() {
+        let plan = IdrPlan::regular(FrameRate::new(50, 1), 4.0, 1.0, 1);
+        assert!(plan.is_idr(50) && !plan.starts_segment(50) && plan.starts_segment(200));
+        assert_eq!(
+            (plan.max_gop(), plan.segment_of(399), plan.segment_start(2)),
+            (50, 1, 400)
+        );
+        // 25 frames are no multiple of 2: a rendition of half the rate could not begin there.
+        let halved = IdrPlan::regular(FrameRate::new(25, 1), 1.0, 1.0, 2);
+        assert_eq!(halved.max_gop(), 26);
+    }
+
+    #[test]
+    fn listed_starts_go_on_regularly() {
+        let plan = IdrPlan::listed(FrameRate::new(25, 1), vec![40, 130], 50);
+        let starts: Vec<u64> = (0..300).filter(|frame| plan.starts_segment(*frame)).collect();
+        assert_eq!(starts, [0, 40, 130, 180, 230, 280]);
+        for (index, start) in (0..).zip(&starts) {
+            assert_eq!(
+                (plan.segment_start(index), plan.segment_of(*start)),
+                (*start, index)
+            );
+            assert_eq!(plan.segment_of(start + 9), index);
+        }
+        assert_eq!(plan.max_gop(), 90);
+    }
+
+    #[test]
+    fn a_high_rate_is_halved_until_it_fits() {
+        let rate = FrameRate::new(60_000, 1001);
+        assert_eq!(
+            (
+                rate.divisor(None),
+                rate.divisor(Some(30.0)),
+                rate.divisor(Some(60.0))
+            ),
+            (1, 2, 1)
+        );
+        assert_eq!(rate.divided(2).to_string(), "30000/1001");
+        assert_eq!(FrameRate::new(25, 1).divided(2).to_string(), "25/2");
     }
 }

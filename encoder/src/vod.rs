@@ -9,11 +9,14 @@ use serde::Serialize;
 
 use crate::error::EncodeError;
 use crate::index::{Kind, Rendition};
-use crate::ladder::{FittedRung, Ladder};
-use crate::pipeline::{self, Position, Work};
-use crate::storage::OutputDir;
-use crate::timing::{FrameRate, IdrPlan};
-use crate::{manifest, source};
+use crate::ladder::{Ladder, Rung};
+use crate::manifest::{MPD_PATH, MULTIVARIANT_PATH};
+pub use crate::packager::Packaging;
+use crate::pipeline::{self, Encoding, Position};
+use crate::plan::{Plan, Settings, Span};
+use crate::storage::{Output, OutputDir, Scratch, check_replaceable, scratch_beside};
+use crate::work::{self, Work};
+use crate::{manifest, packager, source};
 
 /// What to encode, into what, and how.
 #[derive(Clone, Debug)]
@@ -26,12 +29,19 @@ pub struct VodOptions {
     pub id: Option<String>,
     /// The renditions to offer.
     pub ladder: Ladder,
-    /// Length of a segment in seconds, 2 or 4.
-    pub segment_s: u32,
-    /// An x264 preset, from `ultrafast` to `placebo`.
+    /// Length of a segment in seconds, 0.5 to 30.
+    pub segment_s: f64,
+    /// Distance of IDR frames in seconds, at most a segment's length; a segment's length where there is none.
+    pub gop_s: Option<f64>,
+    /// For rungs that have no preset of their own: an x264 preset, from `ultrafast` to `placebo`.
     pub preset: String,
-    /// Threads of each video encoder; 0 lets x264 decide. With 1 the output is the same every time.
+    /// Threads of each video encoder; 0 lets the encoder decide. With 1 the output is the same every time.
     pub threads: usize,
+    /// What files are made of the encoded renditions.
+    pub packaging: Packaging,
+    /// Where unfinished renditions lie. The folder is kept when something fails, so that the next run goes on with it. Without
+    /// one they lie beside the output, and only a crash or a failed write leaves them.
+    pub work_dir: Option<PathBuf>,
     /// Replaces an earlier output.
     pub force: bool,
     /// Stops the encoding from another thread.
@@ -50,9 +60,9 @@ pub enum Progress {
     /// The source is open and it is known what will be made. Comes once, first.
     Start {
         /// The video renditions, highest first; empty for sound alone.
-        renditions: Vec<FittedRung>,
-        /// Whether there is a sound rendition.
-        has_audio: bool,
+        renditions: Vec<Rung>,
+        /// How many sound renditions there are.
+        sounds: usize,
         /// Frames per second of the output; 0 for sound alone.
         frame_rate: f64,
         /// Length of the source in seconds, where its container states it.
@@ -127,9 +137,12 @@ impl VodOptions {
             out_dir: out_dir.into(),
             id: None,
             ladder: Ladder::default(),
-            segment_s: 2,
+            segment_s: 2.0,
+            gop_s: None,
             preset: "veryfast".to_owned(),
             threads: 0,
+            packaging: Packaging::default(),
+            work_dir: None,
             force: false,
             cancel: CancelToken::default(),
         }
@@ -140,6 +153,16 @@ impl VodOptions {
         match &self.id {
             Some(id) => self.out_dir.join("videos").join(id),
             None => self.out_dir.clone(),
+        }
+    }
+
+    fn settings(&self, chunks: u32) -> Settings<'_> {
+        Settings {
+            ladder: &self.ladder,
+            preset: &self.preset,
+            segment_s: self.segment_s,
+            gop_s: self.gop_s.unwrap_or(self.segment_s),
+            chunks,
         }
     }
 
@@ -158,13 +181,20 @@ impl VodOptions {
                 format!("use one of {}", PRESETS.join(", ")),
             );
         }
-        if ![2, 4].contains(&self.segment_s) {
+        if !(0.5..=30.0).contains(&self.segment_s) {
             return bad(
                 "--segment-s",
                 &self.segment_s.to_string(),
-                "use 2 or 4".to_owned(),
+                "use 0.5 to 30".to_owned(),
             );
         }
+        if let Some(gop_s) = self.gop_s
+            && !(0.1..=self.segment_s).contains(&gop_s)
+        {
+            let reason = format!("use 0.1 to the segment's {} s", self.segment_s);
+            return bad("--gop-s", &gop_s.to_string(), reason);
+        }
+        self.packaging.check()?;
         if let Some(id) = &self.id {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             if id.is_empty() || id.starts_with('.') || id.len() > 128 || !id.chars().all(plain) {
@@ -230,94 +260,153 @@ impl CancelToken {
 /// # Errors
 /// One variant of [`EncodeError`] for everything that can be wrong with the input, the options or the output folder.
 pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Result<Summary, EncodeError> {
-    let started = Instant::now();
-    let cpu = cpu_time::ProcessTime::try_now().ok();
+    let watch = Watch::start();
     options.check()?;
     crate::init_ffmpeg();
     let source = source::open(&options.input)?;
     let video_dir = options.video_dir();
-    let output = OutputDir::create(&video_dir, options.force, &options.input)?;
-
-    let rungs = source
-        .video
+    check_replaceable(&video_dir, options.force, &options.input)?;
+    let mut scratch = Scratch::open(&scratch_beside(&video_dir)?)?;
+    let plan = Plan::make(&source, &options.settings(1))?;
+    let mut own_work = match &options.work_dir {
+        Some(path) => Some(Scratch::open(path)?),
+        None => None,
+    };
+    let work_dir = own_work
         .as_ref()
-        .map(|video| options.ladder.fit(video.width, video.height))
-        .unwrap_or_default();
-    // Sound alone is cut by whole seconds.
-    let rate = source
-        .video
-        .as_ref()
-        .map_or(FrameRate::new(1, 1), |video| video.rate);
-    let plan = IdrPlan::regular(rate, options.segment_s);
-    let has_video = source.video.is_some();
-    let duration_s = source.duration_s;
-    let total_frames = duration_s
-        .filter(|_| has_video)
-        .map(|seconds| (seconds * rate.fps()).round() as u64);
-    progress(Progress::Start {
-        renditions: rungs.clone(),
-        has_audio: source.audio.is_some(),
-        frame_rate: if has_video { rate.fps() } else { 0.0 },
-        duration_s,
-        total_frames,
-    });
-
-    let work = Work {
-        output: &output,
+        .map_or(scratch.path().join("work"), |own| own.path().to_owned());
+    let work = Work::prepare(&work_dir, &plan)?;
+    if let Some(own_work) = &mut own_work {
+        own_work.keep();
+    }
+    let has_sound = !plan.audio.is_empty();
+    let span = Span {
+        chunk: 0,
+        start: 0,
+        end: None,
+    };
+    let encoding = Encoding {
         plan: &plan,
-        rungs: &rungs,
-        preset: &options.preset,
+        work: &work,
+        span,
+        rungs: plan.video.iter().collect(),
+        sounds: plan.audio.iter().collect(),
         threads: options.threads,
-        audio: (AUDIO_NAME, options.ladder.audio.bitrate_kbps),
     };
-    let mut reported = Instant::now();
-    let mut tick = |position: Position| {
-        if options.cancel.is_cancelled() {
-            return Err(EncodeError::Cancelled);
+    encode_pieces(source, &encoding, &options.cancel, &watch, progress)?;
+    let streams = work::streams(&plan, std::slice::from_ref(&work))?;
+    let renditions = match publish(&streams, options, &video_dir, &scratch) {
+        Err(error @ EncodeError::OutputUnwritable { .. }) => {
+            // Hours of encoding are not lost to a full disk.
+            scratch.keep();
+            return Err(error);
         }
-        if reported.elapsed() >= REPORT_EVERY {
-            reported = Instant::now();
-            progress(report(position, started.elapsed(), duration_s, total_frames));
-        }
-        Ok(())
+        other => other?,
     };
-    let has_audio = source.audio.is_some();
-    let renditions = pipeline::run(source, &work, &mut tick)?;
-    if has_audio && renditions.iter().all(Rendition::is_video) {
+    if has_sound && renditions.iter().all(Rendition::is_video) {
         tracing::warn!(input = %options.input.display(), "no sound could be decoded; the output has none");
     }
-    warn_if_short(&options.input, &renditions, duration_s);
-    write_manifests(&output, &renditions)?;
+    warn_if_short(&options.input, &renditions, plan.duration_s);
+    if let Some(own_work) = own_work {
+        own_work.remove();
+    }
+    Ok(watch.summary(&video_dir, &renditions))
+}
+
+/// Packages `streams` and makes the output folder.
+fn publish(
+    streams: &[packager::Stream],
+    options: &VodOptions,
+    video_dir: &Path,
+    scratch: &Scratch,
+) -> Result<Vec<Rendition>, EncodeError> {
+    let output = OutputDir::create(video_dir, scratch)?;
+    let is_cancelled = || options.cancel.is_cancelled();
+    let renditions = packager::package(
+        streams,
+        &options.packaging,
+        &output,
+        scratch.path(),
+        &is_cancelled,
+    )?;
+    manifest::write(&output, &renditions, &options.packaging)?;
     if options.cancel.is_cancelled() {
         return Err(EncodeError::Cancelled);
     }
     output.commit()?;
-    let cpu_s = cpu
-        .and_then(|cpu| cpu.try_elapsed().ok())
-        .unwrap_or_default()
-        .as_secs_f64();
-    Ok(summary(
-        &video_dir,
-        &renditions,
-        started.elapsed().as_secs_f64(),
-        cpu_s,
-    ))
+    Ok(renditions)
 }
 
-/// Media playlists first and the two manifests that name everything last, so that even a copy in this order is never
-/// taken for whole too early.
-fn write_manifests(output: &OutputDir, renditions: &[Rendition]) -> Result<(), EncodeError> {
-    output.folder("hls")?;
-    output.folder("dash")?;
-    for rendition in renditions {
-        output.write(
-            &format!("hls/{}.m3u8", rendition.name),
-            &manifest::hls::media(rendition)?,
-        )?;
+/// Runs the first stage and reports how far it is.
+fn encode_pieces(
+    source: source::Source,
+    encoding: &Encoding<'_>,
+    cancel: &CancelToken,
+    watch: &Watch,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), EncodeError> {
+    let plan = encoding.plan;
+    let total_frames = plan.total_frames();
+    progress(Progress::Start {
+        renditions: encoding.rungs.iter().map(|rung| (*rung).clone()).collect(),
+        sounds: encoding.sounds.len(),
+        frame_rate: if plan.video.is_empty() {
+            0.0
+        } else {
+            plan.idr.rate().fps()
+        },
+        duration_s: plan.duration_s,
+        total_frames,
+    });
+    let mut reported = Instant::now();
+    let mut tick = |position: Position| {
+        if cancel.is_cancelled() {
+            return Err(EncodeError::Cancelled);
+        }
+        if reported.elapsed() >= REPORT_EVERY {
+            reported = Instant::now();
+            progress(report(
+                position,
+                watch.started.elapsed(),
+                plan.duration_s,
+                total_frames,
+            ));
+        }
+        Ok(())
+    };
+    pipeline::run(source, encoding, &mut tick)
+}
+
+/// Measures what it took.
+struct Watch {
+    started: Instant,
+    cpu: Option<cpu_time::ProcessTime>,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self {
+            started: Instant::now(),
+            cpu: cpu_time::ProcessTime::try_now().ok(),
+        }
     }
-    output.write(manifest::table::PATH, &manifest::table::table(renditions)?)?;
-    output.write(MPD_PATH, &manifest::dash::mpd(renditions)?)?;
-    output.write(MULTIVARIANT_PATH, &manifest::hls::multivariant(renditions)?)
+
+    fn cpu_s(&self) -> f64 {
+        let elapsed = self.cpu.and_then(|cpu| cpu.try_elapsed().ok());
+        elapsed.unwrap_or_default().as_secs_f64()
+    }
+
+    fn summary(&self, video_dir: &Path, renditions: &[Rendition]) -> Summary {
+        Summary {
+            out_dir: video_dir.to_owned(),
+            hls: video_dir.join(MULTIVARIANT_PATH),
+            dash: video_dir.join(MPD_PATH),
+            duration_s: renditions.iter().map(Rendition::duration_s).fold(0.0, f64::max),
+            renditions: renditions.iter().map(summarize).collect(),
+            wall_s: self.started.elapsed().as_secs_f64(),
+            cpu_s: self.cpu_s(),
+        }
+    }
 }
 
 fn report(
@@ -349,22 +438,10 @@ fn warn_if_short(input: &Path, renditions: &[Rendition], duration_s: Option<f64>
     }
 }
 
-fn summary(video_dir: &Path, renditions: &[Rendition], wall_s: f64, cpu_s: f64) -> Summary {
-    Summary {
-        out_dir: video_dir.to_owned(),
-        hls: video_dir.join(MULTIVARIANT_PATH),
-        dash: video_dir.join(MPD_PATH),
-        duration_s: renditions.iter().map(Rendition::duration_s).fold(0.0, f64::max),
-        renditions: renditions.iter().map(summarize).collect(),
-        wall_s,
-        cpu_s,
-    }
-}
-
 fn summarize(rendition: &Rendition) -> RenditionSummary {
     let (width, height, frame_rate) = match rendition.kind {
         Kind::Video { width, height, rate } => (Some(width), Some(height), Some(rate.fps())),
-        Kind::Audio { .. } => (None, None, None),
+        Kind::Audio(_) => (None, None, None),
     };
     RenditionSummary {
         name: rendition.name.clone(),
@@ -379,9 +456,6 @@ fn summarize(rendition: &Rendition) -> RenditionSummary {
     }
 }
 
-const AUDIO_NAME: &str = "audio";
-const MULTIVARIANT_PATH: &str = "hls/master.m3u8";
-const MPD_PATH: &str = "dash/manifest.mpd";
 const REPORT_EVERY: Duration = Duration::from_millis(200);
 const PRESETS: [&str; 10] = [
     "ultrafast",

@@ -164,7 +164,7 @@ fn options_out_of_range() {
         vod::encode(&options, &mut |_| {}).unwrap_err().to_string()
     };
     assert!(try_with(&|options| options.preset = "warp".to_owned()).contains("veryfast"));
-    assert!(try_with(&|options| options.segment_s = 7).contains("use 2 or 4"));
+    assert!(try_with(&|options| options.segment_s = 70.0).contains("use 0.5 to 30"));
     for id in ["", "../up", ".hidden", "a/b", "ä"] {
         assert!(
             try_with(&|options| options.id = Some(id.to_owned())).contains("--id"),

@@ -1,6 +1,8 @@
 //! H.264 as ISO base media files hold it (ISO/IEC 14496-15): length-prefixed NAL units, parameter sets apart.
 
-use mp4_atom::{Avcc, AvccExt};
+use mp4_atom::{Avc1, Avcc, AvccExt, Codec, Visual};
+
+use super::SampleEntry;
 
 /// The parameter sets of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,11 +56,29 @@ impl ParameterSets {
         Some(avcc)
     }
 
-    /// The codec string of RFC 6381, for example `avc1.640028`.
-    pub(crate) fn codec_string(&self) -> Option<String> {
-        let [profile, constraints, level] = self.sps.get(1..4)?.try_into().ok()?;
-        Some(format!("avc1.{profile:02x}{constraints:02x}{level:02x}"))
+    /// The sample entry of pictures of this size; `None` before both sets were seen.
+    pub(crate) fn entry(&self, width: u16, height: u16) -> Option<SampleEntry> {
+        let avcc = self.avcc()?;
+        let codecs = codec_string(&avcc)?;
+        let visual = Visual {
+            data_reference_index: 1,
+            width,
+            height,
+            ..Default::default()
+        };
+        let avc1 = Avc1 {
+            visual,
+            avcc,
+            ..Default::default()
+        };
+        SampleEntry::new(&Codec::from(avc1), codecs).ok()
     }
+}
+
+/// The codec string of RFC 6381, for example `avc1.640028`.
+pub(crate) fn codec_string(avcc: &Avcc) -> Option<String> {
+    let [profile, constraints, level] = avcc.sequence_parameter_sets.first()?.get(1..4)?.try_into().ok()?;
+    Some(format!("avc1.{profile:02x}{constraints:02x}{level:02x}"))
 }
 
 /// The NAL units of an Annex B byte stream (ISO/IEC 14496-10 Annex B), without start codes and trailing zeros.
@@ -130,7 +150,9 @@ mod tests {
             [0, 0, 0, 3, 0x06, 0x05, 0x80, 0, 0, 0, 7, 0x65, 1, 2, 0, 0, 3, 1]
         );
         assert_eq!(sets.pps, [0x68, 0xee, 0x01]);
-        assert_eq!(sets.codec_string().unwrap(), "avc1.640028");
+        let entry = sets.entry(1920, 1080).unwrap();
+        assert_eq!(entry.codecs, "avc1.640028");
+        assert_eq!(SampleEntry::read(entry.bytes.clone()).unwrap(), entry);
         assert!(sets.avcc().unwrap().ext.is_some());
     }
 

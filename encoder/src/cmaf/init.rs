@@ -1,29 +1,36 @@
 //! The init segment: `ftyp` and `moov`.
 
 use mp4_atom::{
-    Audio, Avc1, Avcc, Codec, Dinf, Dref, Edts, Elst, ElstEntry, Esds, FourCC, Ftyp, Hdlr, Mdhd, Mdia, Mehd,
-    Minf, Mp4a, Mvex, Mvhd, Smhd, Stbl, Stsd, Tkhd, Trex, Url, Visual, Vmhd,
+    Dinf, Dref, Edts, Elst, ElstEntry, FourCC, Ftyp, Hdlr, Mdhd, Mehd, Mvex, Mvhd, Smhd, Stco, Stsc, Stsz,
+    Stts, Tkhd, Trex, Url, Vmhd,
 };
 
-use super::{BRANDS, container, encode};
+use super::{BRANDS, SampleEntry, container, encode, full_box};
 
 /// What an init segment says about its one track.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Track {
     /// Ticks per second.
     pub(crate) timescale: u32,
-    /// What is presented, in ticks.
+    /// What is presented, in ticks; 0 while it is not known.
     pub(crate) duration: u64,
     /// Ticks at the start of the media that are decoded but not presented (an encoder's priming).
     pub(crate) skipped: u64,
     /// Ticks of a sample that states no duration of its own.
     pub(crate) default_sample_ticks: u32,
+    /// ISO 639-2/T.
+    pub(crate) language: String,
+    pub(crate) media: Media,
     pub(crate) entry: SampleEntry,
 }
 
-/// The codec's own part.
-pub(crate) enum SampleEntry {
-    Avc { width: u16, height: u16, avcc: Avcc },
-    Aac { rate: u16, channels: u8, esds: Esds },
+/// What a track shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Media {
+    /// Pixels across and down.
+    Video { width: u16, height: u16 },
+    /// Channels, and samples per second.
+    Audio { channels: u8, rate: u32 },
 }
 
 /// The one track's identifier in every file.
@@ -73,16 +80,16 @@ fn trak(track: &Track, out: &mut Vec<u8>) -> Result<(), String> {
         in_movie: true,
         ..Default::default()
     };
-    let (handler, name, vmhd, smhd) = match &track.entry {
-        SampleEntry::Avc { width, height, .. } => {
-            tkhd.width = (*width).into();
-            tkhd.height = (*height).into();
-            (b"vide", "video", Some(Vmhd::default()), None)
+    let (handler, name) = match track.media {
+        Media::Video { width, height } => {
+            tkhd.width = width.into();
+            tkhd.height = height.into();
+            (b"vide", "video")
         }
-        SampleEntry::Aac { .. } => {
+        Media::Audio { .. } => {
             tkhd.volume = 1.into();
             tkhd.alternate_group = 1;
-            (b"soun", "audio", None, Some(Smhd::default()))
+            (b"soun", "audio")
         }
     };
     encode(&tkhd, out)?;
@@ -93,61 +100,41 @@ fn trak(track: &Track, out: &mut Vec<u8>) -> Result<(), String> {
             media_time: Some(track.skipped),
             media_rate: 1.into(),
         };
-        encode(
-            &Edts {
-                elst: Some(Elst { entries: vec![entry] }),
-            },
-            out,
-        )?;
+        let elst = Some(Elst { entries: vec![entry] });
+        encode(&Edts { elst }, out)?;
     }
-    let codec = match &track.entry {
-        SampleEntry::Avc { width, height, avcc } => Codec::from(Avc1 {
-            visual: Visual {
-                data_reference_index: 1,
-                width: *width,
-                height: *height,
-                ..Default::default()
-            },
-            avcc: avcc.clone(),
-            ..Default::default()
-        }),
-        SampleEntry::Aac { rate, channels, esds } => Codec::from(Mp4a {
-            audio: Audio {
-                data_reference_index: 1,
-                channel_count: u16::from(*channels),
-                sample_size: 16,
-                sample_rate: (*rate).into(),
-            },
-            esds: esds.clone(),
-            btrt: None,
-            taic: None,
-        }),
+    let mdhd = Mdhd {
+        timescale: track.timescale,
+        language: track.language.clone(),
+        ..Default::default()
     };
-    let mdia = Mdia {
-        mdhd: Mdhd {
-            timescale: track.timescale,
-            language: "und".to_owned(),
-            ..Default::default()
-        },
-        hdlr: Hdlr {
-            handler: FourCC::new(handler),
-            name: name.to_owned(),
-        },
-        minf: Minf {
-            vmhd,
-            smhd,
-            dinf: Dinf {
-                dref: Dref {
-                    entries: vec![Url::default().into()],
-                },
-            },
-            stbl: Stbl {
-                stsd: Stsd { codecs: vec![codec] },
-                stco: Some(Default::default()),
-                ..Default::default()
-            },
-            ..Default::default()
-        },
+    let hdlr = Hdlr {
+        handler: FourCC::new(handler),
+        name: name.to_owned(),
     };
-    encode(&mdia, out)
+    let dref = Dref {
+        entries: vec![Url::default().into()],
+    };
+    container(b"mdia", out, |out| {
+        encode(&mdhd, out)?;
+        encode(&hdlr, out)?;
+        container(b"minf", out, |out| {
+            match track.media {
+                Media::Video { .. } => encode(&Vmhd::default(), out)?,
+                Media::Audio { .. } => encode(&Smhd::default(), out)?,
+            }
+            encode(&Dinf { dref }, out)?;
+            container(b"stbl", out, |out| {
+                full_box(b"stsd", 0, 0, out, |out| {
+                    out.extend_from_slice(&1_u32.to_be_bytes());
+                    out.extend_from_slice(&track.entry.bytes);
+                    Ok(())
+                })?;
+                encode(&Stts::default(), out)?;
+                encode(&Stsc::default(), out)?;
+                encode(&Stsz::default(), out)?;
+                encode(&Stco::default(), out)
+            })
+        })
+    })
 }

@@ -4,11 +4,17 @@
 
 pub(crate) mod aac;
 pub(crate) mod avc;
+mod entry;
 mod init;
+mod read;
 mod segment;
+mod sidx;
 
-pub(crate) use init::{SampleEntry, Track, init_segment};
-pub(crate) use segment::{Chunk, Sample, media_segment};
+pub(crate) use entry::SampleEntry;
+pub(crate) use init::{Media, Track, init_segment};
+pub(crate) use read::{Fragments, Header, read_header};
+pub(crate) use segment::{Chunk, Sample, media_segment, write_chunk};
+pub(crate) use sidx::sidx;
 
 use mp4_atom::Encode;
 
@@ -35,4 +41,18 @@ fn container(
         field.copy_from_slice(&size.to_be_bytes());
     }
     Ok(())
+}
+
+/// Writes the full box `kind` (ISO/IEC 14496-12 §4.2.2) around what `fill` writes.
+fn full_box(
+    kind: &[u8; 4],
+    version: u8,
+    flags: u32,
+    out: &mut Vec<u8>,
+    fill: impl FnOnce(&mut Vec<u8>) -> Result<(), String>,
+) -> Result<(), String> {
+    container(kind, out, |out| {
+        out.extend_from_slice(&((u32::from(version) << 24) | flags).to_be_bytes());
+        fill(out)
+    })
 }

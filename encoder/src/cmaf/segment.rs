@@ -1,12 +1,14 @@
 //! Media segments: `styp`, then chunks of `moof` and `mdat`.
 
+use std::ops::Range;
+
 use mp4_atom::{FourCC, Mfhd, Moof, Styp, Tfdt, Tfhd, Traf, Trun, TrunEntry};
 
 use super::init::TRACK_ID;
 use super::{BRANDS, encode};
 
 /// One coded picture or one frame of sound.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sample {
     /// Ticks.
     pub(crate) duration: u32,
@@ -31,27 +33,68 @@ pub(crate) struct Chunk {
     pub(crate) data: Vec<u8>,
 }
 
-/// Writes a media segment of `chunks`.
-pub(crate) fn media_segment(chunks: &[Chunk]) -> Result<Vec<u8>, String> {
+impl Chunk {
+    /// Ticks that it lasts.
+    pub(crate) fn ticks(&self) -> u64 {
+        self.samples.iter().map(|sample| u64::from(sample.duration)).sum()
+    }
+
+    /// Decode time after its last sample, in ticks.
+    pub(crate) fn end(&self) -> u64 {
+        self.decode_time + self.ticks()
+    }
+}
+
+/// A media segment, and where its key frames lie.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MediaSegment {
+    pub(crate) bytes: Vec<u8>,
+    /// For each chunk that begins with a key frame: when it is shown, in ticks, and from its `moof` to the frame's end.
+    pub(crate) key_frames: Vec<(u64, Range<u64>)>,
+}
+
+/// Writes a media segment of `chunks`. In a single file segments go without the `styp`, which would be in the index's way.
+pub(crate) fn media_segment(chunks: &[Chunk], with_type: bool) -> Result<MediaSegment, String> {
     let bytes: usize = chunks
         .iter()
         .map(|chunk| chunk.data.len() + chunk.samples.len() * 16 + 256)
         .sum();
-    let mut out = Vec::with_capacity(bytes);
-    let brands = BRANDS.into_iter().chain([b"msdh"]);
-    let styp = Styp {
-        major_brand: FourCC::new(b"msdh"),
-        minor_version: 0,
-        compatible_brands: brands.map(FourCC::new).collect(),
+    let mut segment = MediaSegment {
+        bytes: Vec::with_capacity(bytes),
+        key_frames: Vec::new(),
     };
-    encode(&styp, &mut out)?;
-    for chunk in chunks {
-        write_chunk(chunk, &mut out)?;
+    if with_type {
+        let brands = BRANDS.into_iter().chain([b"msdh"]);
+        let styp = Styp {
+            major_brand: FourCC::new(b"msdh"),
+            minor_version: 0,
+            compatible_brands: brands.map(FourCC::new).collect(),
+        };
+        encode(&styp, &mut segment.bytes)?;
     }
-    Ok(out)
+    for chunk in chunks {
+        let start = segment.bytes.len() as u64;
+        write_chunk(chunk, &mut segment.bytes)?;
+        if let Some(first) = chunk.samples.first().filter(|first| first.is_sync) {
+            let after: u64 = chunk
+                .samples
+                .iter()
+                .skip(1)
+                .map(|sample| u64::from(sample.size))
+                .sum();
+            let end = segment.bytes.len() as u64 - after;
+            debug_assert!(end >= start + u64::from(first.size));
+            let shown = chunk
+                .decode_time
+                .saturating_add_signed(i64::from(first.composition_offset));
+            segment.key_frames.push((shown, start..end));
+        }
+    }
+    Ok(segment)
 }
 
-fn write_chunk(chunk: &Chunk, out: &mut Vec<u8>) -> Result<(), String> {
+/// Appends `moof` and `mdat` of one chunk.
+pub(crate) fn write_chunk(chunk: &Chunk, out: &mut Vec<u8>) -> Result<(), String> {
     let is_video = chunk
         .samples
         .iter()
@@ -122,6 +165,6 @@ fn sample_flags(sample: &Sample) -> u32 {
 const FLAGS_SYNC: u32 = 2 << 24;
 const FLAGS_DEPENDS: u32 = 1 << 24;
 const FLAGS_IS_DEPENDED_ON: u32 = 1 << 22;
-const FLAGS_DISPOSABLE: u32 = 2 << 22;
-const FLAGS_NOT_SYNC: u32 = 1 << 16;
+pub(super) const FLAGS_DISPOSABLE: u32 = 2 << 22;
+pub(super) const FLAGS_NOT_SYNC: u32 = 1 << 16;
 const MDAT_HEADER_BYTES: usize = 8;

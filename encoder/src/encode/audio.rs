@@ -8,31 +8,19 @@ use ffmpeg_next::format::sample::Type;
 use ffmpeg_next::{ChannelLayout, Packet, Rational, frame};
 
 use super::{Job, is_pause};
-use crate::cmaf::{Sample, SampleEntry, Track, aac};
+use crate::cmaf::{Media, Sample, Track, aac};
 use crate::error::EncodeError;
-use crate::index::{Kind, Rendition, Segment};
-use crate::packager::Packager;
-
-/// What to encode the sound with; always stereo.
-pub(crate) struct AudioTarget<'a> {
-    /// The rendition's name.
-    pub(crate) name: &'a str,
-    /// Samples per second.
-    pub(crate) rate: u32,
-    pub(crate) bitrate_kbps: u32,
-}
-
-/// The channels of every audio rendition.
-pub(crate) const CHANNELS: u8 = 2;
+use crate::piece::PieceWriter;
+use crate::plan::AudioPlan;
 
 /// Encodes frames of [`aac::FRAME_SAMPLES`] (`pts` in samples) until the channel closes; the last may be shorter.
 pub(crate) fn encode_audio(
-    target: &AudioTarget<'_>,
+    target: &AudioPlan,
     job: &Job<'_>,
     frames: Receiver<frame::Audio>,
-) -> Result<Option<Rendition>, EncodeError> {
+) -> Result<(), EncodeError> {
     let mut stream = Stream {
-        packager: Packager::create(job.output, target.name, target.rate)?,
+        piece: PieceWriter::create(job.piece, 0)?,
         job,
         target,
         origin: None,
@@ -54,14 +42,17 @@ pub(crate) fn encode_audio(
         stream.take_packets(encoder)?;
     }
     let Some(mut encoder) = opened else {
-        return Ok(None);
+        return PieceWriter::nothing(job.piece);
     };
+    if job.is_abandoned() {
+        return Err(EncodeError::Cancelled);
+    }
     encoder.send_eof().map_err(|source| failed(target, source))?;
     stream.take_packets(&mut encoder)?;
-    stream.finish().map(Some)
+    stream.piece.finish()
 }
 
-fn open(target: &AudioTarget<'_>) -> Result<encoder::audio::Encoder, EncodeError> {
+fn open(target: &AudioPlan) -> Result<encoder::audio::Encoder, EncodeError> {
     let aac =
         encoder::find_by_name(CODEC).ok_or_else(|| failed(target, ffmpeg_next::Error::EncoderNotFound))?;
     let context = codec::context::Context::new_with_codec(aac);
@@ -69,17 +60,17 @@ fn open(target: &AudioTarget<'_>) -> Result<encoder::audio::Encoder, EncodeError
         .encoder()
         .audio()
         .map_err(|source| failed(target, source))?;
-    audio.set_rate(target.rate as i32);
+    audio.set_rate(target.sound.rate as i32);
     audio.set_format(ffmpeg_next::format::Sample::F32(Type::Planar));
-    audio.set_channel_layout(ChannelLayout::STEREO);
+    audio.set_channel_layout(ChannelLayout::default(i32::from(target.sound.channels)));
     audio.set_bit_rate(target.bitrate_kbps as usize * 1000);
-    audio.set_time_base(Rational::new(1, target.rate as i32));
+    audio.set_time_base(Rational::new(1, target.sound.rate as i32));
     audio.open_as(aac).map_err(|source| failed(target, source))
 }
 
-fn failed(target: &AudioTarget<'_>, source: ffmpeg_next::Error) -> EncodeError {
+fn failed(target: &AudioPlan, source: ffmpeg_next::Error) -> EncodeError {
     EncodeError::Encoder {
-        rendition: target.name.to_owned(),
+        rendition: target.name.clone(),
         codec: CODEC,
         source,
     }
@@ -87,9 +78,9 @@ fn failed(target: &AudioTarget<'_>, source: ffmpeg_next::Error) -> EncodeError {
 
 /// The rendition on its way from packets to segments.
 struct Stream<'a> {
-    packager: Packager<'a>,
+    piece: PieceWriter,
     job: &'a Job<'a>,
-    target: &'a AudioTarget<'a>,
+    target: &'a AudioPlan,
     /// Time of the first packet: minus the encoder's priming.
     origin: Option<i64>,
     /// Samples that were sent.
@@ -111,14 +102,14 @@ impl Stream<'_> {
     fn package(&mut self, packet: &Packet) -> Result<(), EncodeError> {
         let (Some(pts), Some(data)) = (packet.pts(), packet.data()) else {
             return Err(EncodeError::packaging(
-                self.target.name,
+                &self.target.name,
                 "a packet without time or bytes",
             ));
         };
         let origin = match self.origin {
             Some(origin) => origin,
             None => {
-                self.packager.skip(pts.min(0).unsigned_abs());
+                self.piece.begin(track(self.target, pts.min(0).unsigned_abs())?)?;
                 *self.origin.insert(pts)
             }
         };
@@ -126,18 +117,18 @@ impl Stream<'_> {
         let boundary = self
             .job
             .plan
-            .boundary_ticks(self.packager.cuts() + 1, self.target.rate);
+            .boundary_ticks(self.piece.cuts() + 1, self.target.sound.rate);
         let middle = pts + i64::from(aac::FRAME_SAMPLES / 2);
         if pts > origin && u64::try_from(middle).is_ok_and(|middle| middle >= boundary) {
-            self.packager.cut()?;
+            self.piece.cut()?;
         }
         // What the encoder padded at the end is not presented: the last frame is shorter.
         let left = i64::try_from(self.end).unwrap_or(i64::MAX) - pts;
         if left <= 0 {
             return Ok(());
         }
-        self.packager.data().extend_from_slice(data);
-        self.packager.push(Sample {
+        self.piece.data().extend_from_slice(data);
+        self.piece.push(Sample {
             duration: u32::try_from(left).unwrap_or(u32::MAX).min(aac::FRAME_SAMPLES),
             size: data.len() as u32,
             composition_offset: 0,
@@ -149,40 +140,27 @@ impl Stream<'_> {
             .store(u64::try_from(pts).unwrap_or(0), Ordering::Relaxed);
         Ok(())
     }
+}
 
-    fn finish(self) -> Result<Rendition, EncodeError> {
-        let AudioTarget {
-            name,
-            rate,
-            bitrate_kbps,
-        } = *self.target;
-        let skipped = self.origin.map_or(0, |origin| origin.min(0).unsigned_abs());
-        let segments = self.packager.finish(|segments| {
-            let unsupported = || format!("AAC has no {rate} Hz");
-            let bps = bitrate_kbps * 1000;
-            Ok(Track {
-                timescale: rate,
-                duration: segments.last().map_or(0, Segment::end),
-                skipped,
-                default_sample_ticks: aac::FRAME_SAMPLES,
-                entry: SampleEntry::Aac {
-                    rate: u16::try_from(rate).map_err(|_| unsupported())?,
-                    channels: CHANNELS,
-                    esds: aac::esds(rate, CHANNELS, bps, bps).ok_or_else(unsupported)?,
-                },
-            })
-        })?;
-        Ok(Rendition {
-            name: name.to_owned(),
-            kind: Kind::Audio {
-                rate,
-                channels: CHANNELS,
-            },
-            codecs: aac::CODEC_STRING.to_owned(),
-            timescale: rate,
-            segments,
-        })
-    }
+fn track(target: &AudioPlan, skipped: u64) -> Result<Track, EncodeError> {
+    let AudioPlan {
+        sound, bitrate_kbps, ..
+    } = target;
+    let bps = bitrate_kbps * 1000;
+    let entry = aac::entry(sound.rate, sound.channels, bps, bps)
+        .ok_or_else(|| EncodeError::packaging(&target.name, format!("AAC has no {} Hz", sound.rate)))?;
+    Ok(Track {
+        timescale: sound.rate,
+        duration: 0,
+        skipped,
+        default_sample_ticks: aac::FRAME_SAMPLES,
+        language: target.language.clone(),
+        media: Media::Audio {
+            channels: sound.channels,
+            rate: sound.rate,
+        },
+        entry,
+    })
 }
 
 const CODEC: &str = "aac";

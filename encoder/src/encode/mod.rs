@@ -3,23 +3,24 @@
 mod audio;
 mod video;
 
-pub(crate) use audio::{AudioTarget, encode_audio};
+pub(crate) use audio::encode_audio;
 pub(crate) use video::{VideoTarget, encode_video};
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ffmpeg_next::Error;
 
-use crate::storage::OutputDir;
 use crate::timing::IdrPlan;
 
 /// What every encoder thread shares with the pipeline.
 pub(crate) struct Job<'a> {
-    pub(crate) output: &'a OutputDir,
+    /// The piece to make.
+    pub(crate) piece: &'a Path,
     pub(crate) plan: &'a IdrPlan,
     /// Set when another part failed: what is left to encode is not wanted any more.
     pub(crate) abandoned: &'a AtomicBool,
-    /// Frames (video) or samples (audio) that this rendition has packaged.
+    /// Up to which frame of the source (video) or sample (audio) this rendition is packaged.
     pub(crate) done: &'a AtomicU64,
 }
 

@@ -9,20 +9,34 @@ use ffmpeg_next::{Dictionary, Packet, Rational, frame, picture};
 
 use super::{Job, is_pause};
 use crate::cmaf::avc::{ParameterSets, append_access_unit};
-use crate::cmaf::{Sample, SampleEntry, Track};
+use crate::cmaf::{Media, Sample, Track};
 use crate::error::EncodeError;
-use crate::index::{Kind, Rendition, Segment};
-use crate::ladder::FittedRung;
-use crate::packager::Packager;
+use crate::ladder::Rung;
+use crate::piece::PieceWriter;
 use crate::timing::FrameRate;
 
 /// What to encode a rung with.
 pub(crate) struct VideoTarget<'a> {
-    pub(crate) rung: &'a FittedRung,
-    /// An x264 preset.
+    pub(crate) rung: &'a Rung,
     pub(crate) preset: &'a str,
-    /// 0 lets x264 decide.
+    /// 0 lets the encoder decide.
     pub(crate) threads: usize,
+    /// Every how many-th frame of the source it has.
+    pub(crate) divisor: u32,
+    /// The source's frame that the piece begins with.
+    pub(crate) first_frame: u64,
+}
+
+impl VideoTarget<'_> {
+    /// Decode time of the piece's first sample, in ticks.
+    pub(crate) fn first_tick(&self, rate: FrameRate) -> u64 {
+        self.first_frame / u64::from(self.divisor) * u64::from(rate.divided(self.divisor).frame_ticks())
+    }
+
+    /// The source's frame that is decoded at `ticks`.
+    pub(crate) fn frame_at(&self, ticks: u64, rate: FrameRate) -> u64 {
+        ticks / u64::from(rate.divided(self.divisor).frame_ticks()) * u64::from(self.divisor)
+    }
 }
 
 /// The peak that the rate control may reach, as a multiple of the target.
@@ -30,20 +44,25 @@ const MAX_RATE: f64 = 1.25;
 /// The rate control's buffer, in seconds at the target bitrate.
 const BUFFER_S: f64 = 1.5;
 
-/// Encodes frames numbered from 0 (`pts` in frames) until the channel closes.
+/// Encodes the source's frames (`pts` is their number) until the channel closes. They begin where `piece` ends; frames that
+/// it has already, and frames between those of its rate, are passed over.
 pub(crate) fn encode_video(
     target: &VideoTarget<'_>,
     job: &Job<'_>,
+    piece: PieceWriter,
     frames: Receiver<frame::Video>,
-) -> Result<Option<Rendition>, EncodeError> {
+) -> Result<(), EncodeError> {
     let rung = target.rung;
-    let rate = job.plan.rate();
+    let rate = job.plan.rate().divided(target.divisor);
+    let divisor = u64::from(target.divisor);
+    let first = target.frame_at(piece.decode_time(), job.plan.rate());
     let mut stream = Stream {
-        packager: Packager::create(job.output, &rung.name, rate.timescale())?,
+        piece,
         job,
-        name: &rung.name,
+        target,
         sets: ParameterSets::default(),
         decode_shift: None,
+        first: (first / divisor) as i64,
         frame_ticks: rate.frame_ticks(),
     };
     let mut opened = None;
@@ -51,34 +70,39 @@ pub(crate) fn encode_video(
         if job.is_abandoned() {
             return Err(EncodeError::Cancelled);
         }
+        let number = frame.pts().and_then(|pts| u64::try_from(pts).ok()).unwrap_or(0);
+        if number < first || !number.is_multiple_of(divisor) {
+            continue;
+        }
         let encoder = match &mut opened {
             Some(encoder) => encoder,
             // The first frame tells the colours.
             None => opened.insert(open(target, job, &frame)?),
         };
-        let number = frame.pts().and_then(|pts| u64::try_from(pts).ok()).unwrap_or(0);
         // The source's own picture types must not reach x264; only the plan's IDR frames may.
-        let starts = job.plan.starts_segment(number);
-        frame.set_kind(if starts {
+        frame.set_kind(if job.plan.is_idr(number) {
             picture::Type::I
         } else {
             picture::Type::None
         });
+        frame.set_pts(Some((number / divisor) as i64));
         encoder
             .send_frame(&frame)
             .map_err(|source| failed(rung, source))?;
         drop(frame);
-        stream.take_packets(encoder, rung)?;
+        stream.take_packets(encoder)?;
     }
-    let Some(mut encoder) = opened else {
-        return Ok(None);
-    };
     if job.is_abandoned() {
         return Err(EncodeError::Cancelled);
     }
-    encoder.send_eof().map_err(|source| failed(rung, source))?;
-    stream.take_packets(&mut encoder, rung)?;
-    stream.finish(rung, rate).map(Some)
+    if let Some(mut encoder) = opened {
+        encoder.send_eof().map_err(|source| failed(rung, source))?;
+        stream.take_packets(&mut encoder)?;
+    }
+    match stream.piece.track() {
+        Some(_) => stream.piece.finish(),
+        None => PieceWriter::nothing(job.piece),
+    }
 }
 
 /// The x264 options, also what a comparison with the `ffmpeg` command must use.
@@ -108,7 +132,7 @@ fn open(
         encoder::find_by_name(CODEC).ok_or_else(|| failed(rung, ffmpeg_next::Error::EncoderNotFound))?;
     let context = codec::context::Context::new_with_codec(x264);
     let mut video = context.encoder().video().map_err(|source| failed(rung, source))?;
-    let rate = job.plan.rate();
+    let rate = job.plan.rate().divided(target.divisor);
     video.set_width(rung.width);
     video.set_height(rung.height);
     video.set_format(first.format());
@@ -128,11 +152,14 @@ fn open(
         _ => color::Range::MPEG,
     });
     video
-        .open_as_with(x264, options(target, job.plan.max_gop()))
+        .open_as_with(
+            x264,
+            options(target, job.plan.max_gop() / u64::from(target.divisor)),
+        )
         .map_err(|source| failed(rung, source))
 }
 
-fn failed(rung: &FittedRung, source: ffmpeg_next::Error) -> EncodeError {
+fn failed(rung: &Rung, source: ffmpeg_next::Error) -> EncodeError {
     EncodeError::Encoder {
         rendition: rung.name.clone(),
         codec: CODEC,
@@ -142,95 +169,86 @@ fn failed(rung: &FittedRung, source: ffmpeg_next::Error) -> EncodeError {
 
 /// One rendition on its way from packets to segments.
 struct Stream<'a> {
-    packager: Packager<'a>,
+    piece: PieceWriter,
     job: &'a Job<'a>,
-    name: &'a str,
+    target: &'a VideoTarget<'a>,
     sets: ParameterSets,
-    /// Frames that decode times are moved by so that the first is 0. Composition offsets become negative for it,
-    /// and the first picture is presented at 0 on every rung, whatever its reordering.
+    /// Frames that decode times are moved by so that the first picture is decoded when it is shown. Composition offsets
+    /// become negative for it, and the first picture is presented at its time on every rung, whatever its reordering.
     decode_shift: Option<i64>,
+    /// The frame, at this rendition's rate, that is sent first.
+    first: i64,
     frame_ticks: u32,
 }
 
 impl Stream<'_> {
-    fn take_packets(
-        &mut self,
-        encoder: &mut encoder::video::Encoder,
-        rung: &FittedRung,
-    ) -> Result<(), EncodeError> {
+    fn take_packets(&mut self, encoder: &mut encoder::video::Encoder) -> Result<(), EncodeError> {
         loop {
             let mut packet = Packet::empty();
             match encoder.receive_packet(&mut packet) {
                 Ok(()) => self.package(&packet)?,
                 Err(error) if is_pause(error) => return Ok(()),
-                Err(source) => return Err(failed(rung, source)),
+                Err(source) => return Err(failed(self.target.rung, source)),
             }
         }
     }
 
     fn package(&mut self, packet: &Packet) -> Result<(), EncodeError> {
-        let wrong = |reason: String| EncodeError::packaging(self.name, reason);
+        let name = &self.target.rung.name;
+        let wrong = |reason: String| EncodeError::packaging(name, reason);
         let (Some(pts), Some(dts), Some(data)) = (packet.pts(), packet.dts(), packet.data()) else {
             return Err(wrong("a packet without times or bytes".to_owned()));
         };
-        let shift = *self.decode_shift.get_or_insert(-dts);
+        let shift = *self.decode_shift.get_or_insert(self.first - dts);
         let frame = u64::try_from(pts).map_err(|_| wrong(format!("a picture at {pts}")))?;
-        let planned = self.job.plan.starts_segment(frame);
-        if packet.is_key() && planned {
-            self.packager.cut()?;
+        let source_frame = frame * u64::from(self.target.divisor);
+        let planned = self.job.plan.is_idr(source_frame);
+        if packet.is_key() && self.job.plan.starts_segment(source_frame) {
+            self.piece.cut()?;
         }
-        let unit = append_access_unit(data, &mut self.sets, self.packager.data());
+        let unit = append_access_unit(data, &mut self.sets, self.piece.data());
         if unit.is_idr != planned {
-            return Err(EncodeError::packaging(
-                self.name,
-                format!(
-                    "frame {frame} is {}an IDR frame",
-                    if planned { "not " } else { "" }
-                ),
-            ));
+            return Err(wrong(format!(
+                "frame {frame} is {}an IDR frame",
+                if planned { "not " } else { "" }
+            )));
+        }
+        if self.piece.track().is_none() || frame == self.first.unsigned_abs() {
+            let track = self.track()?;
+            self.piece.begin(track)?;
         }
         let offset = (pts - dts - shift) * i64::from(self.frame_ticks);
-        self.packager.push(Sample {
+        self.piece.push(Sample {
             duration: self.frame_ticks,
             size: unit.size as u32,
-            composition_offset: i32::try_from(offset).map_err(|_| {
-                EncodeError::packaging(self.name, format!("frame {frame} is reordered too far"))
-            })?,
+            composition_offset: i32::try_from(offset)
+                .map_err(|_| wrong(format!("frame {frame} is reordered too far")))?,
             is_sync: unit.is_idr,
             is_reference: unit.is_reference,
         });
-        self.job.done.fetch_add(1, Ordering::Relaxed);
+        self.job
+            .done
+            .fetch_max(source_frame + u64::from(self.target.divisor), Ordering::Relaxed);
         Ok(())
     }
 
-    fn finish(self, rung: &FittedRung, rate: FrameRate) -> Result<Rendition, EncodeError> {
-        let missing = || EncodeError::packaging(&rung.name, "the encoder gave no parameter sets");
-        let codecs = self.sets.codec_string().ok_or_else(missing)?;
-        let avcc = self.sets.avcc().ok_or_else(missing)?;
-        let side = |pixels: u32| u16::try_from(pixels).map_err(|_| format!("{pixels} pixels are too many"));
-        let segments = self.packager.finish(|segments| {
-            Ok(Track {
-                timescale: rate.timescale(),
-                duration: segments.last().map_or(0, Segment::end),
-                skipped: 0,
-                default_sample_ticks: rate.frame_ticks(),
-                entry: SampleEntry::Avc {
-                    width: side(rung.width)?,
-                    height: side(rung.height)?,
-                    avcc,
-                },
-            })
-        })?;
-        Ok(Rendition {
-            name: rung.name.clone(),
-            kind: Kind::Video {
-                width: rung.width,
-                height: rung.height,
-                rate,
-            },
-            codecs,
+    fn track(&self) -> Result<Track, EncodeError> {
+        let rung = self.target.rung;
+        let wrong = |reason: &str| EncodeError::packaging(&rung.name, reason);
+        let side = |pixels: u32| u16::try_from(pixels).map_err(|_| wrong("its sides are too long"));
+        let (width, height) = (side(rung.width)?, side(rung.height)?);
+        let rate = self.job.plan.rate().divided(self.target.divisor);
+        Ok(Track {
             timescale: rate.timescale(),
-            segments,
+            duration: 0,
+            skipped: 0,
+            default_sample_ticks: rate.frame_ticks(),
+            language: "und".to_owned(),
+            media: Media::Video { width, height },
+            entry: self
+                .sets
+                .entry(width, height)
+                .ok_or_else(|| wrong("the encoder gave no parameter sets"))?,
         })
     }
 }

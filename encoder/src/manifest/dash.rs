@@ -1,159 +1,264 @@
-//! DASH (ISO/IEC 23009-1): a static MPD with a SegmentTimeline per adaptation set.
+//! DASH (ISO/IEC 23009-1): a static MPD, with segments of their own or with an index in each file.
 
-use std::time::Duration;
+use super::xml::Element;
+use super::{in_group, init_uri, sound_groups, table};
+use crate::index::{Container, Kind, Rendition, Segment, Sound};
+use crate::packager::Packaging;
 
-use dash_mpd_core::{
-    AdaptationSet, AudioChannelConfiguration, MPD, Period, Representation, Role, S, SegmentTemplate,
-    SegmentTimeline, SupplementalProperty,
-};
-
-use super::table;
-use crate::error::EncodeError;
-use crate::index::{Kind, Rendition};
-
-/// The MPD; segments lie in `../<name>/`.
-pub(crate) fn mpd(renditions: &[Rendition]) -> Result<Vec<u8>, EncodeError> {
+/// The MPD; what it names lies in `..`.
+pub(super) fn mpd(renditions: &[Rendition], packaging: &Packaging) -> String {
     let longest_s = |of: fn(&Rendition) -> f64| renditions.iter().map(of).fold(0.0, f64::max);
     let max_segment_s = longest_s(|rendition| {
-        rendition
+        let seconds = rendition
             .segments
             .iter()
-            .map(|segment| rendition.seconds(segment))
-            .fold(0.0, f64::max)
+            .map(|segment| rendition.seconds(segment));
+        seconds.fold(0.0, f64::max)
     });
-    let (video, audio): (Vec<_>, Vec<_>) = renditions.iter().partition(|rendition| rendition.is_video());
-    let mut adaptations = Vec::new();
-    for set in [video, audio] {
-        if let Some(first) = set.first() {
-            adaptations.push(adaptation_set(adaptations.len() + 1, first, &set));
-        }
-    }
-    let mpd = MPD {
-        xmlns: Some("urn:mpeg:dash:schema:mpd:2011".to_owned()),
-        profiles: Some("urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019".to_owned()),
-        mpdtype: Some("static".to_owned()),
-        mediaPresentationDuration: Some(duration(longest_s(Rendition::duration_s))),
-        maxSegmentDuration: Some(duration(max_segment_s)),
+    let profile = match packaging.single_file {
+        true => "urn:mpeg:dash:profile:isoff-on-demand:2011",
+        false => "urn:mpeg:dash:profile:isoff-live:2011",
+    };
+    let sets = sets(renditions);
+    let adaptations = sets
+        .iter()
+        .zip(1..)
+        .map(|(set, id)| adaptation_set(id, set, packaging));
+    let period = Element::new("Period")
+        .with("id", "0")
+        .with("start", "PT0S")
+        .children(adaptations);
+    Element::new("MPD")
+        .with("xmlns", "urn:mpeg:dash:schema:mpd:2011")
+        .with("profiles", format!("{profile},urn:mpeg:dash:profile:cmaf:2019"))
+        .with("type", "static")
+        .with(
+            "mediaPresentationDuration",
+            duration(longest_s(Rendition::duration_s)),
+        )
+        .with("maxSegmentDuration", duration(max_segment_s))
         // Representations state the peak of a segment, so one segment's time is enough to start.
-        minBufferTime: Some(duration(max_segment_s)),
-        periods: vec![Period {
-            id: Some("0".to_owned()),
-            start: Some(Duration::ZERO),
-            adaptations,
-            ..Period::default()
-        }],
-        supplemental_property: vec![SupplementalProperty {
-            schemeIdUri: "urn:headgate:segments:2026".to_owned(),
-            value: Some(table::URI.to_owned()),
-            ..SupplementalProperty::default()
-        }],
-        ..MPD::default()
-    };
-    let fail = |reason: String| EncodeError::Manifest {
-        manifest: "dash/manifest.mpd".to_owned(),
-        reason,
-    };
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    use std::fmt::Write;
-    writeln!(xml, "{mpd}").map_err(|error| fail(error.to_string()))?;
-    Ok(xml.into_bytes())
+        .with("minBufferTime", duration(max_segment_s))
+        .child(period)
+        .child(
+            Element::new("SupplementalProperty")
+                .with("schemeIdUri", "urn:headgate:segments:2026")
+                .with("value", table::URI),
+        )
+        .document()
 }
 
-fn adaptation_set(id: usize, first: &Rendition, set: &[&Rendition]) -> AdaptationSet {
-    let (content, frame_rate) = match first.kind {
-        Kind::Video { rate, .. } => ("video", Some(rate.to_string())),
-        Kind::Audio { .. } => ("audio", None),
+/// What may be switched between: pictures of one codec and frame rate family, sound of one track, codec and layout.
+fn sets(renditions: &[Rendition]) -> Vec<Vec<&Rendition>> {
+    let mut sets: Vec<(&str, Vec<&Rendition>)> = Vec::new();
+    for rendition in renditions.iter().filter(|rendition| rendition.is_video()) {
+        let codec = rendition.codecs.split('.').next().unwrap_or_default();
+        match sets.iter_mut().find(|(other, _)| *other == codec) {
+            Some((_, set)) => set.push(rendition),
+            None => sets.push((codec, vec![rendition])),
+        }
+    }
+    let sound = sound_groups(renditions)
+        .into_iter()
+        .flat_map(|group| in_group(renditions, group));
+    let sound: Vec<Vec<&Rendition>> = sound.map(|rendition| vec![rendition]).collect();
+    sets.into_iter().map(|(_, set)| set).chain(sound).collect()
+}
+
+fn adaptation_set(id: usize, set: &[&Rendition], packaging: &Packaging) -> Element {
+    let content = match set.first() {
+        Some(first) if first.is_video() => "video",
+        _ => "audio",
     };
-    let size = |of: fn(&Kind) -> u32| set.iter().map(|rendition| u64::from(of(&rendition.kind))).max();
-    let max_width = size(|kind| {
-        if let Kind::Video { width, .. } = kind {
-            *width
-        } else {
-            0
-        }
+    let mut element = Element::new("AdaptationSet")
+        .with("id", id)
+        .with("contentType", content)
+        .with("mimeType", format!("{content}/mp4"))
+        .with("segmentAlignment", "true");
+    if packaging.single_file {
+        element = element
+            .with("subsegmentAlignment", "true")
+            .with("subsegmentStartsWithSAP", 1);
+    } else {
+        element = element.with("startWithSAP", 1);
+    }
+    let sound = set.iter().find_map(|rendition| match &rendition.kind {
+        Kind::Audio(sound) => Some(sound),
+        Kind::Video { .. } => None,
     });
-    let max_height = size(|kind| {
-        if let Kind::Video { height, .. } = kind {
-            *height
-        } else {
-            0
-        }
+    let sizes = set.iter().filter_map(|rendition| match rendition.kind {
+        Kind::Video { width, height, .. } => Some((width, height)),
+        Kind::Audio(_) => None,
     });
-    AdaptationSet {
-        id: Some(id.to_string()),
-        contentType: Some(content.to_owned()),
-        mimeType: Some(format!("{content}/mp4")),
-        segmentAlignment: Some(true),
-        startWithSAP: Some(1),
-        maxWidth: max_width.filter(|width| *width > 0),
-        maxHeight: max_height.filter(|height| *height > 0),
-        frameRate: frame_rate,
-        Role: vec![Role {
-            schemeIdUri: "urn:mpeg:dash:role:2011".to_owned(),
-            value: Some("main".to_owned()),
-            ..Role::default()
-        }],
-        // Every rendition of a set has the same segments at the same times.
-        SegmentTemplate: Some(SegmentTemplate {
-            initialization: Some("../$RepresentationID$/init.mp4".to_owned()),
-            media: Some("../$RepresentationID$/$Number$.m4s".to_owned()),
-            startNumber: Some(1),
-            timescale: Some(u64::from(first.timescale)),
-            SegmentTimeline: Some(SegmentTimeline {
-                segments: timeline(first),
-            }),
-            ..SegmentTemplate::default()
-        }),
-        representations: set.iter().map(|rendition| representation(rendition)).collect(),
-        ..AdaptationSet::default()
+    let rates = set.iter().filter_map(|rendition| match rendition.kind {
+        Kind::Video { rate, .. } => Some(rate),
+        Kind::Audio(_) => None,
+    });
+    let fastest = rates.max_by(|a, b| a.fps().total_cmp(&b.fps()));
+    element = element
+        .with_some("maxWidth", sizes.clone().map(|(width, _)| width).max())
+        .with_some("maxHeight", sizes.map(|(_, height)| height).max())
+        .with_some("maxFrameRate", fastest)
+        .with_some("lang", sound.and_then(|sound| sound.language.as_ref()));
+    if let Some(sound) = sound {
+        element = element.child(label(sound)).children(roles(sound));
+    } else {
+        element = element.child(descriptor("Role", "urn:mpeg:dash:role:2011", "main"));
+    }
+    // Every rendition of a set has the same segments at the same times, if they count time alike.
+    let common = set.first().filter(|first| {
+        let times = |rendition: &Rendition| -> Vec<(u64, u64)> {
+            rendition
+                .segments
+                .iter()
+                .map(|segment| (segment.start, segment.duration))
+                .collect()
+        };
+        !packaging.single_file
+            && set
+                .iter()
+                .all(|other| other.timescale == first.timescale && times(other) == times(first))
+    });
+    if let Some(common) = common {
+        element = element.child(template(common, packaging));
+    }
+    element.children(
+        set.iter()
+            .map(|rendition| representation(rendition, packaging, common.is_some())),
+    )
+}
+
+fn roles(sound: &Sound) -> Vec<Element> {
+    let role = if sound.is_default { "main" } else { "alternate" };
+    let mut roles = Vec::new();
+    if sound.describes_video {
+        roles.push(descriptor(
+            "Accessibility",
+            "urn:tva:metadata:cs:AudioPurposeCS:2007",
+            "1",
+        ));
+        roles.push(descriptor("Role", "urn:mpeg:dash:role:2011", "description"));
+    }
+    roles.push(descriptor("Role", "urn:mpeg:dash:role:2011", role));
+    roles
+}
+
+fn label(sound: &Sound) -> Element {
+    Element::new("Label").text(sound.label.as_str())
+}
+
+fn descriptor(name: &'static str, scheme: &str, value: &str) -> Element {
+    Element::new(name)
+        .with("schemeIdUri", scheme)
+        .with("value", value)
+}
+
+fn representation(rendition: &Rendition, packaging: &Packaging, has_template: bool) -> Element {
+    let mut element = Element::new("Representation")
+        .with("id", &rendition.name)
+        .with("bandwidth", rendition.peak_bps())
+        .with("codecs", &rendition.codecs);
+    match &rendition.kind {
+        Kind::Video { width, height, rate } => {
+            element = element
+                .with("width", width)
+                .with("height", height)
+                .with("frameRate", rate)
+                .with("sar", "1:1");
+        }
+        Kind::Audio(sound) => {
+            let scheme = "urn:mpeg:mpegB:cicp:ChannelConfiguration";
+            element = element.with("audioSamplingRate", sound.rate).child(descriptor(
+                "AudioChannelConfiguration",
+                scheme,
+                &sound.channels.to_string(),
+            ));
+        }
+    }
+    match rendition.container {
+        Container::Files if has_template => element,
+        Container::Files => element.child(template(rendition, packaging)),
+        Container::SingleFile {
+            init_bytes,
+            index_bytes,
+        } => {
+            let range = |start: u64, bytes: u64| format!("{start}-{}", (start + bytes).saturating_sub(1));
+            let initialization = Element::new("Initialization").with("range", range(0, init_bytes));
+            let base = Element::new("SegmentBase")
+                .with("timescale", rendition.timescale)
+                .with("indexRange", range(init_bytes, index_bytes))
+                .with("indexRangeExact", "true")
+                .child(initialization);
+            element
+                .child(Element::new("BaseURL").text(init_uri(rendition)))
+                .child(base)
+        }
     }
 }
 
-fn representation(rendition: &Rendition) -> Representation {
-    let mut representation = Representation {
-        id: Some(rendition.name.clone()),
-        bandwidth: Some(rendition.peak_bps()),
-        codecs: Some(rendition.codecs.clone()),
-        ..Representation::default()
-    };
-    match rendition.kind {
-        Kind::Video { width, height, .. } => {
-            representation.width = Some(u64::from(width));
-            representation.height = Some(u64::from(height));
-            representation.sar = Some("1:1".to_owned());
-        }
-        Kind::Audio { rate, channels } => {
-            representation.audioSamplingRate = Some(rate.to_string());
-            representation.AudioChannelConfiguration = vec![AudioChannelConfiguration {
-                schemeIdUri: "urn:mpeg:mpegB:cicp:ChannelConfiguration".to_owned(),
-                value: Some(channels.to_string()),
-                id: None,
-            }];
-        }
+fn template(rendition: &Rendition, packaging: &Packaging) -> Element {
+    let element = Element::new("SegmentTemplate")
+        .with("timescale", rendition.timescale)
+        .with("initialization", "../$RepresentationID$/init.mp4")
+        .with("media", "../$RepresentationID$/$Number$.m4s")
+        .with("startNumber", 1);
+    match constant_ticks(rendition).filter(|_| packaging.constant_duration) {
+        Some(ticks) => element.with("duration", ticks),
+        None => element.child(Element::new("SegmentTimeline").children(timeline(rendition))),
     }
-    representation
+}
+
+/// The ticks of every segment but the last, when all begin within half a segment of where that says: what
+/// `@duration` promises (ISO/IEC 23009-1 §5.3.9.5.3).
+fn constant_ticks(rendition: &Rendition) -> Option<u64> {
+    let whole = rendition
+        .segments
+        .split_last()
+        .map_or(&[][..], |(_, whole)| whole);
+    let last = rendition.segments.last()?;
+    let ticks = match whole.len() as u64 {
+        0 => last.duration,
+        count => (last.start.saturating_sub(rendition.segments.first()?.start) + count / 2) / count,
+    };
+    let is_near = |(segment, index): (&Segment, u64)| segment.start.abs_diff(index * ticks) * 2 < ticks;
+    (last.duration <= ticks + ticks / 2 && rendition.segments.iter().zip(0..).all(is_near)).then_some(ticks)
 }
 
 /// Runs of equal segments; the first states where it begins.
-fn timeline(rendition: &Rendition) -> Vec<S> {
-    let mut runs: Vec<S> = Vec::new();
+fn timeline(rendition: &Rendition) -> Vec<Element> {
+    let mut runs: Vec<(u64, u64)> = Vec::new();
     for segment in &rendition.segments {
         match runs.last_mut() {
-            Some(run) if run.d == segment.duration => run.r = Some(run.r.unwrap_or(0) + 1),
-            last => {
-                let start = last.is_none().then_some(segment.start);
-                runs.push(S {
-                    t: start,
-                    d: segment.duration,
-                    ..S::default()
-                });
-            }
+            Some((duration, more)) if *duration == segment.duration => *more += 1,
+            _ => runs.push((segment.duration, 0)),
         }
     }
-    runs
+    let mut start = rendition.segments.first().map(|segment| segment.start);
+    let run = |(duration, more): (u64, u64)| {
+        Element::new("S")
+            .with_some("t", start.take())
+            .with("d", duration)
+            .with_some("r", Some(more).filter(|more| *more > 0))
+    };
+    runs.into_iter().map(run).collect()
 }
 
-fn duration(seconds: f64) -> Duration {
-    // Milliseconds, rounded up: a presentation must not be declared shorter than it is.
-    Duration::from_millis((seconds * 1000.0 - 1e-6).ceil().max(0.0) as u64)
+/// Milliseconds, rounded up: a presentation must not be declared shorter than it is.
+fn duration(seconds: f64) -> String {
+    let ms = (seconds * 1000.0 - 1e-6).ceil().max(0.0) as u64;
+    let text = format!("PT{}.{:03}", ms / 1000, ms % 1000);
+    format!("{}S", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_rounded_up_to_milliseconds() {
+        assert_eq!(duration(10.0), "PT10S");
+        assert_eq!(duration(0.0), "PT0S");
+        assert_eq!(duration(2.00201), "PT2.003S");
+        assert_eq!(duration(120.5), "PT120.5S");
+    }
 }

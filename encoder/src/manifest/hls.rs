@@ -1,140 +1,260 @@
-//! HLS (RFC 8216bis): a multivariant playlist with a demuxed audio group, and one media playlist per rendition.
+//! HLS (RFC 8216bis): a multivariant playlist with demuxed audio groups, and for each rendition a media playlist and, for
+//! pictures, an I-frame playlist.
 
-use m3u8_rs::{
-    AlternativeMedia, AlternativeMediaType, ClosedCaptionGroupId, ExtTag, Map, MasterPlaylist, MediaPlaylist,
-    MediaPlaylistType, MediaSegment, Resolution, SessionData, SessionDataField, VariantStream,
-};
+use std::fmt::Write;
 
-use super::table;
-use crate::error::EncodeError;
-use crate::index::{Kind, Rendition};
+use super::{in_group, init_uri, segment_uri, sound_groups, table};
+use crate::index::{Container, Kind, Rendition, Sound, bits_per_second};
 
 /// The protocol version: 6 for EXT-X-MAP in playlists of pictures and sound, 7 for what current players expect of fMP4.
-const VERSION: usize = 7;
-const AUDIO_GROUP: &str = "audio";
+const VERSION: u32 = 7;
 
 /// The multivariant playlist; `renditions` are named by URIs beside it.
-pub(crate) fn multivariant(renditions: &[Rendition]) -> Result<Vec<u8>, EncodeError> {
-    let audio = renditions.iter().find(|rendition| !rendition.is_video());
-    let mut playlist = MasterPlaylist {
-        version: Some(VERSION),
-        independent_segments: true,
-        session_data: vec![SessionData {
-            data_id: "dev.headgate.segments".to_owned(),
-            field: SessionDataField::Uri(table::URI.to_owned()),
-            language: None,
-            other_attributes: None,
-        }],
-        ..MasterPlaylist::default()
-    };
-    for video in renditions.iter().filter(|rendition| rendition.is_video()) {
-        playlist.variants.push(variant(video, audio));
-    }
-    if let Some(audio) = audio {
-        if playlist.variants.is_empty() {
-            playlist.variants.push(variant(audio, None));
-        } else {
-            playlist.alternatives.push(audio_group(audio));
+pub(super) fn multivariant(renditions: &[Rendition]) -> String {
+    let mut text = format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+    let session_data = Tag::new("EXT-X-SESSION-DATA");
+    let session_data = session_data
+        .quoted("DATA-ID", "dev.headgate.segments")
+        .quoted("URI", table::URI);
+    session_data.end(&mut text);
+    let groups = sound_groups(renditions);
+    let has_video = renditions.iter().any(Rendition::is_video);
+    let has_choice = groups.iter().any(|group| in_group(renditions, group).count() > 1);
+    for group in &groups {
+        for rendition in in_group(renditions, group) {
+            if let Kind::Audio(sound) = &rendition.kind
+                && (has_video || has_choice)
+            {
+                alternative(rendition, sound).end(&mut text);
+            }
         }
     }
-    let mut text = Vec::new();
-    match playlist.write_to(&mut text) {
-        Ok(()) => Ok(text),
-        Err(error) => Err(EncodeError::Manifest {
-            manifest: "hls/master.m3u8".to_owned(),
-            reason: error.to_string(),
-        }),
+    for video in renditions.iter().filter(|rendition| rendition.is_video()) {
+        if groups.is_empty() {
+            variant(video, None, renditions, &mut text);
+        }
+        for group in &groups {
+            variant(video, Some(group), renditions, &mut text);
+        }
     }
+    if !has_video {
+        for group in &groups {
+            let is_default =
+                |rendition: &&Rendition| matches!(&rendition.kind, Kind::Audio(s) if s.is_default);
+            let first = in_group(renditions, group).find(is_default);
+            if let Some(sound) = first.or_else(|| in_group(renditions, group).next()) {
+                variant(sound, has_choice.then_some(group), renditions, &mut text);
+            }
+        }
+    }
+    for video in renditions.iter().filter(|rendition| rendition.has_key_frames()) {
+        i_frame_variant(video, &mut text);
+    }
+    text
 }
 
-/// The media playlist of one rendition; its segments lie in `../<name>/`.
-pub(crate) fn media(rendition: &Rendition) -> Result<Vec<u8>, EncodeError> {
-    let name = &rendition.name;
-    let mut segments: Vec<MediaSegment> = Vec::with_capacity(rendition.segments.len());
+/// The media playlist of one rendition.
+pub(super) fn media(rendition: &Rendition) -> String {
+    let mut text = head(rendition, rendition.target_duration_s());
+    text += "#EXT-X-INDEPENDENT-SEGMENTS\n";
+    map(rendition, &mut text);
     for segment in &rendition.segments {
         let seconds = rendition.seconds(segment);
-        let bitrate_kbps = (segment.bytes as f64 * 8.0 / 1000.0 / seconds).ceil();
-        let bitrate = ExtTag {
-            tag: "X-BITRATE".to_owned(),
-            rest: Some(format!("{bitrate_kbps}")),
-        };
-        let init = Map {
-            uri: format!("../{name}/init.mp4"),
-            ..Map::default()
-        };
-        segments.push(MediaSegment {
-            uri: format!("../{name}/{}.m4s", segment.number),
-            duration: seconds as f32,
-            map: segments.is_empty().then_some(init),
-            unknown_tags: vec![bitrate],
-            ..MediaSegment::default()
-        });
-    }
-    let playlist = MediaPlaylist {
-        version: Some(VERSION),
-        target_duration: u64::from(rendition.target_duration_s()),
-        media_sequence: 1,
-        segments,
-        end_list: true,
-        playlist_type: Some(MediaPlaylistType::Vod),
-        independent_segments: true,
-        ..MediaPlaylist::default()
-    };
-    let mut text = Vec::new();
-    match playlist.write_to(&mut text) {
-        Ok(()) => Ok(text),
-        Err(error) => Err(EncodeError::Manifest {
-            manifest: format!("hls/{name}.m3u8"),
-            reason: error.to_string(),
-        }),
-    }
-}
-
-fn variant(rendition: &Rendition, audio: Option<&Rendition>) -> VariantStream {
-    let codecs: Vec<&str> = std::iter::once(rendition)
-        .chain(audio)
-        .map(|rendition| rendition.codecs.as_str())
-        .collect();
-    let (resolution, frame_rate, is_video) = match rendition.kind {
-        Kind::Video { width, height, rate } => {
-            let resolution = Resolution {
-                width: u64::from(width),
-                height: u64::from(height),
-            };
-            (
-                Some(resolution),
-                Some((rate.fps() * 1000.0).round() / 1000.0),
-                true,
-            )
+        let kbps = bits_per_second(segment.bytes, seconds).div_ceil(1000);
+        line(&mut text, format_args!("#EXT-X-BITRATE:{kbps}"));
+        line(&mut text, format_args!("#EXTINF:{},", decimal(seconds)));
+        if rendition.container != Container::Files {
+            line(
+                &mut text,
+                format_args!("#EXT-X-BYTERANGE:{}@{}", segment.bytes, segment.offset),
+            );
         }
-        Kind::Audio { .. } => (None, None, false),
-    };
-    VariantStream {
-        uri: format!("{}.m3u8", rendition.name),
-        bandwidth: rendition.peak_bps() + audio.map_or(0, Rendition::peak_bps),
-        average_bandwidth: Some(rendition.average_bps() + audio.map_or(0, Rendition::average_bps)),
-        codecs: Some(codecs.join(",")),
-        resolution,
-        frame_rate,
-        audio: audio.map(|_| AUDIO_GROUP.to_owned()),
-        closed_captions: is_video.then_some(ClosedCaptionGroupId::None),
-        ..VariantStream::default()
+        line(&mut text, format_args!("{}", segment_uri(rendition, segment)));
+    }
+    text + "#EXT-X-ENDLIST\n"
+}
+
+/// The I-frame playlist of one rendition (RFC 8216bis §4.4.3.6): a range of a segment for each picture that can be shown
+/// alone, from its `moof` to its end.
+pub(super) fn i_frames(rendition: &Rendition) -> String {
+    let frames = rendition.key_frames();
+    let seconds = |ticks: u64| ticks as f64 / f64::from(rendition.timescale);
+    let longest = frames
+        .iter()
+        .map(|(.., ticks)| seconds(*ticks))
+        .fold(0.0, f64::max);
+    let mut text = head(rendition, (longest.round() as u32).max(1));
+    text += "#EXT-X-I-FRAMES-ONLY\n";
+    map(rendition, &mut text);
+    for (segment, frame, ticks) in frames {
+        line(&mut text, format_args!("#EXTINF:{},", decimal(seconds(ticks))));
+        let offset = segment.offset + frame.offset;
+        line(
+            &mut text,
+            format_args!("#EXT-X-BYTERANGE:{}@{offset}", frame.bytes),
+        );
+        line(&mut text, format_args!("{}", segment_uri(rendition, segment)));
+    }
+    text + "#EXT-X-ENDLIST\n"
+}
+
+fn head(rendition: &Rendition, target_duration_s: u32) -> String {
+    let first = rendition.segments.first().map_or(1, |segment| segment.number);
+    format!(
+        "#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target_duration_s}\n#EXT-X-MEDIA-SEQUENCE:{first}\n\
+         #EXT-X-PLAYLIST-TYPE:VOD\n"
+    )
+}
+
+fn map(rendition: &Rendition, text: &mut String) {
+    let map = Tag::new("EXT-X-MAP").quoted("URI", &init_uri(rendition));
+    match rendition.container {
+        Container::Files => map.end(text),
+        Container::SingleFile { init_bytes, .. } => {
+            map.quoted("BYTERANGE", &format!("{init_bytes}@0")).end(text)
+        }
     }
 }
 
-fn audio_group(audio: &Rendition) -> AlternativeMedia {
-    let channels = match audio.kind {
-        Kind::Audio { channels, .. } => Some(channels.to_string()),
-        Kind::Video { .. } => None,
+fn alternative(rendition: &Rendition, sound: &Sound) -> Tag {
+    let mut tag = Tag::new("EXT-X-MEDIA")
+        .plain("TYPE", "AUDIO")
+        .quoted("GROUP-ID", &sound.group)
+        .quoted("NAME", &sound.label);
+    if let Some(language) = &sound.language {
+        tag = tag.quoted("LANGUAGE", language);
+    }
+    if sound.describes_video {
+        tag = tag.quoted("CHARACTERISTICS", "public.accessibility.describes-video");
+    }
+    tag.plain("DEFAULT", if sound.is_default { "YES" } else { "NO" })
+        .plain("AUTOSELECT", "YES")
+        .quoted("CHANNELS", &sound.channels.to_string())
+        .quoted("URI", &format!("{}.m3u8", rendition.name))
+}
+
+/// A variant and its sound; BANDWIDTH is the largest sum of peaks of what may play together (RFC 8216bis §4.4.6.2).
+fn variant(rendition: &Rendition, group: Option<&str>, renditions: &[Rendition], text: &mut String) {
+    let group = group.filter(|_| rendition.is_video() || group.is_some());
+    let others: Vec<&Rendition> = match group {
+        Some(group) if rendition.is_video() => in_group(renditions, group).collect(),
+        _ => Vec::new(),
     };
-    AlternativeMedia {
-        media_type: AlternativeMediaType::Audio,
-        uri: Some(format!("{}.m3u8", audio.name)),
-        group_id: AUDIO_GROUP.to_owned(),
-        name: "Audio".to_owned(),
-        default: true,
-        autoselect: true,
-        channels,
-        ..AlternativeMedia::default()
+    let most =
+        |of: fn(&Rendition) -> u64| of(rendition) + others.iter().map(|other| of(other)).max().unwrap_or(0);
+    let mut codecs = vec![rendition.codecs.as_str()];
+    for other in &others {
+        if !codecs.contains(&other.codecs.as_str()) {
+            codecs.push(&other.codecs);
+        }
+    }
+    let mut tag = Tag::new("EXT-X-STREAM-INF")
+        .plain("BANDWIDTH", &most(Rendition::peak_bps).to_string())
+        .plain("AVERAGE-BANDWIDTH", &most(Rendition::average_bps).to_string())
+        .quoted("CODECS", &codecs.join(","));
+    if let Kind::Video { width, height, rate } = rendition.kind {
+        tag = tag
+            .plain("RESOLUTION", &format!("{width}x{height}"))
+            .plain("FRAME-RATE", &format!("{:.3}", rate.fps()));
+    }
+    if let Some(group) = group {
+        tag = tag.quoted("AUDIO", group);
+    }
+    if rendition.is_video() {
+        tag = tag.plain("CLOSED-CAPTIONS", "NONE");
+    }
+    tag.end(text);
+    line(text, format_args!("{}.m3u8", rendition.name));
+}
+
+fn i_frame_variant(video: &Rendition, text: &mut String) {
+    let Kind::Video { width, height, .. } = video.kind else {
+        return;
+    };
+    let frames = video.key_frames();
+    let rate = |bytes: u64, ticks: u64| bits_per_second(bytes, ticks as f64 / f64::from(video.timescale));
+    let peak = frames
+        .iter()
+        .map(|(_, frame, ticks)| rate(frame.bytes, *ticks))
+        .max();
+    let bytes = frames.iter().map(|(_, frame, _)| frame.bytes).sum();
+    Tag::new("EXT-X-I-FRAME-STREAM-INF")
+        .plain("BANDWIDTH", &peak.unwrap_or(0).to_string())
+        .plain("AVERAGE-BANDWIDTH", &rate(bytes, video.duration()).to_string())
+        .quoted("CODECS", &video.codecs)
+        .plain("RESOLUTION", &format!("{width}x{height}"))
+        .quoted("URI", &format!("{}.iframes.m3u8", video.name))
+        .end(text);
+}
+
+/// Seconds with at most six decimals, and at least one.
+fn decimal(seconds: f64) -> String {
+    let text = format!("{seconds:.6}");
+    let trimmed = text.trim_end_matches('0');
+    match trimmed.ends_with('.') {
+        true => format!("{trimmed}0"),
+        false => trimmed.to_owned(),
+    }
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a String does not fail.
+    let _ = writeln!(text, "{line}");
+}
+
+/// A tag with an attribute list (RFC 8216bis §4.2).
+struct Tag(String);
+
+impl Tag {
+    fn new(name: &str) -> Self {
+        Self(format!("#{name}:"))
+    }
+
+    /// A number, a resolution or an enumerated string.
+    fn plain(mut self, name: &str, value: &str) -> Self {
+        self.separate();
+        let _ = write!(self.0, "{name}={value}");
+        self
+    }
+
+    /// A quoted string, which can hold neither quotes nor line breaks.
+    fn quoted(mut self, name: &str, value: &str) -> Self {
+        self.separate();
+        let value = value.replace('"', "'").replace(['\r', '\n'], " ");
+        let _ = write!(self.0, "{name}=\"{value}\"");
+        self
+    }
+
+    fn separate(&mut self) {
+        if !self.0.ends_with(':') {
+            self.0.push(',');
+        }
+    }
+
+    fn end(self, text: &mut String) {
+        text.push_str(&self.0);
+        text.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_exact_and_short() {
+        assert_eq!(decimal(2.0), "2.0");
+        assert_eq!(decimal(2.002), "2.002");
+        assert_eq!(decimal(1.0 / 3.0), "0.333333");
+    }
+
+    #[test]
+    fn an_attribute_cannot_break_out_of_its_quotes() {
+        let mut text = String::new();
+        let tag = Tag::new("EXT-X-MEDIA")
+            .quoted("NAME", "a\"b\nc")
+            .plain("DEFAULT", "NO");
+        tag.end(&mut text);
+        assert_eq!(text, "#EXT-X-MEDIA:NAME=\"a'b c\",DEFAULT=NO\n");
     }
 }

@@ -7,7 +7,7 @@ use crate::error::EncodeError;
 use crate::index::Rendition;
 
 /// Where it lies, from the video's folder.
-pub(crate) const PATH: &str = "segments.json";
+pub(super) const PATH: &str = "segments.json";
 /// Where it lies, from the manifests.
 pub(super) const URI: &str = "../segments.json";
 
@@ -27,7 +27,7 @@ struct Row<'a> {
 }
 
 /// The table of all renditions.
-pub(crate) fn table(renditions: &[Rendition]) -> Result<Vec<u8>, EncodeError> {
+pub(super) fn table(renditions: &[Rendition]) -> Result<Vec<u8>, EncodeError> {
     let rows = renditions.iter().map(|rendition| Row {
         hls: format!("hls/{}.m3u8", rendition.name),
         dash: &rendition.name,

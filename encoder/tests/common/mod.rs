@@ -196,41 +196,52 @@ pub(crate) fn skipped(moov: &Moov) -> u64 {
 
 fn read_segment(path: &Path, number: u32, skipped: u64) -> Segment {
     let found = boxes(path);
-    assert_eq!(kinds(&found), ["styp", "moof", "mdat"], "{}", path.display());
+    let parts = (found.len() - 1) / 2;
+    let expected: Vec<&str> = ["styp"]
+        .into_iter()
+        .chain(["moof", "mdat"].repeat(parts))
+        .collect();
+    assert_eq!(kinds(&found), expected, "{}", path.display());
     let bytes = fs::read(path).unwrap();
-    let moof: &Moof = found
-        .iter()
-        .find_map(|atom| {
-            if let Any::Moof(moof) = atom {
-                Some(moof)
-            } else {
-                None
-            }
-        })
-        .unwrap();
-    assert_eq!(moof.mfhd.sequence_number, number);
-    let traf = &moof.traf[0];
-    assert!(traf.tfhd.default_base_is_moof);
-    let decode_time = traf.tfdt.as_ref().unwrap().base_media_decode_time;
-    let moof_start = bytes.windows(4).position(|window| window == b"moof").unwrap() - 4;
-    let mut at = moof_start + usize::try_from(traf.trun[0].data_offset.unwrap()).unwrap();
-    let mut time = i64::try_from(decode_time).unwrap() - i64::try_from(skipped).unwrap();
-    let mut samples = Vec::new();
-    for entry in traf.trun[0].samples.iter() {
-        let size = entry.size.unwrap() as usize;
-        let duration = entry.duration.unwrap();
-        let flags = entry.flags.or(traf.tfhd.default_sample_flags).unwrap();
-        samples.push(Sample {
-            presentation_time: time + entry.cts.unwrap_or(0),
-            duration,
-            is_sync: flags & 0x1_0000 == 0,
-            data: bytes[at..at + size].to_vec(),
-        });
-        at += size;
-        time += i64::from(duration);
+    let moofs = found.iter().filter_map(|atom| match atom {
+        Any::Moof(moof) => Some(moof),
+        _ => None,
+    });
+    let starts = (0..bytes.len())
+        .filter(|at| bytes[*at..].starts_with(b"moof"))
+        .map(|at| at - 4);
+    let mut segment = Segment {
+        decode_time: 0,
+        samples: Vec::new(),
+    };
+    let mut end = 0;
+    for (part, (moof, moof_start)) in moofs.zip(starts).enumerate() {
+        assert!(moof.mfhd.sequence_number >= number);
+        let traf = &moof.traf[0];
+        assert!(traf.tfhd.default_base_is_moof);
+        let decode_time = traf.tfdt.as_ref().unwrap().base_media_decode_time;
+        if part == 0 {
+            segment.decode_time = decode_time;
+        }
+        let mut at = moof_start + usize::try_from(traf.trun[0].data_offset.unwrap()).unwrap();
+        let mut time = i64::try_from(decode_time).unwrap() - i64::try_from(skipped).unwrap();
+        for entry in traf.trun[0].samples.iter() {
+            let size = entry.size.unwrap() as usize;
+            let duration = entry.duration.unwrap();
+            let flags = entry.flags.or(traf.tfhd.default_sample_flags).unwrap();
+            segment.samples.push(Sample {
+                presentation_time: time + entry.cts.unwrap_or(0),
+                duration,
+                is_sync: flags & 0x1_0000 == 0,
+                data: bytes[at..at + size].to_vec(),
+            });
+            at += size;
+            time += i64::from(duration);
+        }
+        end = at;
     }
-    assert_eq!(at, bytes.len(), "the samples fill mdat exactly");
-    Segment { decode_time, samples }
+    assert_eq!(end, bytes.len(), "the samples fill mdat exactly");
+    segment
 }
 
 /// Flashes and beeps at every whole second for a tenth of a second, as `ffmpeg` inputs.

@@ -191,7 +191,7 @@ mod tests {
         );
         assert_eq!(id(&options).unwrap(), first);
         let mut other = options.clone();
-        other.segment_s = 4;
+        other.segment_s = 4.0;
         assert_ne!(id(&other).unwrap(), first);
         fs::write(&path, "another film").unwrap();
         assert_ne!(id(&options).unwrap(), first);

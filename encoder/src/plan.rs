@@ -1,0 +1,274 @@
+//! The plan of an encoding: everything that decides what the pieces are. Workers that have the same plan make pieces that fit.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::EncodeError;
+use crate::index::{Kind, Sound};
+use crate::ladder::{AudioCodec, AudioRung, Ladder, Rung};
+use crate::source::{AudioStream, Source};
+use crate::timing::{FrameRate, IdrPlan};
+
+/// What is encoded of a source, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    version: u32,
+    source: Identity,
+    pub(crate) idr: IdrPlan,
+    /// Rungs that fit the source, highest first; none without pictures.
+    pub(crate) video: Vec<Rung>,
+    pub(crate) audio: Vec<AudioPlan>,
+    /// For rungs that state none of their own.
+    pub(crate) preset: String,
+    /// The frames at which the chunks of a video begin, from 0.
+    pub(crate) chunks: Vec<u64>,
+    /// Of the source, as its container states it.
+    pub(crate) duration_s: Option<f64>,
+}
+
+/// Which file it is, wherever it lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Identity {
+    bytes: u64,
+    /// Of its first and last mebibyte.
+    digest: String,
+}
+
+/// One sound rendition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AudioPlan {
+    pub(crate) name: String,
+    /// The stream's index in the source.
+    pub(crate) stream: usize,
+    pub(crate) codec: AudioCodec,
+    pub(crate) bitrate_kbps: u32,
+    /// ISO 639-2/T.
+    pub(crate) language: String,
+    pub(crate) sound: Sound,
+}
+
+/// The frames of one chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Counted from 0.
+    pub(crate) chunk: usize,
+    pub(crate) start: u64,
+    /// The first frame after it; none for the last chunk.
+    pub(crate) end: Option<u64>,
+}
+
+/// What the caller chose.
+pub(crate) struct Settings<'a> {
+    pub(crate) ladder: &'a Ladder,
+    pub(crate) preset: &'a str,
+    pub(crate) segment_s: f64,
+    pub(crate) gop_s: f64,
+    pub(crate) chunks: u32,
+}
+
+impl Plan {
+    pub(crate) fn make(source: &Source, settings: &Settings<'_>) -> Result<Self, EncodeError> {
+        let video = source
+            .video
+            .as_ref()
+            .map(|video| settings.ladder.fit(video.width, video.height))
+            .unwrap_or_default();
+        // Sound alone is cut by whole milliseconds.
+        let rate = source
+            .video
+            .as_ref()
+            .map_or(FrameRate::new(1000, 1), |video| video.rate);
+        let step = video
+            .iter()
+            .map(|rung| rate.divisor(rung.max_fps))
+            .max()
+            .unwrap_or(1);
+        let idr = IdrPlan::regular(rate, settings.segment_s, settings.gop_s, step);
+        let chunks = chunks(&idr, settings.chunks, source)?;
+        Ok(Self {
+            version: VERSION,
+            source: Identity::of(&source.path)?,
+            idr,
+            audio: audio(&source.audio, &settings.ladder.audio),
+            video,
+            preset: settings.preset.to_owned(),
+            chunks,
+            duration_s: source.duration_s,
+        })
+    }
+
+    /// The chunks' frames.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = Span> {
+        let ends = self.chunks.iter().skip(1).copied().map(Some).chain([None]);
+        let numbered = self.chunks.iter().copied().zip(ends).zip(0..);
+        numbered.map(|((start, end), chunk)| Span { chunk, start, end })
+    }
+
+    /// The preset of a rung.
+    pub(crate) fn preset<'a>(&'a self, rung: &'a Rung) -> &'a str {
+        rung.preset.as_deref().unwrap_or(&self.preset)
+    }
+
+    /// Every rendition's name, kind and number of pieces.
+    pub(crate) fn renditions(&self) -> impl Iterator<Item = (&str, Kind, usize)> {
+        let rate = self.idr.rate();
+        let video = self.video.iter().map(move |rung| {
+            let kind = Kind::Video {
+                width: rung.width,
+                height: rung.height,
+                rate: rate.divided(rate.divisor(rung.max_fps)),
+            };
+            (rung.name.as_str(), kind, self.chunks.len())
+        });
+        let audio = self
+            .audio
+            .iter()
+            .map(|audio| (audio.name.as_str(), Kind::Audio(audio.sound.clone()), 1));
+        video.chain(audio)
+    }
+
+    /// Video frames to expect, where the source's length is known.
+    pub(crate) fn total_frames(&self) -> Option<u64> {
+        let has_video = !self.video.is_empty();
+        let duration_s = self.duration_s.filter(|_| has_video);
+        duration_s.map(|seconds| (seconds * self.idr.rate().fps()).round() as u64)
+    }
+}
+
+impl Identity {
+    fn of(path: &Path) -> Result<Self, EncodeError> {
+        let read = || -> std::io::Result<Self> {
+            let mut file = File::open(path)?;
+            let bytes = file.metadata()?.len();
+            let mut ends = Vec::new();
+            file.by_ref().take(END_BYTES).read_to_end(&mut ends)?;
+            file.seek(SeekFrom::Start(bytes.saturating_sub(END_BYTES)))?;
+            file.take(END_BYTES).read_to_end(&mut ends)?;
+            Ok(Self {
+                bytes,
+                digest: format!("{:016x}", fnv1a(&ends)),
+            })
+        };
+        read().map_err(|source| EncodeError::InputUnreadable {
+            path: path.to_owned(),
+            source,
+        })
+    }
+}
+
+fn chunks(idr: &IdrPlan, count: u32, source: &Source) -> Result<Vec<u64>, EncodeError> {
+    if count <= 1 || source.video.is_none() {
+        return Ok(vec![0]);
+    }
+    let bad = |reason: &str| EncodeError::BadOption {
+        option: "--chunk",
+        value: format!("of {count}"),
+        reason: reason.to_owned(),
+    };
+    let seconds = source.duration_s.ok_or_else(|| {
+        bad("the source does not state its length, so it cannot be divided; split it by --rendition")
+    })?;
+    let frames = (seconds * idr.rate().fps()).round() as u64;
+    let segments = idr.segment_of(frames.saturating_sub(1)) + 1;
+    let count = u64::from(count);
+    if segments < count {
+        return Err(bad("there are fewer segments than that; use fewer chunks"));
+    }
+    Ok((0..count)
+        .map(|chunk| idr.segment_start(chunk * segments / count))
+        .collect())
+}
+
+/// The sound renditions: every track in every rung.
+fn audio(tracks: &[AudioStream], rungs: &[AudioRung]) -> Vec<AudioPlan> {
+    let most = tracks.iter().map(|track| track.channels).max().unwrap_or(0);
+    let has_smaller = |rung: &AudioRung| {
+        let is_smaller = |other: &AudioRung| other.codec == rung.codec && other.channels < rung.channels;
+        rungs.iter().any(is_smaller)
+    };
+    // A rung that no track fills adds nothing to a smaller one.
+    let rungs: Vec<&AudioRung> = rungs
+        .iter()
+        .filter(|rung| rung.channels <= most || !has_smaller(rung))
+        .collect();
+    let has_codecs = rungs
+        .iter()
+        .any(|rung| Some(rung.codec) != rungs.first().map(|rung| rung.codec));
+    let mut plans: Vec<AudioPlan> = Vec::new();
+    for rung in &rungs {
+        let is_sibling = |other: &&&AudioRung| other.codec == rung.codec;
+        let mut suffix = String::new();
+        if has_codecs {
+            suffix += &format!("-{}", rung.codec.name());
+        }
+        if rungs.iter().filter(is_sibling).count() > 1 {
+            suffix += match rung.channels {
+                1 => "-mono",
+                2 => "-stereo",
+                _ => "-51",
+            };
+        }
+        for (track, number) in tracks.iter().zip(1..) {
+            let language = track.language.as_deref();
+            let mut name = "audio".to_owned();
+            if tracks.len() > 1 {
+                name += &format!("-{}", language.map_or_else(|| number.to_string(), plain));
+            }
+            name += &suffix;
+            if plans.iter().any(|plan| plan.name == name) {
+                name += &format!("-{number}");
+            }
+            // Fewer channels in the source need fewer bits.
+            let channels = rung.channels.min(if track.channels >= 6 {
+                6
+            } else {
+                track.channels.min(2)
+            });
+            let bitrate_kbps = (rung.bitrate_kbps * u32::from(channels) / u32::from(rung.channels)).max(16);
+            let label = track.title.clone().or_else(|| language.map(str::to_owned));
+            plans.push(AudioPlan {
+                name,
+                stream: track.index,
+                codec: rung.codec,
+                bitrate_kbps,
+                language: language
+                    .filter(|code| code.len() == 3)
+                    .unwrap_or("und")
+                    .to_owned(),
+                sound: Sound {
+                    rate: match rung.codec {
+                        AudioCodec::Aac => track.aac_rate(),
+                        AudioCodec::Opus => 48_000,
+                    },
+                    channels,
+                    language: language.map(str::to_owned),
+                    label: label.unwrap_or_else(|| match tracks.len() {
+                        1 => "Audio".to_owned(),
+                        _ => format!("Audio {number}"),
+                    }),
+                    is_default: number == 1,
+                    describes_video: track.describes_video,
+                    group: format!("audio{suffix}"),
+                },
+            });
+        }
+    }
+    plans
+}
+
+/// Letters and digits alone, for a name.
+fn plain(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+/// FNV-1a: tells files apart, and is no protection.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+const VERSION: u32 = 1;
+const END_BYTES: u64 = 1 << 20;

@@ -1,0 +1,116 @@
+//! The work folder: the plan and the pieces of an encoding.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use crate::error::EncodeError;
+use crate::packager::Stream;
+use crate::plan::Plan;
+
+/// A folder with a plan and the pieces made by it.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    path: PathBuf,
+}
+
+impl Work {
+    /// Prepares `path` for `plan`: keeps what was made by the same plan, removes what was made by another.
+    pub(crate) fn prepare(path: &Path, plan: &Plan) -> Result<Self, EncodeError> {
+        let work = Self {
+            path: path.to_owned(),
+        };
+        let pieces = work.pieces();
+        if let Some(earlier) = work.read_plan()? {
+            if earlier == *plan {
+                tracing::info!(folder = %path.display(), "going on with an interrupted encoding");
+                return Ok(work);
+            }
+            tracing::warn!(folder = %path.display(), "an earlier encoding had other settings; starting anew");
+            fs::remove_dir_all(&pieces).map_err(|error| EncodeError::unwritable(&pieces, error))?;
+        }
+        fs::create_dir_all(&pieces).map_err(|error| EncodeError::unwritable(&pieces, error))?;
+        let json = serde_json::to_vec_pretty(plan).map_err(io::Error::from);
+        let written = json.and_then(|json| {
+            let growing = path.join("plan.json.part");
+            fs::write(&growing, json)?;
+            fs::rename(&growing, work.plan_path())
+        });
+        written.map_err(|error| EncodeError::unwritable(&work.plan_path(), error))?;
+        Ok(work)
+    }
+
+    /// Opens a folder that others filled.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Plan), EncodeError> {
+        let work = Self {
+            path: path.to_owned(),
+        };
+        let plan = work.read_plan()?.ok_or_else(|| EncodeError::Piece {
+            path: work.plan_path(),
+            reason: "it is no plan of this version".to_owned(),
+        })?;
+        Ok((work, plan))
+    }
+
+    /// Where the piece of a rendition's chunk lies when it is whole.
+    pub(crate) fn piece(&self, rendition: &str, chunk: usize) -> PathBuf {
+        self.pieces().join(format!("{rendition}.{chunk:04}.mp4"))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn pieces(&self) -> PathBuf {
+        self.path.join("pieces")
+    }
+
+    fn plan_path(&self) -> PathBuf {
+        self.path.join("plan.json")
+    }
+
+    /// None where there is none that can be read.
+    fn read_plan(&self) -> Result<Option<Plan>, EncodeError> {
+        match fs::read(self.plan_path()) {
+            Ok(json) => Ok(serde_json::from_slice(&json).ok()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(EncodeError::InputUnreadable {
+                path: self.plan_path(),
+                source,
+            }),
+        }
+    }
+}
+
+/// What to package of `plan`: every rendition with its pieces, each from the first folder that has it.
+pub(crate) fn streams(plan: &Plan, folders: &[Work]) -> Result<Vec<Stream>, EncodeError> {
+    let mut streams = Vec::new();
+    let mut missing = Vec::new();
+    for (name, kind, count) in plan.renditions() {
+        let mut pieces = Vec::new();
+        for chunk in 0..count {
+            let paths = folders.iter().map(|work| work.piece(name, chunk));
+            let found = paths
+                .into_iter()
+                .find_map(|path| Some((fs::metadata(&path).ok()?.len(), path)));
+            match found {
+                // An empty one says that nothing could be decoded there.
+                Some((0, _)) => {}
+                Some((_, path)) => pieces.push(path),
+                None if count == 1 => missing.push(name.to_owned()),
+                None => missing.push(format!("{name} chunk {}/{count}", chunk + 1)),
+            }
+        }
+        if !pieces.is_empty() {
+            streams.push(Stream {
+                name: name.to_owned(),
+                kind,
+                pieces,
+            });
+        }
+    }
+    match missing.is_empty() {
+        true => Ok(streams),
+        false => Err(EncodeError::PiecesMissing { missing }),
+    }
+}
