@@ -180,6 +180,14 @@ pub enum EncodeError {
         /// Renditions and chunks.
         missing: Vec<String>,
     },
+    /// Folders to be joined are of different encodings.
+    #[error("{} and {} are of different sources or settings; encode with the same ones", one.display(), other.display())]
+    PlansDiffer {
+        /// A folder.
+        one: PathBuf,
+        /// Another.
+        other: PathBuf,
+    },
     /// The input broke off while it was read.
     #[error("{} could not be read to its end ({source}); check the disk and that the file is complete", path.display())]
     ReadFailed {

@@ -70,6 +70,7 @@ mod pipeline;
 mod plan;
 pub mod sample;
 mod source;
+pub mod split;
 mod storage;
 mod timing;
 pub mod vod;

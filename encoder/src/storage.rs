@@ -158,8 +158,8 @@ impl Output for OutputDir {
     }
 }
 
-/// The folder beside `destination` in which it is prepared.
-pub(crate) fn scratch_beside(destination: &Path) -> Result<PathBuf, EncodeError> {
+/// A hidden folder beside `destination`, for what its preparation needs; `kind` is its ending.
+pub(crate) fn scratch_beside(destination: &Path, kind: &str) -> Result<PathBuf, EncodeError> {
     let name = destination.file_name().ok_or_else(|| EncodeError::BadOption {
         option: "output folder",
         value: destination.display().to_string(),
@@ -167,7 +167,8 @@ pub(crate) fn scratch_beside(destination: &Path) -> Result<PathBuf, EncodeError>
     })?;
     let mut hidden = std::ffi::OsString::from(".");
     hidden.push(name);
-    hidden.push(".headgate");
+    hidden.push(".headgate-");
+    hidden.push(kind);
     let parent = match destination.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -252,7 +253,7 @@ mod tests {
     }
 
     fn prepare(destination: &Path) -> (Scratch, OutputDir) {
-        let scratch = Scratch::open(&scratch_beside(destination).unwrap()).unwrap();
+        let scratch = Scratch::open(&scratch_beside(destination, "partial").unwrap()).unwrap();
         let output = OutputDir::create(destination, &scratch).unwrap();
         (scratch, output)
     }

@@ -13,7 +13,7 @@ use crate::ladder::{Ladder, Rung};
 use crate::manifest::{MPD_PATH, MULTIVARIANT_PATH};
 pub use crate::packager::Packaging;
 use crate::pipeline::{self, Encoding, Position};
-use crate::plan::{Plan, Settings, Span};
+use crate::plan::{Plan, Settings};
 use crate::storage::{Output, OutputDir, Scratch, check_replaceable, scratch_beside};
 use crate::work::{self, Work};
 use crate::{manifest, packager, source};
@@ -39,6 +39,9 @@ pub struct VodOptions {
     pub threads: usize,
     /// What files are made of the encoded renditions.
     pub packaging: Packaging,
+    /// In how many chunks the video is encoded, each with encoders of its own: what workers that are given a
+    /// [share](crate::split) do, so that both come to the same bytes.
+    pub chunks: u32,
     /// Where unfinished renditions lie. The folder is kept when something fails, so that the next run goes on with it. Without
     /// one they lie beside the output, and only a crash or a failed write leaves them.
     pub work_dir: Option<PathBuf>,
@@ -142,6 +145,7 @@ impl VodOptions {
             preset: "veryfast".to_owned(),
             threads: 0,
             packaging: Packaging::default(),
+            chunks: 1,
             work_dir: None,
             force: false,
             cancel: CancelToken::default(),
@@ -156,17 +160,19 @@ impl VodOptions {
         }
     }
 
-    fn settings(&self, chunks: u32) -> Settings<'_> {
-        Settings {
+    /// The plan for `source` in `chunks` chunks.
+    pub(crate) fn plan(&self, source: &source::Source, chunks: u32) -> Result<Plan, EncodeError> {
+        let settings = Settings {
             ladder: &self.ladder,
             preset: &self.preset,
             segment_s: self.segment_s,
             gop_s: self.gop_s.unwrap_or(self.segment_s),
             chunks,
-        }
+        };
+        Plan::make(source, &settings)
     }
 
-    fn check(&self) -> Result<(), EncodeError> {
+    pub(crate) fn check(&self) -> Result<(), EncodeError> {
         let bad = |option, value: &str, reason: String| {
             Err(EncodeError::BadOption {
                 option,
@@ -266,79 +272,90 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
     let source = source::open(&options.input)?;
     let video_dir = options.video_dir();
     check_replaceable(&video_dir, options.force, &options.input)?;
-    let mut scratch = Scratch::open(&scratch_beside(&video_dir)?)?;
-    let plan = Plan::make(&source, &options.settings(1))?;
-    let mut own_work = match &options.work_dir {
-        Some(path) => Some(Scratch::open(path)?),
-        None => None,
+    let plan = options.plan(&source, options.chunks)?;
+    let work_dir = match &options.work_dir {
+        Some(path) => path.clone(),
+        None => scratch_beside(&video_dir, "work")?,
     };
-    let work_dir = own_work
-        .as_ref()
-        .map_or(scratch.path().join("work"), |own| own.path().to_owned());
+    let mut scratch = Scratch::open(&work_dir)?;
     let work = Work::prepare(&work_dir, &plan)?;
-    if let Some(own_work) = &mut own_work {
-        own_work.keep();
+    if options.work_dir.is_some() {
+        scratch.keep();
     }
-    let has_sound = !plan.audio.is_empty();
-    let span = Span {
-        chunk: 0,
-        start: 0,
-        end: None,
-    };
-    let encoding = Encoding {
-        plan: &plan,
-        work: &work,
-        span,
-        rungs: plan.video.iter().collect(),
-        sounds: plan.audio.iter().collect(),
-        threads: options.threads,
-    };
-    encode_pieces(source, &encoding, &options.cancel, &watch, progress)?;
+    progress(announcement(&plan, &|_| true));
+    let mut source = Some(source);
+    for span in plan.spans() {
+        let source = match source.take() {
+            Some(source) => source,
+            None => source::open(&options.input)?,
+        };
+        let encoding = Encoding {
+            plan: &plan,
+            work: &work,
+            span,
+            rungs: plan.video.iter().collect(),
+            sounds: plan.audio.iter().filter(|_| span.chunk == 0).collect(),
+            threads: options.threads,
+        };
+        encode_pieces(source, &encoding, &options.cancel, &watch, progress)?;
+    }
     let streams = work::streams(&plan, std::slice::from_ref(&work))?;
-    let renditions = match publish(&streams, options, &video_dir, &scratch) {
-        Err(error @ EncodeError::OutputUnwritable { .. }) => {
-            // Hours of encoding are not lost to a full disk.
+    let (renditions, video_dir) = publish(&streams, options).inspect_err(|error| {
+        // Hours of encoding are not lost to a full disk.
+        if matches!(error, EncodeError::OutputUnwritable { .. }) {
             scratch.keep();
-            return Err(error);
         }
-        other => other?,
-    };
-    if has_sound && renditions.iter().all(Rendition::is_video) {
+    })?;
+    if !plan.audio.is_empty() && renditions.iter().all(Rendition::is_video) {
         tracing::warn!(input = %options.input.display(), "no sound could be decoded; the output has none");
     }
     warn_if_short(&options.input, &renditions, plan.duration_s);
-    if let Some(own_work) = own_work {
-        own_work.remove();
-    }
+    scratch.remove();
     Ok(watch.summary(&video_dir, &renditions))
 }
 
-/// Packages `streams` and makes the output folder.
-fn publish(
+/// Packages `streams` and makes the output folder, whose path it returns.
+pub(crate) fn publish(
     streams: &[packager::Stream],
     options: &VodOptions,
-    video_dir: &Path,
-    scratch: &Scratch,
-) -> Result<Vec<Rendition>, EncodeError> {
-    let output = OutputDir::create(video_dir, scratch)?;
+) -> Result<(Vec<Rendition>, PathBuf), EncodeError> {
+    let video_dir = options.video_dir();
+    check_replaceable(&video_dir, options.force, &options.input)?;
+    let scratch = Scratch::open(&scratch_beside(&video_dir, "partial")?)?;
+    let output = OutputDir::create(&video_dir, &scratch)?;
     let is_cancelled = || options.cancel.is_cancelled();
-    let renditions = packager::package(
-        streams,
-        &options.packaging,
-        &output,
-        scratch.path(),
-        &is_cancelled,
-    )?;
-    manifest::write(&output, &renditions, &options.packaging)?;
+    let packaging = &options.packaging;
+    let renditions = packager::package(streams, packaging, &output, scratch.path(), &is_cancelled)?;
+    manifest::write(&output, &renditions, packaging)?;
     if options.cancel.is_cancelled() {
         return Err(EncodeError::Cancelled);
     }
     output.commit()?;
-    Ok(renditions)
+    Ok((renditions, video_dir))
+}
+
+/// What there will be to report of.
+pub(crate) fn announcement(plan: &Plan, is_wanted: &dyn Fn(&str) -> bool) -> Progress {
+    Progress::Start {
+        renditions: plan
+            .video
+            .iter()
+            .filter(|rung| is_wanted(&rung.name))
+            .cloned()
+            .collect(),
+        sounds: plan.audio.iter().filter(|sound| is_wanted(&sound.name)).count(),
+        frame_rate: if plan.video.is_empty() {
+            0.0
+        } else {
+            plan.idr.rate().fps()
+        },
+        duration_s: plan.duration_s,
+        total_frames: plan.total_frames(),
+    }
 }
 
 /// Runs the first stage and reports how far it is.
-fn encode_pieces(
+pub(crate) fn encode_pieces(
     source: source::Source,
     encoding: &Encoding<'_>,
     cancel: &CancelToken,
@@ -347,17 +364,6 @@ fn encode_pieces(
 ) -> Result<(), EncodeError> {
     let plan = encoding.plan;
     let total_frames = plan.total_frames();
-    progress(Progress::Start {
-        renditions: encoding.rungs.iter().map(|rung| (*rung).clone()).collect(),
-        sounds: encoding.sounds.len(),
-        frame_rate: if plan.video.is_empty() {
-            0.0
-        } else {
-            plan.idr.rate().fps()
-        },
-        duration_s: plan.duration_s,
-        total_frames,
-    });
     let mut reported = Instant::now();
     let mut tick = |position: Position| {
         if cancel.is_cancelled() {
@@ -378,32 +384,36 @@ fn encode_pieces(
 }
 
 /// Measures what it took.
-struct Watch {
+pub(crate) struct Watch {
     started: Instant,
     cpu: Option<cpu_time::ProcessTime>,
 }
 
 impl Watch {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self {
             started: Instant::now(),
             cpu: cpu_time::ProcessTime::try_now().ok(),
         }
     }
 
-    fn cpu_s(&self) -> f64 {
+    pub(crate) fn wall_s(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    pub(crate) fn cpu_s(&self) -> f64 {
         let elapsed = self.cpu.and_then(|cpu| cpu.try_elapsed().ok());
         elapsed.unwrap_or_default().as_secs_f64()
     }
 
-    fn summary(&self, video_dir: &Path, renditions: &[Rendition]) -> Summary {
+    pub(crate) fn summary(&self, video_dir: &Path, renditions: &[Rendition]) -> Summary {
         Summary {
             out_dir: video_dir.to_owned(),
             hls: video_dir.join(MULTIVARIANT_PATH),
             dash: video_dir.join(MPD_PATH),
             duration_s: renditions.iter().map(Rendition::duration_s).fold(0.0, f64::max),
             renditions: renditions.iter().map(summarize).collect(),
-            wall_s: self.started.elapsed().as_secs_f64(),
+            wall_s: self.wall_s(),
             cpu_s: self.cpu_s(),
         }
     }

@@ -57,10 +57,6 @@ impl Work {
         self.pieces().join(format!("{rendition}.{chunk:04}.mp4"))
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     fn pieces(&self) -> PathBuf {
         self.path.join("pieces")
     }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use encoder::sample::{self, SampleOptions};
 use encoder::vod::{self, Summary, VodOptions};
-use mp4_atom::{Any, Buf, DecodeMaybe, Moof, Moov};
+use mp4_atom::{Any, Buf, DecodeMaybe, Moov};
 use tempfile::TempDir;
 
 /// A folder for one test, with a clip made by the `ffmpeg` command.

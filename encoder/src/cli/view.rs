@@ -1,0 +1,132 @@
+//! What a command shows while it works and when it is done.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::Context;
+use encoder::vod::{Progress, Summary};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Progress as a bar on a terminal, as JSON lines, or not at all.
+pub(crate) enum View {
+    Bar(ProgressBar),
+    Json,
+    Quiet,
+}
+
+impl View {
+    pub(crate) fn new(is_json: bool) -> Self {
+        if is_json {
+            return Self::Json;
+        }
+        if !std::io::stderr().is_terminal() {
+            return Self::Quiet;
+        }
+        let bar = ProgressBar::no_length();
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self::Bar(bar)
+    }
+
+    pub(crate) fn show(&mut self, progress: &Progress) {
+        match self {
+            // A closed pipe is noticed when the result is printed.
+            Self::Json => {
+                if let Ok(line) = serde_json::to_string(progress) {
+                    let _ = writeln!(std::io::stdout(), "{line}");
+                }
+            }
+            Self::Quiet => {}
+            Self::Bar(bar) => show_bar(bar, progress),
+        }
+    }
+
+    pub(crate) fn clear(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn show_bar(bar: &ProgressBar, progress: &Progress) {
+    match progress {
+        Progress::Start {
+            total_frames,
+            duration_s,
+            ..
+        } => {
+            let length = total_frames.or(duration_s.map(|seconds| seconds as u64));
+            if let Some(length) = length {
+                bar.set_length(length);
+            }
+            let unit = if total_frames.is_some() { "frames" } else { "s" };
+            let template = format!("{{bar:32}} {{pos}}/{{len}} {unit} {{msg}}");
+            if let Ok(style) = ProgressStyle::with_template(&template) {
+                bar.set_style(style);
+            }
+        }
+        Progress::Progress {
+            frames,
+            total_frames,
+            media_s,
+            fps,
+            eta_s,
+            ..
+        } => {
+            bar.set_position(if total_frames.is_some() {
+                *frames
+            } else {
+                *media_s as u64
+            });
+            let eta = eta_s
+                .map(|seconds| format!(", {seconds:.0} s left"))
+                .unwrap_or_default();
+            bar.set_message(format!("{fps:.0} fps{eta}"));
+        }
+        _ => {}
+    }
+}
+
+/// The last JSON line of a command.
+pub(crate) fn print_done<T: serde::Serialize>(summary: &T) -> anyhow::Result<()> {
+    #[derive(serde::Serialize)]
+    struct Done<'a, T> {
+        event: &'static str,
+        #[serde(flatten)]
+        summary: &'a T,
+    }
+    let line = serde_json::to_string(&Done {
+        event: "done",
+        summary,
+    })?;
+    writeln!(std::io::stdout(), "{line}").context("standard output")
+}
+
+/// What was made, for people.
+pub(crate) fn print_summary(summary: &Summary) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let mut print = || -> std::io::Result<()> {
+        for rendition in &summary.renditions {
+            let size = match (rendition.width, rendition.height) {
+                (Some(width), Some(height)) => format!("{width}x{height}"),
+                _ => "-".to_owned(),
+            };
+            writeln!(
+                out,
+                "{:<14} {size:<10} {:<16} {:>7.0} kbit/s mean {:>7.0} peak {:>5} segments",
+                rendition.name,
+                rendition.codecs,
+                rendition.average_bps as f64 / 1000.0,
+                rendition.peak_bps as f64 / 1000.0,
+                rendition.segments
+            )?;
+        }
+        writeln!(
+            out,
+            "{:.1} s of media in {:.1} s ({:.1} CPU s)",
+            summary.duration_s, summary.wall_s, summary.cpu_s
+        )?;
+        writeln!(out, "HLS  {}", summary.hls.display())?;
+        writeln!(out, "DASH {}", summary.dash.display())
+    };
+    print().context("standard output")
+}

@@ -1,0 +1,200 @@
+//! `headgate-encode vod`: everything from a file, or a worker's share of it.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use encoder::ladder::Ladder;
+use encoder::split::{self, Chunk, Share, ShareSummary};
+use encoder::vod::{self, Packaging, VodOptions};
+
+use super::stop_on_signals;
+use super::view::{View, print_done, print_summary};
+
+/// Arguments of `vod`.
+#[derive(Args)]
+pub(crate) struct Vod {
+    /// The video file.
+    input: PathBuf,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    encoding: Encoding,
+    #[command(flatten)]
+    packaging: PackagingArgs,
+    #[command(flatten)]
+    share: ShareArgs,
+    /// Report as JSON, one object a line: start, progress, done.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where output goes.
+#[derive(Args)]
+pub(crate) struct Target {
+    /// The folder to make; with --id the video lies in DIR/videos/ID.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Put the video under videos/ID/, as in a CDN.
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Replace an earlier output.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Encoding")]
+struct Encoding {
+    /// Renditions to offer: a JSON file, or text such as 720p:2500k,360p:600k,audio:128k.
+    /// Default: 1080p:5000k,720p:2500k,480p:1000k,360p:600k,audio:128k. None is made above the source's size.
+    #[arg(long, value_name = "FILE|SPEC")]
+    ladder: Option<String>,
+    /// Seconds of a segment.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    segment_s: f64,
+    /// Seconds between IDR frames, where they are to be closer than segments.
+    #[arg(long, value_name = "SECONDS")]
+    gop_s: Option<f64>,
+    /// The preset of rungs that state none: ultrafast to placebo.
+    #[arg(long, default_value = "veryfast")]
+    preset: String,
+    /// Threads of each video encoder; 0 is automatic, 1 gives the same bytes every time.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Encode the video's time in this many chunks, as --chunk K/N of as many workers would.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    chunks: u32,
+    /// Keep unfinished renditions here, so that a run that failed goes on where it was. Without it only a crash leaves
+    /// some, beside the output.
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+}
+
+/// What files are made.
+#[derive(Args)]
+#[command(next_help_heading = "Packaging")]
+pub(crate) struct PackagingArgs {
+    /// One file a rendition, with an index (sidx), in place of a file a segment.
+    #[arg(long)]
+    single_file: bool,
+    /// Write segments in parts (CMAF chunks) of this length.
+    #[arg(long, value_name = "SECONDS")]
+    part_s: Option<f64>,
+    /// Times in the MPD: a timeline of every segment, or one constant duration where segments are regular.
+    #[arg(long, value_name = "KIND", default_value = "timeline", value_parser = ["timeline", "duration"])]
+    mpd: String,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Sharing the work (see also: headgate-encode join)")]
+struct ShareArgs {
+    /// Encode only this rendition, into --work; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    rendition: Vec<String>,
+    /// Encode only this part of the video's time, into --work: 2/4 is the second of four. Sound is in the first.
+    #[arg(long, value_name = "K/N")]
+    chunk: Option<Chunk>,
+}
+
+impl PackagingArgs {
+    pub(crate) fn packaging(&self) -> Packaging {
+        Packaging {
+            single_file: self.single_file,
+            part_s: self.part_s,
+            constant_duration: self.mpd == "duration",
+        }
+    }
+}
+
+impl Target {
+    /// The output folder, which only a worker's share does without.
+    pub(crate) fn out(&self) -> anyhow::Result<PathBuf> {
+        self.out.clone().context("name the folder to make with --out DIR")
+    }
+}
+
+pub(crate) const EXAMPLES: &str = "Examples:
+  headgate-encode vod film.mp4 --out out
+  headgate-encode vod film.mp4 --out public --id film --ladder 720p:2500k,360p:600k --segment-s 4
+  headgate-encode vod film.mp4 --out out --ladder 1080p:5M:crf22,1080p:3M:h265:crf25,720p:2500k:crf22,audio:128k,audio:96k:opus
+  headgate-encode vod film.mp4 --out out --force --json | jq -c 'select(.event == \"done\")'
+  headgate-encode vod film.mp4 --work part2 --chunk 2/4      # on one of four machines; then: headgate-encode join
+
+A ladder file:
+  {\"video\": [{\"name\": \"720p\", \"width\": 1280, \"height\": 720, \"bitrate_kbps\": 2500, \"codec\": \"h264\", \"crf\": 22}],
+   \"audio\": [{\"bitrate_kbps\": 128}, {\"bitrate_kbps\": 384, \"channels\": 6}]}";
+
+pub(crate) fn run(arguments: Vod) -> anyhow::Result<()> {
+    let Encoding {
+        ladder,
+        segment_s,
+        gop_s,
+        preset,
+        threads,
+        chunks,
+        work,
+    } = arguments.encoding;
+    let share = Share {
+        renditions: arguments.share.rendition,
+        chunk: arguments.share.chunk,
+    };
+    let is_share = share != Share::default();
+    if is_share && work.is_none() {
+        bail!("a share of the work needs a folder for its pieces: give --work DIR");
+    }
+    let out = if is_share {
+        PathBuf::new()
+    } else {
+        arguments.target.out()?
+    };
+    let mut options = VodOptions::new(arguments.input, out);
+    if let Some(ladder) = &ladder {
+        options.ladder = Ladder::read(ladder)?;
+    }
+    options.segment_s = segment_s;
+    options.gop_s = gop_s;
+    options.preset = preset;
+    options.threads = threads;
+    options.chunks = chunks;
+    options.work_dir = work;
+    options.id = arguments.target.id;
+    options.force = arguments.target.force;
+    options.packaging = arguments.packaging.packaging();
+    stop_on_signals(&options.cancel.flag())?;
+    let mut view = View::new(arguments.json);
+    if is_share {
+        let summary = split::encode_share(&options, &share, &mut |progress| view.show(&progress));
+        view.clear();
+        let summary = summary?;
+        return if arguments.json {
+            print_done(&summary)
+        } else {
+            print_share(&summary)
+        };
+    }
+    let summary = vod::encode(&options, &mut |progress| view.show(&progress));
+    view.clear();
+    let summary = summary?;
+    if arguments.json {
+        print_done(&summary)
+    } else {
+        print_summary(&summary)
+    }
+}
+
+fn print_share(summary: &ShareSummary) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let (first, last) = summary.segments;
+    let last = last.map_or("the last".to_owned(), |last| last.to_string());
+    writeln!(
+        out,
+        "{}: segments {first} to {last} in {:.1} s ({:.1} CPU s)\nPieces in {}",
+        summary.renditions.join(", "),
+        summary.wall_s,
+        summary.cpu_s,
+        summary.work_dir.display()
+    )
+    .context("standard output")
+}
