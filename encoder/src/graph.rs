@@ -27,6 +27,23 @@ pub(crate) struct AudioGraph {
     adapter: Option<(AudioShape, Wired)>,
 }
 
+/// What every graph begins with: the source's frames deinterlaced, at a constant rate from `first_frame`, upright.
+pub(crate) fn normalising(
+    first: &frame::Video,
+    orientation: Orientation,
+    rate: FrameRate,
+    first_frame: u64,
+) -> Vec<String> {
+    let mut steps = Vec::new();
+    if first.is_interlaced() {
+        steps.push("yadif=deint=interlaced".to_owned());
+    }
+    // Trims what was decoded only to get there, and repeats the first frame where the picture starts late.
+    steps.push(format!("fps={rate}:start_time={:.9}", rate.seconds(first_frame)));
+    steps.extend(turns(orientation));
+    steps
+}
+
 impl VideoGraph {
     /// Builds the graph for sources like `first`, whose times count in `time_base`.
     pub(crate) fn new(
@@ -38,13 +55,7 @@ impl VideoGraph {
         rungs: &[&Rung],
     ) -> Result<Self, EncodeError> {
         let shape = VideoShape::of(first);
-        let mut steps = Vec::new();
-        if first.is_interlaced() {
-            steps.push("yadif=deint=interlaced".to_owned());
-        }
-        // Trims what was decoded only to get there, and repeats the first frame where the picture starts late.
-        steps.push(format!("fps={rate}:start_time={:.9}", rate.seconds(first_frame)));
-        steps.extend(turns(orientation));
+        let steps = normalising(first, orientation, rate, first_frame);
         let labels: String = (0..rungs.len()).map(|index| format!("[s{index}]")).collect();
         let mut spec = format!("[in]{},split={}{labels}", steps.join(","), rungs.len());
         // RGB has no matrix of its own; what it is given is also what it is tagged with.
@@ -264,7 +275,7 @@ impl Wired {
         }
     }
 
-    fn push(&mut self, frame: &ffmpeg_next::Frame) -> Result<(), EncodeError> {
+    pub(crate) fn push(&mut self, frame: &ffmpeg_next::Frame) -> Result<(), EncodeError> {
         let result = self
             .source
             .as_mut()
@@ -272,7 +283,7 @@ impl Wired {
         result.map_err(|error| self.failed(error))
     }
 
-    fn finish(&mut self, end: i64) -> Result<(), EncodeError> {
+    pub(crate) fn finish(&mut self, end: i64) -> Result<(), EncodeError> {
         let result = self
             .source
             .as_mut()
@@ -306,7 +317,7 @@ impl Wired {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct VideoShape {
+pub(crate) struct VideoShape {
     format: format::Pixel,
     width: u32,
     height: u32,
@@ -315,7 +326,7 @@ struct VideoShape {
 }
 
 impl VideoShape {
-    fn of(frame: &frame::Video) -> Self {
+    pub(crate) fn of(frame: &frame::Video) -> Self {
         let aspect = frame.aspect_ratio();
         let aspect = match (aspect.numerator(), aspect.denominator()) {
             (num, den) if num > 0 && den > 0 => (num, den),
@@ -329,7 +340,7 @@ impl VideoShape {
         }
     }
 
-    fn arguments(&self, time_base: Rational) -> String {
+    pub(crate) fn arguments(&self, time_base: Rational) -> String {
         format!(
             "video_size={}x{}:pix_fmt={}:time_base={}/{}:pixel_aspect={}/{}",
             self.width,
@@ -381,7 +392,7 @@ impl AudioShape {
         }
     }
 
-    fn arguments(&self, time_base: Rational) -> String {
+    pub(crate) fn arguments(&self, time_base: Rational) -> String {
         format!(
             "time_base={}/{}:sample_rate={}:sample_fmt={}:channel_layout=0x{:x}",
             time_base.numerator(),

@@ -57,7 +57,9 @@
 //! FFmpeg's own messages are silenced for the whole process, since each failure is returned as an [`EncodeError`];
 //! set `HEADGATE_FFMPEG_LOG=1` to see them.
 
+mod analysis;
 mod cmaf;
+mod decode;
 mod encode;
 mod error;
 mod graph;

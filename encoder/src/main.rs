@@ -22,6 +22,9 @@ enum Command {
     /// Make a ladder of renditions, HLS playlists and a DASH manifest from a file.
     #[command(after_help = cli::vod::EXAMPLES)]
     Vod(Box<cli::vod::Vod>),
+    /// Decide how a file is encoded, without encoding it, for workers that share the work.
+    #[command(after_help = cli::plan::EXAMPLES)]
+    Plan(cli::plan::Plan),
     /// Package what several workers encoded (vod --chunk, vod --rendition).
     #[command(after_help = cli::join::EXAMPLES)]
     Join(cli::join::Join),
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     start_log(cli.verbose);
     let result = match cli.command {
         Command::Vod(arguments) => cli::vod::run(*arguments),
+        Command::Plan(arguments) => cli::plan::run(arguments),
         Command::Join(arguments) => cli::join::run(arguments),
         Command::Sample(arguments) => cli::sample::run(arguments),
     };

@@ -5,12 +5,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
-use ffmpeg_next::codec::decoder;
-use ffmpeg_next::mathematics::{Rescale, rescale};
-use ffmpeg_next::{Error, Packet, Rational, frame};
+use ffmpeg_next::mathematics::Rescale;
+use ffmpeg_next::{Packet, Rational, frame};
 
 use crate::cmaf::aac;
-use crate::encode::{Job, VideoTarget, encode_audio, encode_video, is_pause};
+use crate::decode::{Clock, Sent, VideoDecoding, next_packet, seek, send};
+use crate::encode::{Job, VideoTarget, encode_audio, encode_video};
 use crate::error::EncodeError;
 use crate::graph::{AudioGraph, VideoGraph};
 use crate::ladder::{AudioCodec, Rung};
@@ -238,14 +238,15 @@ struct Feed<'a> {
 
 impl Feed<'_> {
     fn run(self, mut source: Source, tick: &mut dyn FnMut() -> Result<(), EncodeError>) -> Fed {
-        let clock = |time_base| Clock::new(time_base, source.origin_us, source.may_jump);
-        let mut video = source
-            .video
-            .take()
-            .filter(|_| !self.rungs.is_empty())
-            .map(|stream| VideoFeed {
-                clock: clock(stream.time_base),
-                stream,
+        let (origin_us, may_jump) = (source.origin_us, source.may_jump);
+        let clock = |time_base| Clock::new(time_base, origin_us, may_jump);
+        let decoding = match self.rungs.is_empty() {
+            true => None,
+            false => VideoDecoding::of(&mut source, self.plan.idr.rate()),
+        };
+        let mut video = decoding.map(|decoding| VideoFeed {
+            decoding,
+            sink: VideoSink {
                 graph: None,
                 is_done: false,
                 queues: self.video_queues,
@@ -253,7 +254,8 @@ impl Feed<'_> {
                 plan: self.plan,
                 first_frame: self.first_frame,
                 end_frame: self.end_frame,
-            });
+            },
+        });
         let mut audio: Vec<AudioFeed<'_>> = Vec::new();
         for stream in std::mem::take(&mut source.audio) {
             let is_its = |(sound, _): &&(&AudioPlan, _)| sound.stream == stream.index;
@@ -277,17 +279,16 @@ impl Feed<'_> {
         }
         drop(self.audio_queues);
         // Sound is encoded from its start; only pictures alone can be gone to directly.
-        if let Some(video) = &video
+        if video.is_some()
             && audio.is_empty()
-            && source.can_seek
-            && let Err(error) = seek(&mut source, video)
+            && let Err(error) = seek(&mut source, self.plan.idr.rate(), self.first_frame)
         {
             return Fed::Failed(error);
         }
         let result = feed_all(&mut source, &mut video, &mut audio, tick);
         // Sound without the pictures that belong to it would look finished and is not. A later chunk may be beyond the end.
         let is_empty = match &video {
-            Some(video) => video.graph.is_none() && self.first_frame == 0,
+            Some(video) => video.sink.graph.is_none() && self.first_frame == 0,
             None => audio
                 .iter()
                 .all(|audio| audio.outputs.iter().all(|output| output.graph.is_none())),
@@ -301,22 +302,6 @@ impl Feed<'_> {
     }
 }
 
-/// Goes to a key frame before what is wanted, with time for filters that look back.
-fn seek(source: &mut Source, video: &VideoFeed<'_>) -> Result<(), EncodeError> {
-    let wanted_us = (video.plan.idr.rate().seconds(video.first_frame) * 1e6) as i64;
-    let target_us = source.origin_us + wanted_us - LOOK_BACK_US;
-    if wanted_us <= LOOK_BACK_US {
-        return Ok(());
-    }
-    source
-        .input
-        .seek(target_us, ..target_us)
-        .map_err(|error| EncodeError::ReadFailed {
-            path: source.path.clone(),
-            source: error,
-        })
-}
-
 fn feed_all(
     source: &mut Source,
     video: &mut Option<VideoFeed<'_>>,
@@ -326,28 +311,18 @@ fn feed_all(
     let mut broken_packets = 0_u64;
     loop {
         tick()?;
-        if audio.is_empty() && video.as_ref().is_some_and(|video| video.is_done) {
+        if audio.is_empty() && video.as_ref().is_some_and(|video| video.sink.is_done) {
             break;
         }
-        let mut packet = Packet::empty();
-        match packet.read(&mut source.input) {
-            Ok(()) => {}
-            Err(Error::Eof) => break,
-            Err(Error::InvalidData) if broken_packets < MAX_BROKEN_PACKETS => {
-                broken_packets += 1;
-                continue;
-            }
-            Err(error) => {
-                return Err(EncodeError::ReadFailed {
-                    path: source.path.clone(),
-                    source: error,
-                }
-                .into());
-            }
-        }
+        let Some(packet) = next_packet(source, &mut broken_packets)? else {
+            break;
+        };
         let index = packet.stream();
-        if let Some(video) = video.as_mut().filter(|video| video.stream.index == index) {
-            broken_packets += u64::from(!video.is_done && !video.decode(Some(&packet))?);
+        if let Some(video) = video
+            .as_mut()
+            .filter(|video| video.decoding.stream.index == index)
+        {
+            broken_packets += u64::from(!video.sink.is_done && !video.decode(Some(&packet))?);
         } else if let Some(audio) = audio.iter_mut().find(|audio| audio.stream.index == index) {
             broken_packets += u64::from(!audio.decode(Some(&packet))?);
         }
@@ -358,7 +333,7 @@ fn feed_all(
             "parts of the source could not be decoded and were left out"
         );
     }
-    if let Some(video) = video.as_mut().filter(|video| !video.is_done) {
+    if let Some(video) = video.as_mut().filter(|video| !video.sink.is_done) {
         video.decode(None)?;
         video.finish()?;
     }
@@ -370,8 +345,12 @@ fn feed_all(
 }
 
 struct VideoFeed<'a> {
-    stream: VideoStream,
-    clock: Clock,
+    decoding: VideoDecoding,
+    sink: VideoSink<'a>,
+}
+
+/// The graph, and where its frames go.
+struct VideoSink<'a> {
     graph: Option<VideoGraph>,
     /// All frames that are wanted were delivered.
     is_done: bool,
@@ -385,46 +364,33 @@ struct VideoFeed<'a> {
 impl VideoFeed<'_> {
     /// Decodes a packet, or what is left without one; `false` when it was broken.
     fn decode(&mut self, packet: Option<&Packet>) -> Result<bool, Stop> {
-        loop {
-            let sent = send(&mut self.stream.decoder, packet);
-            let mut frame = frame::Video::empty();
-            while self.stream.decoder.receive_frame(&mut frame).is_ok() {
-                self.push(std::mem::replace(&mut frame, frame::Video::empty()))?;
-            }
-            match sent {
-                Sent::Full => {}
-                Sent::Taken => return Ok(true),
-                Sent::Broken => return Ok(false),
-            }
-        }
+        let sink = &mut self.sink;
+        self.decoding
+            .decode(packet, &mut |frame, stream| sink.push(frame, stream))
     }
 
-    fn push(&mut self, mut frame: frame::Video) -> Result<(), Stop> {
-        let duration = match frame.packet().duration {
-            unknown if unknown <= 0 => 1.rescale(self.plan.idr.rate().time_base(), self.stream.time_base),
-            duration => duration,
-        };
-        let pts = self.clock.place(frame.timestamp(), duration);
-        frame.set_pts(Some(pts));
+    fn finish(&mut self) -> Result<(), Stop> {
+        if let Some(graph) = &mut self.sink.graph {
+            graph.finish(self.decoding.end())?;
+        }
+        self.sink.deliver()
+    }
+}
+
+impl VideoSink<'_> {
+    fn push(&mut self, frame: frame::Video, stream: &VideoStream) -> Result<(), Stop> {
         let graph = match &mut self.graph {
             Some(graph) => graph,
             None => self.graph.insert(VideoGraph::new(
                 &frame,
-                self.stream.time_base,
-                self.stream.orientation,
+                stream.time_base,
+                stream.orientation,
                 self.plan.idr.rate(),
                 self.first_frame,
                 &self.rungs,
             )?),
         };
         graph.push(frame)?;
-        self.deliver()
-    }
-
-    fn finish(&mut self) -> Result<(), Stop> {
-        if let Some(graph) = &mut self.graph {
-            graph.finish(self.clock.end())?;
-        }
         self.deliver()
     }
 
@@ -541,94 +507,5 @@ fn frame_samples(codec: AudioCodec) -> u32 {
         AudioCodec::Aac => aac::FRAME_SAMPLES,
         // 20 ms.
         AudioCodec::Opus => 960,
-    }
-}
-
-enum Sent {
-    Taken,
-    /// The decoder wants its frames taken first.
-    Full,
-    Broken,
-}
-
-fn send(decoder: &mut decoder::Opened, packet: Option<&Packet>) -> Sent {
-    let result = match packet {
-        Some(packet) => decoder.send_packet(packet),
-        None => decoder.send_eof(),
-    };
-    match result {
-        Ok(()) | Err(Error::Eof) => Sent::Taken,
-        Err(error) if is_pause(error) => Sent::Full,
-        Err(_) => Sent::Broken,
-    }
-}
-
-/// Places a stream's frames on the presentation's timeline, in ticks of the stream's time base.
-struct Clock {
-    /// Ticks to subtract: the origin, and jumps that were closed.
-    offset: i64,
-    next: Option<i64>,
-    /// How far forward and backward a stamp may be from where it is expected; none for files whose times are right.
-    max_jump: Option<(i64, i64)>,
-}
-
-impl Clock {
-    fn new(time_base: Rational, origin_us: i64, may_jump: bool) -> Self {
-        let ticks = |us: i64| us.rescale(rescale::TIME_BASE, time_base);
-        Self {
-            offset: ticks(origin_us),
-            next: None,
-            max_jump: may_jump.then(|| (ticks(MAX_GAP_US), ticks(MAX_RETURN_US))),
-        }
-    }
-
-    /// Time for a frame stamped `stamp` that lasts `duration`; frames without a stamp follow the one before.
-    fn place(&mut self, stamp: Option<i64>, duration: i64) -> i64 {
-        let expected = self.next.unwrap_or(0);
-        let mut pts = stamp.map_or(expected, |stamp| stamp.saturating_sub(self.offset));
-        let ahead = pts.saturating_sub(expected);
-        let is_jump = |(forward, backward): (i64, i64)| ahead > forward || ahead < -backward;
-        if self.next.is_some() && self.max_jump.is_some_and(is_jump) {
-            self.offset = self.offset.saturating_add(ahead);
-            pts = expected;
-        }
-        self.next = Some(pts.saturating_add(duration.max(0)));
-        pts
-    }
-
-    /// Where the last frame ends.
-    fn end(&self) -> i64 {
-        self.next.unwrap_or(0)
-    }
-}
-
-const LOOK_BACK_US: i64 = 1_000_000;
-/// A broadcast stream that jumps farther than this went on elsewhere; a pause is shorter.
-const MAX_GAP_US: i64 = 10_000_000;
-/// Decoded frames come in order, so one that is earlier than this starts a new count.
-const MAX_RETURN_US: i64 = 500_000;
-/// A demuxer that finds nothing but broken packets must end some time.
-const MAX_BROKEN_PACKETS: u64 = 100_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn frames_are_placed_from_the_origin() {
-        let mut clock = Clock::new(Rational::new(1, 1000), 1_400_000, false);
-        assert_eq!(clock.place(Some(1400), 40), 0);
-        assert_eq!(clock.place(None, 40), 40);
-        assert_eq!(clock.place(Some(99_000), 40), 97_600);
-    }
-
-    #[test]
-    fn a_broadcast_jump_is_closed() {
-        let mut clock = Clock::new(Rational::new(1, 1000), 0, true);
-        assert_eq!(clock.place(Some(0), 40), 0);
-        assert_eq!(clock.place(Some(5000), 40), 5000);
-        assert_eq!(clock.place(Some(95_000_000), 40), 5040);
-        assert_eq!(clock.place(Some(95_000_040), 40), 5080);
-        assert_eq!(clock.place(Some(1000), 40), 5120);
     }
 }

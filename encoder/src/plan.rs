@@ -66,6 +66,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) preset: &'a str,
     pub(crate) segment_s: f64,
     pub(crate) gop_s: f64,
+    /// Frames at which shots begin that segments are to begin with; none for regular segments.
+    pub(crate) starts: Option<Vec<u64>>,
     pub(crate) chunks: u32,
 }
 
@@ -76,17 +78,14 @@ impl Plan {
             .as_ref()
             .map(|video| settings.ladder.fit(video.width, video.height))
             .unwrap_or_default();
-        // Sound alone is cut by whole milliseconds.
-        let rate = source
-            .video
-            .as_ref()
-            .map_or(FrameRate::new(1000, 1), |video| video.rate);
-        let step = video
-            .iter()
-            .map(|rung| rate.divisor(rung.max_fps))
-            .max()
-            .unwrap_or(1);
-        let idr = IdrPlan::regular(rate, settings.segment_s, settings.gop_s, step);
+        let rate = source.rate();
+        let idr = match &settings.starts {
+            Some(starts) => {
+                let frames_per_segment = (rate.fps() * settings.segment_s).round() as u64;
+                IdrPlan::listed(rate, starts.clone(), frames_per_segment)
+            }
+            None => IdrPlan::regular(rate, settings.segment_s, settings.gop_s, step(&video, rate)),
+        };
         let chunks = chunks(&idr, settings.chunks, source)?;
         Ok(Self {
             version: VERSION,
@@ -98,6 +97,27 @@ impl Plan {
             chunks,
             duration_s: source.duration_s,
         })
+    }
+
+    /// Reads a plan that was written for `source`.
+    pub(crate) fn read(path: &Path, source: &Source) -> Result<Self, EncodeError> {
+        let wrong = |reason: String| EncodeError::Piece {
+            path: path.to_owned(),
+            reason,
+        };
+        let json = std::fs::read(path).map_err(|source| EncodeError::InputUnreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        let plan: Self = serde_json::from_slice(&json)
+            .map_err(|error| wrong(format!("it is no plan of this version ({error})")))?;
+        match plan.source == Identity::of(&source.path)? {
+            true => Ok(plan),
+            false => Err(wrong(format!(
+                "it was made for another file than {}",
+                source.path.display()
+            ))),
+        }
     }
 
     /// The chunks' frames.
@@ -157,6 +177,15 @@ impl Identity {
             source,
         })
     }
+}
+
+/// The frames that renditions of lower frame rates share.
+pub(crate) fn step(rungs: &[Rung], rate: FrameRate) -> u32 {
+    rungs
+        .iter()
+        .map(|rung| rate.divisor(rung.max_fps))
+        .max()
+        .unwrap_or(1)
 }
 
 fn chunks(idr: &IdrPlan, count: u32, source: &Source) -> Result<Vec<u64>, EncodeError> {

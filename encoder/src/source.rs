@@ -65,6 +65,15 @@ pub(crate) enum Orientation {
     Upright,
 }
 
+impl Source {
+    /// The frames that everything is counted in; milliseconds where there is sound alone.
+    pub(crate) fn rate(&self) -> FrameRate {
+        self.video
+            .as_ref()
+            .map_or(FrameRate::new(1000, 1), |video| video.rate)
+    }
+}
+
 /// Opens `path` as a single self-contained media file.
 ///
 /// The bytes come from our own file handle and FFmpeg may open nothing else: no protocol is allowed, and of the formats

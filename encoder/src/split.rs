@@ -22,7 +22,7 @@
 //! encoder of its own, so a video in four chunks is not the same bytes as one in one chunk; its playlists have the same
 //! segments.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -68,6 +68,19 @@ pub struct ShareSummary {
     pub wall_s: f64,
     /// CPU seconds the process used meanwhile, all threads.
     pub cpu_s: f64,
+}
+
+/// What was planned.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlanSummary {
+    /// The file.
+    pub plan: PathBuf,
+    /// Names of the renditions, for [`Share::renditions`].
+    pub renditions: Vec<String>,
+    /// Chunks of the video's time.
+    pub chunks: usize,
+    /// Segments of the video, where its length is known.
+    pub segments: Option<u64>,
 }
 
 /// What to join, and into what.
@@ -117,6 +130,34 @@ impl FromStr for Chunk {
     }
 }
 
+/// Makes the plan of an encoding in `chunks` chunks and writes it to `path`, for workers to be given by
+/// [`VodOptions::plan`]: what needs a look at the whole source is then done once.
+///
+/// # Errors
+/// As [`crate::vod::encode`].
+pub fn plan(
+    options: &VodOptions,
+    chunks: u32,
+    path: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<PlanSummary, EncodeError> {
+    options.check()?;
+    crate::init_ffmpeg();
+    let source = source::open(&options.input)?;
+    let plan = options.plan(&source, chunks, progress)?;
+    let json = serde_json::to_vec_pretty(&plan).map_err(std::io::Error::from);
+    let written = json.and_then(|json| std::fs::write(path, json));
+    written.map_err(|error| EncodeError::unwritable(path, error))?;
+    Ok(PlanSummary {
+        plan: path.to_owned(),
+        renditions: plan.renditions().map(|(name, ..)| name.to_owned()).collect(),
+        chunks: plan.chunks.len(),
+        segments: plan
+            .total_frames()
+            .map(|frames| plan.idr.segment_of(frames.saturating_sub(1)) + 1),
+    })
+}
+
 /// Makes one share of the pieces of a video, in [`VodOptions::work_dir`], and leaves them there.
 ///
 /// # Errors
@@ -135,13 +176,20 @@ pub fn encode_share(
         reason: "a share needs a folder to leave its pieces in".to_owned(),
     })?;
     let source = source::open(&options.input)?;
-    let plan = options.plan(&source, share.chunk.map_or(1, |chunk| chunk.count))?;
+    let plan = options.plan(&source, share.chunk.map_or(1, |chunk| chunk.count), progress)?;
     let index = share.chunk.map_or(0, |chunk| chunk.index as usize - 1);
-    let span = plan.spans().nth(index).ok_or_else(|| EncodeError::BadOption {
-        option: "--chunk",
-        value: (index + 1).to_string(),
-        reason: format!("the plan has {} chunks", plan.chunks.len()),
-    })?;
+    if let Some(chunk) = share.chunk
+        && chunk.count as usize != plan.chunks.len()
+    {
+        return Err(EncodeError::BadOption {
+            option: "--chunk",
+            value: chunk.count.to_string(),
+            reason: format!("the plan has {} chunks", plan.chunks.len()),
+        });
+    }
+    let Some(span) = plan.spans().nth(index) else {
+        return Err(EncodeError::PiecesMissing { missing: Vec::new() });
+    };
     let is_wanted =
         |name: &str| share.renditions.is_empty() || share.renditions.iter().any(|one| one == name);
     let known: Vec<&str> = plan.renditions().map(|(name, ..)| name).collect();

@@ -13,10 +13,10 @@ use crate::ladder::{Ladder, Rung};
 use crate::manifest::{MPD_PATH, MULTIVARIANT_PATH};
 pub use crate::packager::Packaging;
 use crate::pipeline::{self, Encoding, Position};
-use crate::plan::{Plan, Settings};
+use crate::plan::{self, Plan, Settings};
 use crate::storage::{Output, OutputDir, Scratch, check_replaceable, scratch_beside};
 use crate::work::{self, Work};
-use crate::{manifest, packager, source};
+use crate::{analysis, manifest, packager, source};
 
 /// What to encode, into what, and how.
 #[derive(Clone, Debug)]
@@ -33,6 +33,12 @@ pub struct VodOptions {
     pub segment_s: f64,
     /// Distance of IDR frames in seconds, at most a segment's length; a segment's length where there is none.
     pub gop_s: Option<f64>,
+    /// Lets segments begin where shots begin, within half and one and a half times their length. The video is decoded once
+    /// more for it.
+    pub shot_aligned: bool,
+    /// A plan made by [`crate::split::plan`] for the same file, in place of all that decides one: the ladder, the lengths, the
+    /// preset, the chunks.
+    pub plan: Option<PathBuf>,
     /// For rungs that have no preset of their own: an x264 preset, from `ultrafast` to `placebo`.
     pub preset: String,
     /// Threads of each video encoder; 0 lets the encoder decide. With 1 the output is the same every time.
@@ -72,6 +78,13 @@ pub enum Progress {
         duration_s: Option<f64>,
         /// Video frames to expect.
         total_frames: Option<u64>,
+    },
+    /// The source is being looked at, before anything is encoded. Comes a few times a second.
+    Analysis {
+        /// Seconds of media that were looked at.
+        media_s: f64,
+        /// Length of the source in seconds, where its container states it.
+        duration_s: Option<f64>,
     },
     /// Comes a few times a second.
     Progress {
@@ -142,6 +155,8 @@ impl VodOptions {
             ladder: Ladder::default(),
             segment_s: 2.0,
             gop_s: None,
+            shot_aligned: false,
+            plan: None,
             preset: "veryfast".to_owned(),
             threads: 0,
             packaging: Packaging::default(),
@@ -161,12 +176,49 @@ impl VodOptions {
     }
 
     /// The plan for `source` in `chunks` chunks.
-    pub(crate) fn plan(&self, source: &source::Source, chunks: u32) -> Result<Plan, EncodeError> {
+    pub(crate) fn plan(
+        &self,
+        source: &source::Source,
+        chunks: u32,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Plan, EncodeError> {
+        if let Some(path) = &self.plan {
+            return Plan::read(path, source);
+        }
+        let starts = match &source.video {
+            Some(video) if self.shot_aligned => {
+                let rungs = self.ladder.fit(video.width, video.height);
+                let step = plan::step(&rungs, video.rate);
+                let mut reported = Instant::now();
+                let mut tick = |frames| {
+                    if self.cancel.is_cancelled() {
+                        return Err(EncodeError::Cancelled);
+                    }
+                    if reported.elapsed() >= REPORT_EVERY {
+                        reported = Instant::now();
+                        progress(Progress::Analysis {
+                            media_s: video.rate.seconds(frames),
+                            duration_s: source.duration_s,
+                        });
+                    }
+                    Ok(())
+                };
+                Some(analysis::starts(
+                    &self.input,
+                    video.rate,
+                    self.segment_s,
+                    step,
+                    &mut tick,
+                )?)
+            }
+            _ => None,
+        };
         let settings = Settings {
             ladder: &self.ladder,
             preset: &self.preset,
             segment_s: self.segment_s,
             gop_s: self.gop_s.unwrap_or(self.segment_s),
+            starts,
             chunks,
         };
         Plan::make(source, &settings)
@@ -199,6 +251,11 @@ impl VodOptions {
         {
             let reason = format!("use 0.1 to the segment's {} s", self.segment_s);
             return bad("--gop-s", &gop_s.to_string(), reason);
+        }
+        if self.shot_aligned && self.gop_s.is_some() {
+            let reason =
+                "segments that begin with shots are one group of pictures each; leave one of both out";
+            return bad("--gop-s", "with --shot-aligned", reason.to_owned());
         }
         self.packaging.check()?;
         if let Some(id) = &self.id {
@@ -272,7 +329,7 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
     let source = source::open(&options.input)?;
     let video_dir = options.video_dir();
     check_replaceable(&video_dir, options.force, &options.input)?;
-    let plan = options.plan(&source, options.chunks)?;
+    let plan = options.plan(&source, options.chunks, progress)?;
     let work_dir = match &options.work_dir {
         Some(path) => path.clone(),
         None => scratch_beside(&video_dir, "work")?,

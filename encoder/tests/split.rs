@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use common::{Bench, Track};
 use encoder::EncodeError;
-use encoder::split::{JoinOptions, Share, encode_share, join};
+use encoder::split::{self, JoinOptions, Share, encode_share, join};
 use encoder::vod::{self, VodOptions};
 
 const LADDER: &str = "180p:200k,120p:100k,audio:64k";
@@ -199,4 +199,72 @@ fn a_killed_encoding_goes_on_where_it_was() {
         !left.iter().any(|name| name.to_string_lossy().starts_with('.')),
         "{left:?}"
     );
+}
+
+/// Three scenes, of 3.32, 4.12 and 1.76 s.
+fn scenes(bench: &Bench) -> PathBuf {
+    bench.ffmpeg(
+        "-f lavfi -i testsrc2=s=320x180:r=25:d=3.3 -f lavfi -i mandelbrot=s=320x180:r=25 \
+         -f lavfi -i color=red:s=320x180:r=25:d=1.7 -filter_complex \"[1]trim=duration=4.1[b];[0][b][2]concat=n=3\" \
+         -c:v libx264 -preset ultrafast",
+        "scenes.mp4",
+    )
+}
+
+#[test]
+fn segments_begin_with_shots_on_every_rung_and_for_every_worker() {
+    let bench = Bench::new();
+    let source = scenes(&bench);
+    let mut options = bench.options(&source, "180p:200k,120p:100k:15fps");
+    options.shot_aligned = true;
+    let summary = vod::encode(&options, &mut |_| {}).unwrap();
+    assert_eq!(summary.renditions[1].frame_rate, Some(12.5));
+    let starts = |out: &str, rendition: &str| -> Vec<f64> {
+        let track = Track::read(&bench.path(out), rendition);
+        let scale = track.timescale();
+        track
+            .segments
+            .iter()
+            .map(|segment| segment.decode_time as f64 / scale)
+            .collect()
+    };
+    // The second cut is at frame 83, which the rung of half the rate does not have: its next is 84.
+    let expected = starts("out", "180p");
+    assert!(
+        expected.contains(&3.36) && expected.contains(&7.44),
+        "{expected:?}"
+    );
+    assert_eq!(starts("out", "120p"), expected);
+    for rendition in ["180p", "120p"] {
+        for segment in &Track::read(&bench.path("out"), rendition).segments {
+            assert!(segment.samples[0].is_sync);
+            assert_eq!(segment.samples.iter().filter(|sample| sample.is_sync).count(), 1);
+        }
+    }
+
+    let plan = bench.path("plan.json");
+    let planned = split::plan(&options, 2, &plan, &mut |_| {}).unwrap();
+    assert_eq!((planned.chunks, planned.renditions.len()), (2, 2));
+    for (folder, chunk) in [("1", "1/2"), ("2", "2/2")] {
+        // The plan says it all.
+        let mut options = VodOptions::new(&source, "");
+        options.plan = Some(plan.clone());
+        options.work_dir = Some(bench.path(folder));
+        let share = Share {
+            chunk: Some(chunk.parse().unwrap()),
+            ..Share::default()
+        };
+        encode_share(&options, &share, &mut |_| {}).unwrap();
+    }
+    join(&JoinOptions::new(
+        [bench.path("1"), bench.path("2")],
+        bench.path("joined"),
+    ))
+    .unwrap();
+    assert_eq!(starts("joined", "180p"), expected);
+    let other = bench.sample(1, 320, 180);
+    let mut options = VodOptions::new(other, bench.path("x"));
+    options.plan = Some(plan);
+    let error = vod::encode(&options, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("made for another file"), "{error}");
 }

@@ -82,6 +82,15 @@ fn show_bar(bar: &ProgressBar, progress: &Progress) {
                 .unwrap_or_default();
             bar.set_message(format!("{fps:.0} fps{eta}"));
         }
+        Progress::Analysis { media_s, duration_s } => {
+            if let Some(duration_s) = duration_s {
+                bar.set_length(*duration_s as u64);
+                if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} s looked at") {
+                    bar.set_style(style);
+                }
+            }
+            bar.set_position(*media_s as u64);
+        }
         _ => {}
     }
 }

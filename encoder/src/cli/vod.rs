@@ -44,9 +44,10 @@ pub(crate) struct Target {
     pub(crate) force: bool,
 }
 
+/// How it is encoded.
 #[derive(Args)]
 #[command(next_help_heading = "Encoding")]
-struct Encoding {
+pub(crate) struct Encoding {
     /// Renditions to offer: a JSON file, or text such as 720p:2500k,360p:600k,audio:128k.
     /// Default: 1080p:5000k,720p:2500k,480p:1000k,360p:600k,audio:128k. None is made above the source's size.
     #[arg(long, value_name = "FILE|SPEC")]
@@ -57,6 +58,12 @@ struct Encoding {
     /// Seconds between IDR frames, where they are to be closer than segments.
     #[arg(long, value_name = "SECONDS")]
     gop_s: Option<f64>,
+    /// Begin segments where shots begin: between half and one and a half times their length. Decodes the video once more.
+    #[arg(long)]
+    shot_aligned: bool,
+    /// Take everything that decides the encoding from a plan (see headgate-encode plan).
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// The preset of rungs that state none: ultrafast to placebo.
     #[arg(long, default_value = "veryfast")]
     preset: String,
@@ -65,7 +72,7 @@ struct Encoding {
     threads: usize,
     /// Encode the video's time in this many chunks, as --chunk K/N of as many workers would.
     #[arg(long, value_name = "N", default_value_t = 1)]
-    chunks: u32,
+    pub(crate) chunks: u32,
     /// Keep unfinished renditions here, so that a run that failed goes on where it was. Without it only a crash leaves
     /// some, beside the output.
     #[arg(long, value_name = "DIR")]
@@ -98,6 +105,24 @@ struct ShareArgs {
     chunk: Option<Chunk>,
 }
 
+impl Encoding {
+    pub(crate) fn options(self, input: PathBuf, out: PathBuf) -> anyhow::Result<VodOptions> {
+        let mut options = VodOptions::new(input, out);
+        if let Some(ladder) = &self.ladder {
+            options.ladder = Ladder::read(ladder)?;
+        }
+        options.segment_s = self.segment_s;
+        options.gop_s = self.gop_s;
+        options.shot_aligned = self.shot_aligned;
+        options.plan = self.plan;
+        options.preset = self.preset;
+        options.threads = self.threads;
+        options.chunks = self.chunks;
+        options.work_dir = self.work;
+        Ok(options)
+    }
+}
+
 impl PackagingArgs {
     pub(crate) fn packaging(&self) -> Packaging {
         Packaging {
@@ -127,21 +152,13 @@ A ladder file:
    \"audio\": [{\"bitrate_kbps\": 128}, {\"bitrate_kbps\": 384, \"channels\": 6}]}";
 
 pub(crate) fn run(arguments: Vod) -> anyhow::Result<()> {
-    let Encoding {
-        ladder,
-        segment_s,
-        gop_s,
-        preset,
-        threads,
-        chunks,
-        work,
-    } = arguments.encoding;
     let share = Share {
         renditions: arguments.share.rendition,
         chunk: arguments.share.chunk,
     };
+    let encoding = arguments.encoding;
     let is_share = share != Share::default();
-    if is_share && work.is_none() {
+    if is_share && encoding.work.is_none() {
         bail!("a share of the work needs a folder for its pieces: give --work DIR");
     }
     let out = if is_share {
@@ -149,16 +166,7 @@ pub(crate) fn run(arguments: Vod) -> anyhow::Result<()> {
     } else {
         arguments.target.out()?
     };
-    let mut options = VodOptions::new(arguments.input, out);
-    if let Some(ladder) = &ladder {
-        options.ladder = Ladder::read(ladder)?;
-    }
-    options.segment_s = segment_s;
-    options.gop_s = gop_s;
-    options.preset = preset;
-    options.threads = threads;
-    options.chunks = chunks;
-    options.work_dir = work;
+    let mut options = encoding.options(arguments.input, out)?;
     options.id = arguments.target.id;
     options.force = arguments.target.force;
     options.packaging = arguments.packaging.packaging();
