@@ -4,6 +4,7 @@ import { aptInstall, packages } from './setup/apt.mjs';
 import { writeCargoConfig } from './setup/cargo-config.mjs';
 import { installDuckdb } from './setup/duckdb.mjs';
 import { installNpmPackages } from './setup/npm.mjs';
+import { installPeers } from './setup/peers.mjs';
 import { checkRust } from './setup/rust.mjs';
 import { makeRoom } from './setup/space.mjs';
 import { installWasmBindgen } from './setup/wasm-bindgen.mjs';
@@ -35,6 +36,7 @@ export async function setUp(level) {
     wasmToolchain() ? undefined : buildDebianStd(),
     installWasmBindgen(),
     installNpmPackages().then(installDuckdb),
+    ...(level === 'test' ? [installPeers()] : []),
   ]);
   writeCargoConfig();
   say(`set-up: ready after ${seconds(Date.now() - begin)}`);

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { locked, root, toolEnv } from './paths.mjs';
 import { ask, mustRun } from './run.mjs';
+import { peerProgram } from './setup/peers.mjs';
 import { wasmBindgenFolder } from './setup/wasm-bindgen.mjs';
 import { buildWasm, wasmCargo } from './wasm.mjs';
 import { buildWeb } from './web.mjs';
@@ -62,8 +63,9 @@ export const steps = [
 ];
 
 function shown(command, args, env = {}) {
+  const peers = { HEADGATE_FFMPEG_NEW: peerProgram('ffmpeg'), HEADGATE_SHAKA_PACKAGER: peerProgram('packager') };
   const colours = process.stdout.isTTY ? { CARGO_TERM_COLOR: 'always', FORCE_COLOR: '1' } : {};
-  return mustRun(command, args, { cwd: root, show: true, env: { ...colours, ...toolEnv, ...env } });
+  return mustRun(command, args, { cwd: root, show: true, env: { ...colours, ...toolEnv, ...peers, ...env } });
 }
 
 function cargo(args, env) {

@@ -118,7 +118,10 @@ mod tests {
 
     #[test]
     fn segments_begin_at_cuts_where_they_can() {
-        assert_eq!(choose(&[40, 130, 170], 300, 50.0, 1), [0, 40, 85, 130, 170, 220, 270]);
+        assert_eq!(
+            choose(&[40, 130, 170], 300, 50.0, 1),
+            [0, 40, 85, 130, 170, 220, 270]
+        );
     }
 
     #[test]

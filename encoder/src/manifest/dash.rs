@@ -8,6 +8,21 @@ use crate::packager::Packaging;
 /// The MPD; what it names lies in `..`.
 pub(super) fn mpd(renditions: &[Rendition], packaging: &Packaging) -> String {
     let longest_s = |of: fn(&Rendition) -> f64| renditions.iter().map(of).fold(0.0, f64::max);
+    let video_s = renditions
+        .iter()
+        .filter(|rendition| rendition.is_video())
+        .map(Rendition::duration_s);
+    let presented_s = match packaging.constant_duration {
+        // Players count the segments by it: a little sound after the last picture must not add one.
+        true => video_s
+            .reduce(f64::max)
+            .unwrap_or_else(|| longest_s(Rendition::duration_s)),
+        false => longest_s(Rendition::duration_s),
+    };
+    let form = Form {
+        packaging,
+        presented_s,
+    };
     let max_segment_s = longest_s(|rendition| {
         let seconds = rendition
             .segments
@@ -23,7 +38,7 @@ pub(super) fn mpd(renditions: &[Rendition], packaging: &Packaging) -> String {
     let adaptations = sets
         .iter()
         .zip(1..)
-        .map(|(set, id)| adaptation_set(id, set, packaging));
+        .map(|(set, id)| adaptation_set(id, set, &form));
     let period = Element::new("Period")
         .with("id", "0")
         .with("start", "PT0S")
@@ -32,10 +47,7 @@ pub(super) fn mpd(renditions: &[Rendition], packaging: &Packaging) -> String {
         .with("xmlns", "urn:mpeg:dash:schema:mpd:2011")
         .with("profiles", format!("{profile},urn:mpeg:dash:profile:cmaf:2019"))
         .with("type", "static")
-        .with(
-            "mediaPresentationDuration",
-            duration(longest_s(Rendition::duration_s)),
-        )
+        .with("mediaPresentationDuration", duration(presented_s))
         .with("maxSegmentDuration", duration(max_segment_s))
         // Representations state the peak of a segment, so one segment's time is enough to start.
         .with("minBufferTime", duration(max_segment_s))
@@ -46,6 +58,13 @@ pub(super) fn mpd(renditions: &[Rendition], packaging: &Packaging) -> String {
                 .with("value", table::URI),
         )
         .document()
+}
+
+/// How the MPD is written.
+struct Form<'a> {
+    packaging: &'a Packaging,
+    /// Length of the presentation in seconds.
+    presented_s: f64,
 }
 
 /// What may be switched between: pictures of one codec and frame rate family, sound of one track, codec and layout.
@@ -65,7 +84,7 @@ fn sets(renditions: &[Rendition]) -> Vec<Vec<&Rendition>> {
     sets.into_iter().map(|(_, set)| set).chain(sound).collect()
 }
 
-fn adaptation_set(id: usize, set: &[&Rendition], packaging: &Packaging) -> Element {
+fn adaptation_set(id: usize, set: &[&Rendition], form: &Form<'_>) -> Element {
     let content = match set.first() {
         Some(first) if first.is_video() => "video",
         _ => "audio",
@@ -75,7 +94,7 @@ fn adaptation_set(id: usize, set: &[&Rendition], packaging: &Packaging) -> Eleme
         .with("contentType", content)
         .with("mimeType", format!("{content}/mp4"))
         .with("segmentAlignment", "true");
-    if packaging.single_file {
+    if form.packaging.single_file {
         element = element
             .with("subsegmentAlignment", "true")
             .with("subsegmentStartsWithSAP", 1);
@@ -114,17 +133,17 @@ fn adaptation_set(id: usize, set: &[&Rendition], packaging: &Packaging) -> Eleme
                 .map(|segment| (segment.start, segment.duration))
                 .collect()
         };
-        !packaging.single_file
+        !form.packaging.single_file
             && set
                 .iter()
                 .all(|other| other.timescale == first.timescale && times(other) == times(first))
     });
     if let Some(common) = common {
-        element = element.child(template(common, packaging));
+        element = element.child(template(common, form));
     }
     element.children(
         set.iter()
-            .map(|rendition| representation(rendition, packaging, common.is_some())),
+            .map(|rendition| representation(rendition, form, common.is_some())),
     )
 }
 
@@ -153,7 +172,7 @@ fn descriptor(name: &'static str, scheme: &str, value: &str) -> Element {
         .with("value", value)
 }
 
-fn representation(rendition: &Rendition, packaging: &Packaging, has_template: bool) -> Element {
+fn representation(rendition: &Rendition, form: &Form<'_>, has_template: bool) -> Element {
     let mut element = Element::new("Representation")
         .with("id", &rendition.name)
         .with("bandwidth", rendition.peak_bps())
@@ -177,7 +196,7 @@ fn representation(rendition: &Rendition, packaging: &Packaging, has_template: bo
     }
     match rendition.container {
         Container::Files if has_template => element,
-        Container::Files => element.child(template(rendition, packaging)),
+        Container::Files => element.child(template(rendition, form)),
         Container::SingleFile {
             init_bytes,
             index_bytes,
@@ -196,21 +215,21 @@ fn representation(rendition: &Rendition, packaging: &Packaging, has_template: bo
     }
 }
 
-fn template(rendition: &Rendition, packaging: &Packaging) -> Element {
+fn template(rendition: &Rendition, form: &Form<'_>) -> Element {
     let element = Element::new("SegmentTemplate")
         .with("timescale", rendition.timescale)
         .with("initialization", "../$RepresentationID$/init.mp4")
         .with("media", "../$RepresentationID$/$Number$.m4s")
         .with("startNumber", 1);
-    match constant_ticks(rendition).filter(|_| packaging.constant_duration) {
+    match constant_ticks(rendition, form.presented_s).filter(|_| form.packaging.constant_duration) {
         Some(ticks) => element.with("duration", ticks),
         None => element.child(Element::new("SegmentTimeline").children(timeline(rendition))),
     }
 }
 
-/// The ticks of every segment but the last, when all begin within half a segment of where that says: what
-/// `@duration` promises (ISO/IEC 23009-1 §5.3.9.5.3).
-fn constant_ticks(rendition: &Rendition) -> Option<u64> {
+/// The ticks of every segment but the last, when all begin within half a segment of where that says, which is what
+/// `@duration` promises (ISO/IEC 23009-1 §5.3.9.5.3), and as many are counted from the presentation's length as there are.
+fn constant_ticks(rendition: &Rendition, presented_s: f64) -> Option<u64> {
     let whole = rendition
         .segments
         .split_last()
@@ -221,7 +240,12 @@ fn constant_ticks(rendition: &Rendition) -> Option<u64> {
         count => (last.start.saturating_sub(rendition.segments.first()?.start) + count / 2) / count,
     };
     let is_near = |(segment, index): (&Segment, u64)| segment.start.abs_diff(index * ticks) * 2 < ticks;
-    (last.duration <= ticks + ticks / 2 && rendition.segments.iter().zip(0..).all(is_near)).then_some(ticks)
+    let presented = presented_s * f64::from(rendition.timescale);
+    let counted = ((presented - 0.5) / ticks.max(1) as f64).ceil() as usize;
+    (counted == rendition.segments.len()
+        && last.duration <= ticks + ticks / 2
+        && rendition.segments.iter().zip(0..).all(is_near))
+    .then_some(ticks)
 }
 
 /// Runs of equal segments; the first states where it begins.
