@@ -68,12 +68,16 @@ pub mod ladder;
 mod manifest;
 mod packager;
 mod piece;
+#[cfg_attr(not(test), expect(dead_code, unused_imports))]
+mod pictures;
 mod pipeline;
 mod plan;
 pub mod sample;
 mod source;
 pub mod split;
 mod storage;
+#[cfg_attr(not(test), expect(dead_code, unused_imports))]
+mod text;
 mod timing;
 pub mod vod;
 mod work;
