@@ -67,9 +67,9 @@ mod index;
 pub mod ladder;
 mod manifest;
 mod packager;
-mod piece;
 #[cfg_attr(not(test), expect(dead_code, unused_imports))]
 mod pictures;
+mod piece;
 mod pipeline;
 mod plan;
 pub mod sample;

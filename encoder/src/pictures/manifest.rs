@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::sheets::ImageTrack;
+use crate::manifest::xml::Element;
 
 /// A WebVTT file of thumbnails: each cue names a tile as a media fragment (`#xywh=`). `folder` leads from the file to the
 /// sheets: empty or with a slash at its end.
@@ -66,24 +67,29 @@ pub(crate) fn hls_stream_inf(track: &ImageTrack, uri: &str) -> String {
     )
 }
 
-/// The adaptation set of thumbnails (DASH-IF IOP 4.3, 6.2.6), indented for a Period's child. `id` is the set's; `folder`
-/// leads from the MPD to the sheets.
-pub(crate) fn dash_adaptation_set(track: &ImageTrack, id: usize, folder: &str) -> String {
-    format!(
-        "    <AdaptationSet id=\"{id}\" contentType=\"image\" mimeType=\"image/jpeg\">\n\
-         \x20     <SegmentTemplate media=\"{folder}$Number$.jpg\" startNumber=\"1\" timescale=\"1000000\" duration=\"{duration}\"/>\n\
-         \x20     <Representation id=\"{name}\" bandwidth=\"{bandwidth}\" width=\"{width}\" height=\"{height}\">\n\
-         \x20       <EssentialProperty schemeIdUri=\"http://dashif.org/guidelines/thumbnail_tile\" value=\"{columns}x{rows}\"/>\n\
-         \x20     </Representation>\n\
-         \x20   </AdaptationSet>\n",
-        duration = track.image_us(),
-        name = track.name,
-        bandwidth = track.peak_bps(),
-        width = track.width(),
-        height = track.height(),
-        columns = track.columns,
-        rows = track.rows,
-    )
+/// The adaptation set of thumbnails (DASH-IF IOP 4.3, 6.2.6). `id` is the set's; `folder` leads from the MPD to the sheets.
+pub(crate) fn dash_adaptation_set(track: &ImageTrack, id: usize, folder: &str) -> Element {
+    let grid = format!("{}x{}", track.columns, track.rows);
+    let tiles = Element::new("EssentialProperty")
+        .with("schemeIdUri", "http://dashif.org/guidelines/thumbnail_tile")
+        .with("value", grid);
+    let representation = Element::new("Representation")
+        .with("id", &track.name)
+        .with("bandwidth", track.peak_bps())
+        .with("width", track.width())
+        .with("height", track.height())
+        .child(tiles);
+    let template = Element::new("SegmentTemplate")
+        .with("media", format!("{folder}$Number$.jpg"))
+        .with("startNumber", 1)
+        .with("timescale", 1_000_000)
+        .with("duration", track.image_us());
+    Element::new("AdaptationSet")
+        .with("id", id)
+        .with("contentType", "image")
+        .with("mimeType", "image/jpeg")
+        .child(template)
+        .child(representation)
 }
 
 /// Exact seconds without needless zeros.

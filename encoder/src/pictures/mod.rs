@@ -16,7 +16,7 @@ mod recorder;
 mod sheets;
 mod still;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use album::Album;
 pub(crate) use manifest::{dash_adaptation_set, hls_playlist, hls_stream_inf, webvtt};

@@ -9,6 +9,7 @@ use super::features::Planes;
 use super::jpeg;
 use super::plan::{fit, usual_interval_s};
 use crate::error::EncodeError;
+use crate::storage::Output;
 
 /// A track of sprite sheets, as the manifests need it.
 ///
@@ -97,9 +98,6 @@ impl ImageTrack {
     }
 }
 
-/// Takes a file: its name, with `/`, and its bytes.
-pub(crate) type Store<'a> = dyn FnMut(&str, &[u8]) -> Result<(), EncodeError> + 'a;
-
 /// A tile of a sheet.
 pub(super) struct Tile {
     pub(super) x: u32,
@@ -108,7 +106,7 @@ pub(super) struct Tile {
     pub(super) end_us: u64,
 }
 
-/// Writes the sheets of a film that lasts `duration_us` by `store` (file name, bytes) into the folder `name`.
+/// Writes the sheets of a film that lasts `duration_us` into the folder `name` of `output`.
 ///
 /// `interval_s` is about how long a tile is shown; without it, 2, 5 or 10 seconds by the film's length. The longer side of
 /// a tile has `tile_side` pixels, or what was tapped if that is less.
@@ -118,7 +116,7 @@ pub(crate) fn write(
     duration_us: u64,
     interval_s: Option<f64>,
     tile_side: u32,
-    store: &mut Store<'_>,
+    output: &dyn Output,
 ) -> Result<ImageTrack, EncodeError> {
     let mut track = lay_out(album, name, duration_us, interval_s, tile_side);
     let kept = album.kept();
@@ -150,7 +148,7 @@ pub(crate) fn write(
             paste(&mut sheet, &small, tile.x, tile.y);
         }
         let bytes = jpeg::encode(&sheet, QUANTIZER)?;
-        store(&format!("{name}/{}.jpg", image.number), &bytes)?;
+        output.write(&format!("{name}/{}.jpg", image.number), &bytes)?;
         if let Some(listed) = track.images.get_mut(image.number as usize - 1) {
             listed.bytes = bytes.len() as u64;
         }

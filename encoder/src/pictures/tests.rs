@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use ffmpeg_next::frame;
 use player_core::MediaTime;
@@ -13,7 +15,36 @@ use player_core::thumbnails::{Area, Sprites, Thumbnail, thumbnail_at};
 use super::features::{Features, Planes};
 use super::plan::TAP_MS;
 use super::*;
+use crate::error::EncodeError;
 use crate::graph::Wired;
+use crate::manifest::xml::Element;
+use crate::storage::Output;
+
+/// Files as they were written, without a disk.
+#[derive(Default)]
+pub(crate) struct Memory(Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl Memory {
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Output for Memory {
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), EncodeError> {
+        let before = self.0.lock().unwrap().insert(name.to_owned(), bytes.to_vec());
+        assert!(before.is_none(), "{name} was there already");
+        Ok(())
+    }
+
+    fn write_joined(&self, name: &str, head: &[u8], body: &Path) -> Result<(), EncodeError> {
+        self.write(name, &[head, &std::fs::read(body).unwrap()].concat())
+    }
+
+    fn commit(&self) -> Result<(), EncodeError> {
+        Ok(())
+    }
+}
 
 /// The pictures of a filter graph that makes its own, tapped by a plan, with their times.
 fn tapped(graph: &str, plan: Plan) -> Vec<(u64, frame::Video)> {
@@ -276,25 +307,15 @@ fn read_back(size: (u32, u32), seconds: f64, interval_s: Option<f64>) -> ImageTr
     record(&path, plan, &tapped(&graph, plan));
     let mut album = Album::open(&[path]).unwrap().unwrap();
     let duration_us = (seconds * 1e6) as u64;
-    let mut names = Vec::new();
-    let track = write(
-        &mut album,
-        "thumbnails",
-        duration_us,
-        interval_s,
-        160,
-        &mut |name, bytes| {
-            assert!(bytes.starts_with(b"\xff\xd8\xff\xe0") && bytes.ends_with(b"\xff\xd9"));
-            names.push((name.to_owned(), bytes.len() as u64));
-            Ok(())
-        },
-    )
-    .unwrap();
-    let listed = track
-        .images
-        .iter()
-        .map(|image| (format!("thumbnails/{}.jpg", image.number), image.bytes));
-    assert_eq!(names, listed.collect::<Vec<_>>());
+    let output = Memory::default();
+    let track = write(&mut album, "thumbnails", duration_us, interval_s, 160, &output).unwrap();
+    let files = output.files();
+    assert_eq!(files.len(), track.images.len());
+    for image in &track.images {
+        let bytes = &files[&format!("thumbnails/{}.jpg", image.number)];
+        assert!(bytes.starts_with(b"\xff\xd8\xff\xe0") && bytes.ends_with(b"\xff\xd9"));
+        assert_eq!(bytes.len() as u64, image.bytes);
+    }
 
     let vtt = webvtt(&track, "thumbnails/");
     let sprites = Sprites::new(
@@ -316,11 +337,18 @@ fn read_back(size: (u32, u32), seconds: f64, interval_s: Option<f64>) -> ImageTr
     assert!(playlist.tags.images_only);
     let hls = hls.clone().with_playlist(playlist);
 
-    let mpd = format!(
-        "<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" profiles=\"urn:mpeg:dash:profile:isoff-live:2011\" \
-         minBufferTime=\"PT2S\" mediaPresentationDuration=\"PT{seconds:.6}S\">\n  <Period id=\"0\" start=\"PT0S\">\n{}  </Period>\n</MPD>\n",
-        dash_adaptation_set(&track, 3, "../thumbnails/")
-    );
+    let period = Element::new("Period")
+        .with("id", 0)
+        .with("start", "PT0S")
+        .child(dash_adaptation_set(&track, 3, "../thumbnails/"));
+    let mpd = Element::new("MPD")
+        .with("xmlns", "urn:mpeg:dash:schema:mpd:2011")
+        .with("type", "static")
+        .with("profiles", "urn:mpeg:dash:profile:isoff-live:2011")
+        .with("minBufferTime", "PT2S")
+        .with("mediaPresentationDuration", format!("PT{seconds:.6}S"))
+        .child(period)
+        .document();
     let video = "<AdaptationSet mimeType=\"video/mp4\"><Representation id=\"v\" bandwidth=\"1\" codecs=\"avc1.64001f\">\
         <SegmentTemplate media=\"v-$Number$.mp4\" initialization=\"i.mp4\" duration=\"2\"/></Representation></AdaptationSet>";
     let mpd = mpd.replace("    <AdaptationSet", &format!("{video}\n    <AdaptationSet"));
@@ -328,7 +356,7 @@ fn read_back(size: (u32, u32), seconds: f64, interval_s: Option<f64>) -> ImageTr
     let dash = &dash.periods[0].thumbnails[0];
     assert_eq!((dash.width, dash.height), (track.width(), track.height()));
 
-    for ms in (0..(seconds * 1000.0) as i64).step_by(37) {
+    for ms in (0..(seconds * 1000.0) as i64).step_by(173) {
         let at = |track: &PlayerTrack| thumbnail_at(track, MediaTime::from_millis(ms)).unwrap();
         let whole = Area::Pixels {
             x: 0,
@@ -425,12 +453,9 @@ fn a_tile_shows_the_middle_of_its_time() {
     let graph = "color=black:s=160x90:r=10:d=20,format=yuv420p,geq=lum='16+T*10':cb=128:cr=128";
     let plan = Plan::new((160, 90), Some(20.0), None);
     let (dir, mut album) = album(graph, plan);
-    let mut sheet = Vec::new();
-    let track = write(&mut album, "t", 20_000_000, None, 160, &mut |_, bytes| {
-        sheet = bytes.to_vec();
-        Ok(())
-    })
-    .unwrap();
+    let output = Memory::default();
+    let track = write(&mut album, "t", 20_000_000, None, 160, &output).unwrap();
+    let sheet = output.files().remove("t/1.jpg").unwrap();
     assert_eq!((track.columns, track.rows, track.tile_us), (5, 2, 2_000_000));
     let (width, height, pixels) = decoded(&sheet, dir.path());
     assert_eq!((width, height), (800, 180));
@@ -498,12 +523,20 @@ fn the_poster_is_decoded_once_again_at_full_size() {
     let ranked = rank(album.pictures());
     let time_ms = ranked[0].time_ms;
     assert!((2500..5000).contains(&time_ms));
-    let posters = posters(&source, plan, &ranked).unwrap().unwrap();
-    assert_eq!(posters.time_ms, time_ms);
-    let (width, height, large) = decoded(&posters.large, dir.path());
+    let made = posters(&source, plan, &ranked).unwrap().unwrap();
+    assert_eq!(made.time_ms, time_ms);
+    let (width, height, large) = decoded(&made.large, dir.path());
     assert_eq!((width, height), (360, 640));
-    let (small_width, small_height, _) = decoded(&posters.small, dir.path());
+    let (small_width, small_height, _) = decoded(&made.small, dir.path());
     assert_eq!((small_width, small_height), (360, 640));
+    // Where a stream's times have jumped, the picture there is another one: the next candidate counts.
+    let mut misled = ranked[0].clone();
+    misled.time_ms = 500;
+    let found = posters(&source, plan, &[misled, ranked[0].clone()])
+        .unwrap()
+        .unwrap();
+    assert_eq!((found.time_ms, found.large), (time_ms, made.large));
+    assert!(posters(&source, plan, &[]).unwrap().is_none());
     // It is that very frame, and the right way up.
     let frame = dir.path().join("frame.gray");
     let select = format!("{upright},select='eq(n\\,{})'", time_ms / 100);

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cue, TextTrack};
 use crate::error::EncodeError;
+use crate::storage::Output;
 
 /// Where segments begin and end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl Cuts {
     }
 }
 
-/// Writes the segments of a track by `store` (file name, bytes) into the folder `name`. `mpegts` is the media's timestamp
+/// Writes the segments of a track into the folder `name` of `output`. `mpegts` is the media's timestamp
 /// (90 kHz) at presentation time 0: 0 in CMAF, something else in MPEG-TS.
 ///
 /// A cue that lasts from one segment into others is in each of them, the same every time; a segment in which nothing is
@@ -67,7 +68,7 @@ pub(crate) fn write(
     name: &str,
     cuts: &Cuts,
     mpegts: u64,
-    store: &mut dyn FnMut(&str, &[u8]) -> Result<(), EncodeError>,
+    output: &dyn Output,
 ) -> Result<Vec<TextSegment>, EncodeError> {
     let head = format!(
         "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:{},LOCAL:00:00:00.000\n{}",
@@ -93,7 +94,7 @@ pub(crate) fn write(
         for cue in &shown {
             push_cue(&mut text, cue, end_ms);
         }
-        store(&format!("{name}/{number}.vtt"), text.as_bytes())?;
+        output.write(&format!("{name}/{number}.vtt"), text.as_bytes())?;
         segments.push(TextSegment {
             number,
             start,

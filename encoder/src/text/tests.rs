@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -10,6 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::EncodeError;
+use crate::pictures::tests::Memory;
 
 fn read_text(text: impl AsRef<[u8]>, is_webvtt: bool) -> TextTrack {
     let mut track = TextTrack::new("en".to_owned(), None, Role::Subtitle);
@@ -133,12 +133,9 @@ type Played = (String, i64, i64, String, String);
 
 /// Reads segments with the player's reader: what it finds in each, and all of it once.
 fn play(track: &TextTrack, cuts: &Cuts) -> (Vec<usize>, Vec<Played>) {
-    let mut files = BTreeMap::new();
-    let segments = write(track, "text/en", cuts, 0, &mut |name, bytes| {
-        files.insert(name.to_owned(), bytes.to_vec());
-        Ok(())
-    })
-    .unwrap();
+    let output = Memory::default();
+    let segments = write(track, "text/en", cuts, 0, &output).unwrap();
+    let files = output.files();
     assert_eq!(segments.len(), files.len());
     let mut counts = Vec::new();
     let mut all: Vec<Played> = Vec::new();
@@ -194,13 +191,12 @@ fn cues_are_in_each_segment_that_they_last_into() {
         ]
     );
     let longer = Cuts::new(30_000, &starts, Some(5));
-    let mut durations = Vec::new();
-    let segments = write(&track, "t", &longer, 900_000, &mut |_, bytes| {
+    let output = Memory::default();
+    let segments = write(&track, "t", &longer, 900_000, &output).unwrap();
+    for bytes in output.files().values() {
         assert!(bytes.starts_with(b"WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:900000,LOCAL:00:00:00.000\n"));
-        Ok(())
-    })
-    .unwrap();
-    durations.extend(segments.iter().map(|segment| segment.duration));
+    }
+    let durations: Vec<u64> = segments.iter().map(|segment| segment.duration).collect();
     assert_eq!(durations, [120_120, 120_120, 120_120, 119_640]);
     assert_eq!(segments[1].start, 120_120);
 
@@ -216,15 +212,16 @@ fn styles_and_regions_are_in_every_segment() {
         true,
     );
     let cuts = Cuts::new(1000, &[0, 2000, 4000, 6000], None);
-    write(&track, "t", &cuts, 0, &mut |_, bytes| {
+    let output = Memory::default();
+    write(&track, "t", &cuts, 0, &output).unwrap();
+    assert_eq!(output.files().len(), 3);
+    for (number, bytes) in output.files().values().enumerate() {
         let vtt = player_core::text::webvtt::WebVtt::parse(bytes).unwrap();
         assert_eq!(vtt.warnings, []);
         assert_eq!(vtt.styles().collect::<Vec<_>>(), ["::cue { color: red }"]);
         assert_eq!((vtt.regions[0].id.as_str(), vtt.regions[0].lines), ("r", 2));
-        assert_eq!(vtt.cue(0).unwrap().settings.region, "r");
-        Ok(())
-    })
-    .unwrap();
+        assert_eq!(vtt.cue(0).unwrap().settings.region, "r", "{number}");
+    }
 }
 
 #[test]
