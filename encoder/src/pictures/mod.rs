@@ -20,7 +20,7 @@ pub(crate) mod tests;
 
 pub(crate) use album::Album;
 pub(crate) use manifest::{dash_adaptation_set, hls_playlist, hls_stream_inf, webvtt};
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Plan, TAP_MS};
 pub(crate) use poster::rank;
 pub(crate) use recorder::Recorder;
 pub(crate) use sheets::{ImageTrack, write};

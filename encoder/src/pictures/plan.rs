@@ -32,12 +32,13 @@ impl Plan {
         }
     }
 
-    /// Filters for an output of the graph, behind what turns the picture and makes its rate constant. Picture n that
-    /// comes out is the one on screen at n × [`TAP_MS`]. `first` is the first frame of the source.
+    /// Filters for an output of the graph, behind what turns the picture and makes its rate constant. A picture that comes
+    /// out with time stamp n is the one on screen at n × [`TAP_MS`]. `first` is the first frame of the source.
     pub(crate) fn filters(&self, first: &frame::Video) -> String {
         let rate = 1000 / TAP_MS;
         let look = look(first, (self.width, self.height), "area");
-        format!("fps={rate}:round=up:start_time=0,{look}")
+        // No start: a worker that begins in the middle counts from the film's start all the same.
+        format!("fps={rate}:round=up,{look}")
     }
 }
 

@@ -13,7 +13,6 @@ use player_core::text::webvtt::WebVtt;
 use player_core::thumbnails::{Area, Sprites, Thumbnail, thumbnail_at};
 
 use super::features::{Features, Planes};
-use super::plan::TAP_MS;
 use super::*;
 use crate::error::EncodeError;
 use crate::graph::Wired;
@@ -296,6 +295,29 @@ fn work_files_survive_interruption_and_division() {
     drop(Recorder::open(&path("empty"), other).unwrap());
     assert!(Album::open(&[path("empty")]).unwrap().is_none());
     assert!(Album::open(&[path("a"), path("empty")]).is_err());
+}
+
+#[test]
+fn workers_tap_the_same_pictures_as_one_alone() {
+    let plan = plan();
+    let rate = "30000/1001";
+    let film = format!("testsrc2=s=192x108:r={rate}:d=7");
+    let whole = tapped(&format!("{film},fps={rate}:start_time=0"), plan);
+    assert_eq!(
+        whole.iter().map(|(time_ms, _)| *time_ms).collect::<Vec<_>>(),
+        (0..15).map(|n| n * 500).collect::<Vec<_>>()
+    );
+    // Parted at frame 70, which lies between two tapped times; the first worker decodes a little farther.
+    let start_s = 70.0 * 1001.0 / 30_000.0;
+    let mut parts = tapped(&format!("{film},fps={rate}:start_time=0,trim=end_frame=72"), plan);
+    parts.extend(tapped(
+        &format!("{film},fps={rate}:start_time={start_s:.9}"),
+        plan,
+    ));
+    assert_eq!(parts.len(), whole.len());
+    for ((time_ms, picture), (other_ms, other)) in parts.iter().zip(&whole) {
+        assert_eq!((time_ms, Planes::of(picture)), (other_ms, Planes::of(other)));
+    }
 }
 
 /// What the three readers of the player say of a film of `seconds` that was tapped in pictures of `size`.
