@@ -211,6 +211,28 @@ impl AudioGraph {
     }
 }
 
+/// Sends one picture through filters of its own; `None` when they give none.
+pub(crate) fn filter_picture(
+    picture: &frame::Video,
+    filters: &str,
+) -> Result<Option<frame::Video>, EncodeError> {
+    let time_base = Rational::new(1, 1);
+    let arguments = VideoShape::of(picture).arguments(time_base);
+    let mut graph = Wired::build(
+        "buffer",
+        &arguments,
+        "buffersink",
+        1,
+        format!("[in]{filters}[out0]"),
+    )?;
+    let mut picture = picture.clone();
+    picture.set_pts(Some(0));
+    graph.push(&picture)?;
+    graph.finish(1)?;
+    let mut filtered = frame::Video::empty();
+    Ok(graph.pull(0, &mut filtered)?.then_some(filtered))
+}
+
 /// A configured graph with one source and some sinks.
 pub(crate) struct Wired {
     source: Option<Context>,
@@ -404,7 +426,8 @@ impl AudioShape {
     }
 }
 
-fn turns(orientation: Orientation) -> Vec<String> {
+/// The filters that turn a picture as it is to be shown.
+pub(crate) fn turns(orientation: Orientation) -> Vec<String> {
     match orientation {
         Orientation::Clockwise { mirrored: false } => vec!["transpose=clock".to_owned()],
         Orientation::Clockwise { mirrored: true } => vec!["transpose=cclock_flip".to_owned()],

@@ -67,6 +67,8 @@ mod index;
 pub mod ladder;
 mod manifest;
 mod packager;
+#[cfg_attr(not(test), expect(dead_code, unused_imports))]
+mod pictures;
 mod piece;
 mod pipeline;
 mod plan;
@@ -74,6 +76,8 @@ pub mod sample;
 mod source;
 pub mod split;
 mod storage;
+#[cfg_attr(not(test), expect(dead_code, unused_imports))]
+mod text;
 mod timing;
 pub mod vod;
 mod work;

@@ -6,7 +6,7 @@
 mod dash;
 mod hls;
 mod table;
-mod xml;
+pub(crate) mod xml;
 
 use crate::error::EncodeError;
 use crate::index::{Container, Kind, Rendition, Segment};
