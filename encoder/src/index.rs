@@ -2,7 +2,33 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::pictures::ImageTrack;
+use crate::text::{Role, TextSegment};
 use crate::timing::FrameRate;
+
+/// Everything that was packaged of a source.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Presentation {
+    /// Pictures from the highest, then sound.
+    pub(crate) renditions: Vec<Rendition>,
+    pub(crate) texts: Vec<Text>,
+    /// Thumbnails for the seek bar.
+    pub(crate) images: Option<ImageTrack>,
+}
+
+/// A subtitle track: `<name>/<number>.vtt`, and all of it in `<name>.vtt`.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    pub(crate) name: String,
+    /// BCP 47.
+    pub(crate) language: String,
+    /// What a menu calls it.
+    pub(crate) label: String,
+    pub(crate) role: Role,
+    /// Ticks per second of its segments.
+    pub(crate) timescale: u32,
+    pub(crate) segments: Vec<TextSegment>,
+}
 
 /// One packaged rendition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -62,12 +62,12 @@ mod cmaf;
 mod decode;
 mod encode;
 mod error;
+mod extras;
 mod graph;
 mod index;
 pub mod ladder;
 mod manifest;
 mod packager;
-#[cfg_attr(not(test), expect(dead_code, unused_imports))]
 mod pictures;
 mod piece;
 mod pipeline;
@@ -76,7 +76,6 @@ pub mod sample;
 mod source;
 pub mod split;
 mod storage;
-#[cfg_attr(not(test), expect(dead_code, unused_imports))]
 mod text;
 mod timing;
 pub mod vod;

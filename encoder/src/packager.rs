@@ -13,6 +13,7 @@ use crate::error::EncodeError;
 use crate::index::{Container, KeyFrame, Kind, Rendition, Segment};
 use crate::piece::PieceReader;
 use crate::storage::Output;
+use crate::text::Sidecar;
 
 /// What becomes of the pieces.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +22,10 @@ pub struct Packaging {
     pub single_file: bool,
     /// Length of the parts that a segment is written in (`moof` and `mdat` each), in seconds; one part where there is none.
     pub part_s: Option<f64>,
+    /// Files of subtitles beside those of the source.
+    pub subtitles: Vec<Sidecar>,
+    /// Length of a segment of subtitles in seconds, where it is to be longer than the video's; those are joined up to it.
+    pub text_segment_s: Option<u32>,
     /// `SegmentTemplate@duration` in the MPD in place of a `SegmentTimeline`, where all segments have the same length.
     pub constant_duration: bool,
 }

@@ -17,6 +17,7 @@ use crate::ladder::{AudioCodec, Rung};
 use crate::piece::PieceWriter;
 use crate::plan::{AudioPlan, Plan, Span};
 use crate::source::{AudioStream, Source, VideoStream};
+use crate::text::SourceText;
 use crate::work::Work;
 
 /// Which pieces of a plan to make, and where.
@@ -26,6 +27,8 @@ pub(crate) struct Encoding<'a> {
     pub(crate) span: Span,
     pub(crate) rungs: Vec<&'a Rung>,
     pub(crate) sounds: Vec<&'a AudioPlan>,
+    /// Whether the source's subtitles are taken too.
+    pub(crate) with_texts: bool,
     /// Threads of each video encoder; 0 for automatic.
     pub(crate) threads: usize,
 }
@@ -139,6 +142,7 @@ pub(crate) fn run(
         }
         let feed = Feed {
             plan,
+            texts_of: encoding.with_texts.then_some(*work),
             rungs,
             first_frame,
             end_frame: span.end,
@@ -227,6 +231,8 @@ impl From<EncodeError> for Stop {
 /// What the demuxing thread hands out, and to whom.
 struct Feed<'a> {
     plan: &'a Plan,
+    /// Where the source's subtitles go, if they are wanted.
+    texts_of: Option<&'a Work>,
     rungs: Vec<&'a Rung>,
     /// The first video frame that is wanted.
     first_frame: u64,
@@ -278,14 +284,25 @@ impl Feed<'_> {
             }
         }
         drop(self.audio_queues);
-        // Sound is encoded from its start; only pictures alone can be gone to directly.
+        let texts = self.texts_of.filter(|work| !work.texts().is_file());
+        let mut texts = texts.map(|_| SourceText::open(&source.input, source.origin_us));
+        for warning in texts.iter().flat_map(|texts| &texts.warnings) {
+            tracing::warn!("{warning}");
+        }
+        let has_texts = texts.as_ref().is_some_and(|texts| !texts.is_empty());
+        // Sound is encoded from its start, and texts are read from theirs; only pictures alone can be gone to directly.
         if video.is_some()
             && audio.is_empty()
+            && !has_texts
             && let Err(error) = seek(&mut source, self.plan.idr.rate(), self.first_frame)
         {
             return Fed::Failed(error);
         }
-        let result = feed_all(&mut source, &mut video, &mut audio, tick);
+        let result = feed_all(&mut source, &mut video, &mut audio, &mut texts, tick);
+        let result = match (result, texts.zip(self.texts_of)) {
+            (Ok(()), Some((texts, work))) => work.write_texts(&texts.finish()).map_err(Stop::from),
+            (result, _) => result,
+        };
         // Sound without the pictures that belong to it would look finished and is not. A later chunk may be beyond the end.
         let is_empty = match &video {
             Some(video) => video.sink.graph.is_none() && self.first_frame == 0,
@@ -306,12 +323,14 @@ fn feed_all(
     source: &mut Source,
     video: &mut Option<VideoFeed<'_>>,
     audio: &mut [AudioFeed<'_>],
+    texts: &mut Option<SourceText>,
     tick: &mut dyn FnMut() -> Result<(), EncodeError>,
 ) -> Result<(), Stop> {
     let mut broken_packets = 0_u64;
     loop {
         tick()?;
-        if audio.is_empty() && video.as_ref().is_some_and(|video| video.sink.is_done) {
+        let has_texts = texts.as_ref().is_some_and(|texts| !texts.is_empty());
+        if audio.is_empty() && !has_texts && video.as_ref().is_some_and(|video| video.sink.is_done) {
             break;
         }
         let Some(packet) = next_packet(source, &mut broken_packets)? else {
@@ -325,6 +344,8 @@ fn feed_all(
             broken_packets += u64::from(!video.sink.is_done && !video.decode(Some(&packet))?);
         } else if let Some(audio) = audio.iter_mut().find(|audio| audio.stream.index == index) {
             broken_packets += u64::from(!audio.decode(Some(&packet))?);
+        } else if let Some(texts) = texts {
+            texts.take(&packet);
         }
     }
     if broken_packets > 0 {

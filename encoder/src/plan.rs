@@ -10,6 +10,7 @@ use crate::error::EncodeError;
 use crate::index::{Kind, Sound};
 use crate::ladder::{AudioCodec, AudioRung, Ladder, Rung};
 use crate::source::{AudioStream, Source};
+use crate::text;
 use crate::timing::{FrameRate, IdrPlan};
 
 /// What is encoded of a source, and how.
@@ -241,7 +242,8 @@ fn audio(tracks: &[AudioStream], rungs: &[AudioRung]) -> Vec<AudioPlan> {
             };
         }
         for (track, number) in tracks.iter().zip(1..) {
-            let language = track.language.as_deref();
+            let language = track.language.as_deref().and_then(text::language::tag);
+            let language = language.as_deref();
             let mut name = "audio".to_owned();
             if tracks.len() > 1 {
                 name += &format!("-{}", language.map_or_else(|| number.to_string(), plain));
@@ -257,16 +259,17 @@ fn audio(tracks: &[AudioStream], rungs: &[AudioRung]) -> Vec<AudioPlan> {
                 track.channels.min(2)
             });
             let bitrate_kbps = (rung.bitrate_kbps * u32::from(channels) / u32::from(rung.channels)).max(16);
-            let label = track.title.clone().or_else(|| language.map(str::to_owned));
+            let label = track.title.clone().or_else(|| language.map(text::language::name));
             plans.push(AudioPlan {
                 name,
                 stream: track.index,
                 codec: rung.codec,
                 bitrate_kbps,
-                language: language
+                language: track
+                    .language
+                    .clone()
                     .filter(|code| code.len() == 3)
-                    .unwrap_or("und")
-                    .to_owned(),
+                    .unwrap_or("und".to_owned()),
                 sound: Sound {
                     rate: match rung.codec {
                         AudioCodec::Aac => track.aac_rate(),

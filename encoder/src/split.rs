@@ -35,7 +35,7 @@ use crate::storage::Scratch;
 use crate::vod::{
     CancelToken, Packaging, Progress, Summary, VodOptions, Watch, announcement, encode_pieces, publish,
 };
-use crate::work::{Work, streams};
+use crate::work::{Work, extras, streams};
 
 /// Which part of an encoding a worker does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,6 +94,8 @@ pub struct JoinOptions {
     pub id: Option<String>,
     /// What files are made of the encoded renditions.
     pub packaging: Packaging,
+    /// The source, from which the poster is taken; without it there is none.
+    pub film: Option<PathBuf>,
     /// Replaces an earlier output.
     pub force: bool,
     /// Stops it from another thread.
@@ -108,6 +110,7 @@ impl JoinOptions {
             out_dir: out_dir.into(),
             id: None,
             packaging: Packaging::default(),
+            film: None,
             force: false,
             cancel: CancelToken::default(),
         }
@@ -218,6 +221,7 @@ pub fn encode_share(
             .iter()
             .filter(|sound| index == 0 && is_wanted(&sound.name))
             .collect(),
+        with_texts: index == 0 && share.renditions.is_empty(),
         threads: options.threads,
     };
     progress(announcement(&plan, &is_wanted));
@@ -270,7 +274,8 @@ pub fn join(options: &JoinOptions) -> Result<Summary, EncodeError> {
     target.force = options.force;
     target.cancel = options.cancel.clone();
     target.check()?;
-    let (renditions, video_dir) = publish(&streams, &target)?;
+    let extras = extras(&plan, &folders, options.film.as_deref())?;
+    let (renditions, video_dir) = publish(&streams, &extras, &target)?;
     Ok(watch.summary(&video_dir, &renditions))
 }
 

@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::error::EncodeError;
-use crate::index::{Kind, Rendition};
+use crate::extras::Extras;
+use crate::index::{Kind, Presentation, Rendition};
 use crate::ladder::{Ladder, Rung};
 use crate::manifest::{MPD_PATH, MULTIVARIANT_PATH};
 pub use crate::packager::Packaging;
 use crate::pipeline::{self, Encoding, Position};
 use crate::plan::{self, Plan, Settings};
 use crate::storage::{Output, OutputDir, Scratch, check_replaceable, scratch_beside};
+pub use crate::text::{Role, Sidecar};
 use crate::work::{self, Work};
 use crate::{analysis, manifest, packager, source};
 
@@ -352,12 +354,14 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
             span,
             rungs: plan.video.iter().collect(),
             sounds: plan.audio.iter().filter(|_| span.chunk == 0).collect(),
+            with_texts: span.chunk == 0,
             threads: options.threads,
         };
         encode_pieces(source, &encoding, &options.cancel, &watch, progress)?;
     }
     let streams = work::streams(&plan, std::slice::from_ref(&work))?;
-    let (renditions, video_dir) = publish(&streams, options).inspect_err(|error| {
+    let extras = work::extras(&plan, std::slice::from_ref(&work), Some(&options.input))?;
+    let (renditions, video_dir) = publish(&streams, &extras, options).inspect_err(|error| {
         // Hours of encoding are not lost to a full disk.
         if matches!(error, EncodeError::OutputUnwritable { .. }) {
             scratch.keep();
@@ -374,6 +378,7 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
 /// Packages `streams` and makes the output folder, whose path it returns.
 pub(crate) fn publish(
     streams: &[packager::Stream],
+    extras: &Extras,
     options: &VodOptions,
 ) -> Result<(Vec<Rendition>, PathBuf), EncodeError> {
     let video_dir = options.video_dir();
@@ -383,12 +388,19 @@ pub(crate) fn publish(
     let is_cancelled = || options.cancel.is_cancelled();
     let packaging = &options.packaging;
     let renditions = packager::package(streams, packaging, &output, scratch.path(), &is_cancelled)?;
-    manifest::write(&output, &renditions, packaging)?;
+    let texts = extras.write_texts(&renditions, packaging, &output)?;
+    let images = extras.write_pictures(&renditions, &output)?;
+    let presentation = Presentation {
+        renditions,
+        texts,
+        images,
+    };
+    manifest::write(&output, &presentation, packaging)?;
     if options.cancel.is_cancelled() {
         return Err(EncodeError::Cancelled);
     }
     output.commit()?;
-    Ok((renditions, video_dir))
+    Ok((presentation.renditions, video_dir))
 }
 
 /// What there will be to report of.

@@ -5,8 +5,10 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::error::EncodeError;
+use crate::extras::Extras;
 use crate::packager::Stream;
 use crate::plan::Plan;
+use crate::text::TextTrack;
 
 /// A folder with a plan and the pieces made by it.
 #[derive(Clone, Debug)]
@@ -57,6 +59,27 @@ impl Work {
         self.pieces().join(format!("{rendition}.{chunk:04}.mp4"))
     }
 
+    /// Where the source's subtitles lie.
+    pub(crate) fn texts(&self) -> PathBuf {
+        self.pieces().join("texts.json")
+    }
+
+    /// Where the pictures tapped of a chunk lie.
+    pub(crate) fn pictures(&self, chunk: usize) -> PathBuf {
+        self.pieces().join(format!("pictures.{chunk:04}"))
+    }
+
+    /// Keeps the source's subtitles.
+    pub(crate) fn write_texts(&self, tracks: &[TextTrack]) -> Result<(), EncodeError> {
+        let path = self.texts();
+        let growing = self.pieces().join("texts.json.part");
+        let json = serde_json::to_vec(tracks).map_err(io::Error::from);
+        let written = json
+            .and_then(|json| fs::write(&growing, json))
+            .and_then(|()| fs::rename(&growing, &path));
+        written.map_err(|error| EncodeError::unwritable(&path, error))
+    }
+
     fn pieces(&self) -> PathBuf {
         self.path.join("pieces")
     }
@@ -76,6 +99,29 @@ impl Work {
             }),
         }
     }
+}
+
+/// What the workers found beside pictures and sound; `film` is the source, where it is here.
+pub(crate) fn extras(plan: &Plan, folders: &[Work], film: Option<&Path>) -> Result<Extras, EncodeError> {
+    let mut extras = Extras {
+        film: film.map(Path::to_owned),
+        ..Extras::default()
+    };
+    if let Some(path) = folders.iter().map(Work::texts).find(|path| path.is_file()) {
+        let read = fs::read(&path).and_then(|json| serde_json::from_slice(&json).map_err(io::Error::from));
+        extras.texts = read.map_err(|error| EncodeError::Piece {
+            path,
+            reason: error.to_string(),
+        })?;
+    }
+    for chunk in 0..plan.chunks.len() {
+        let found = folders
+            .iter()
+            .map(|work| work.pictures(chunk))
+            .find(|path| path.is_file());
+        extras.pictures.extend(found);
+    }
+    Ok(extras)
 }
 
 /// What to package of `plan`: every rendition with its pieces, each from the first folder that has it.

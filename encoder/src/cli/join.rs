@@ -19,6 +19,9 @@ pub(crate) struct Join {
     target: Target,
     #[command(flatten)]
     packaging: PackagingArgs,
+    /// The source, for the poster.
+    #[arg(long, value_name = "FILE")]
+    source: Option<PathBuf>,
     /// Report as JSON.
     #[arg(long)]
     json: bool,
@@ -33,6 +36,7 @@ pub(crate) fn run(arguments: Join) -> anyhow::Result<()> {
     options.id = arguments.target.id;
     options.force = arguments.target.force;
     options.packaging = arguments.packaging.packaging();
+    options.film = arguments.source;
     stop_on_signals(&options.cancel.flag())?;
     let summary = split::join(&options)?;
     if arguments.json {

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use encoder::ladder::Ladder;
 use encoder::split::{self, Chunk, Share, ShareSummary};
-use encoder::vod::{self, Packaging, VodOptions};
+use encoder::vod::{self, Packaging, Sidecar, VodOptions};
 
 use super::stop_on_signals;
 use super::view::{View, print_done, print_summary};
@@ -89,6 +89,13 @@ pub(crate) struct PackagingArgs {
     /// Write segments in parts (CMAF chunks) of this length.
     #[arg(long, value_name = "SECONDS")]
     part_s: Option<f64>,
+    /// Subtitles in a SubRip or WebVTT file, such as de=film.de.srt, en:sdh=film.vtt or fr:forced=signs.srt; may be repeated.
+    /// Those inside the source are taken anyway.
+    #[arg(long, value_name = "LANG=FILE")]
+    subtitles: Vec<Sidecar>,
+    /// Join segments of subtitles up to this length.
+    #[arg(long, value_name = "SECONDS")]
+    text_segment_s: Option<u32>,
     /// Times in the MPD: a timeline of every segment, or one constant duration where segments are regular.
     #[arg(long, value_name = "KIND", default_value = "timeline", value_parser = ["timeline", "duration"])]
     mpd: String,
@@ -128,6 +135,8 @@ impl PackagingArgs {
         Packaging {
             single_file: self.single_file,
             part_s: self.part_s,
+            subtitles: self.subtitles.clone(),
+            text_segment_s: self.text_segment_s,
             constant_duration: self.mpd == "duration",
         }
     }

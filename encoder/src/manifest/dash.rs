@@ -2,11 +2,13 @@
 
 use super::xml::Element;
 use super::{in_group, init_uri, sound_groups, table};
-use crate::index::{Container, Kind, Rendition, Segment, Sound};
+use crate::index::{Container, Kind, Presentation, Rendition, Segment, Sound, Text, bits_per_second};
 use crate::packager::Packaging;
+use crate::pictures;
 
 /// The MPD; what it names lies in `..`.
-pub(super) fn mpd(renditions: &[Rendition], packaging: &Packaging) -> String {
+pub(super) fn mpd(presentation: &Presentation, packaging: &Packaging) -> String {
+    let renditions = presentation.renditions.as_slice();
     let longest_s = |of: fn(&Rendition) -> f64| renditions.iter().map(of).fold(0.0, f64::max);
     let video_s = renditions
         .iter()
@@ -39,10 +41,21 @@ pub(super) fn mpd(renditions: &[Rendition], packaging: &Packaging) -> String {
         .iter()
         .zip(1..)
         .map(|(set, id)| adaptation_set(id, set, &form));
+    let texts = presentation
+        .texts
+        .iter()
+        .zip(sets.len() + 1..)
+        .map(|(text, id)| text_set(id, text));
+    let images = presentation.images.iter().map(|images| {
+        let id = sets.len() + presentation.texts.len() + 1;
+        pictures::dash_adaptation_set(images, id, &format!("../{}/", images.name))
+    });
     let period = Element::new("Period")
         .with("id", "0")
         .with("start", "PT0S")
-        .children(adaptations);
+        .children(adaptations)
+        .children(texts)
+        .children(images);
     Element::new("MPD")
         .with("xmlns", "urn:mpeg:dash:schema:mpd:2011")
         .with("profiles", format!("{profile},urn:mpeg:dash:profile:cmaf:2019"))
@@ -145,6 +158,30 @@ fn adaptation_set(id: usize, set: &[&Rendition], form: &Form<'_>) -> Element {
         set.iter()
             .map(|rendition| representation(rendition, form, common.is_some())),
     )
+}
+
+/// A subtitle track as one file, which players load as a whole (DASH-IF IOP, sidecar WebVTT).
+fn text_set(id: usize, text: &Text) -> Element {
+    let bytes: u64 = text.segments.iter().map(|segment| segment.bytes).sum();
+    let ticks: u64 = text.segments.iter().map(|segment| segment.duration).sum();
+    let seconds = ticks as f64 / f64::from(text.timescale);
+    let representation = Element::new("Representation")
+        .with("id", &text.name)
+        .with("bandwidth", bits_per_second(bytes, seconds).max(1))
+        .child(Element::new("BaseURL").text(format!("../{}.vtt", text.name)));
+    let language = Some(&text.language).filter(|language| *language != "und");
+    Element::new("AdaptationSet")
+        .with("id", id)
+        .with("contentType", "text")
+        .with("mimeType", "text/vtt")
+        .with_some("lang", language)
+        .child(Element::new("Label").text(text.label.as_str()))
+        .child(descriptor(
+            "Role",
+            "urn:mpeg:dash:role:2011",
+            text.role.dash_role(),
+        ))
+        .child(representation)
 }
 
 fn roles(sound: &Sound) -> Vec<Element> {

@@ -4,13 +4,23 @@
 use std::fmt::Write;
 
 use super::{in_group, init_uri, segment_uri, sound_groups, table};
-use crate::index::{Container, Kind, Rendition, Sound, bits_per_second};
+use crate::index::{Container, Kind, Presentation, Rendition, Sound, Text, bits_per_second};
+use crate::pictures;
+use crate::text::TextSegment;
 
 /// The protocol version: 6 for EXT-X-MAP in playlists of pictures and sound, 7 for what current players expect of fMP4.
 const VERSION: u32 = 7;
 
-/// The multivariant playlist; `renditions` are named by URIs beside it.
-pub(super) fn multivariant(renditions: &[Rendition]) -> String {
+const SUBTITLES_GROUP: &str = "subtitles";
+
+/// The multivariant playlist; everything is named by URIs beside it.
+pub(super) fn multivariant(presentation: &Presentation) -> String {
+    let Presentation {
+        renditions,
+        texts,
+        images,
+    } = presentation;
+    let subtitles = (!texts.is_empty()).then_some(SUBTITLES_GROUP);
     let mut text = format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n");
     let session_data = Tag::new("EXT-X-SESSION-DATA");
     let session_data = session_data
@@ -29,12 +39,15 @@ pub(super) fn multivariant(renditions: &[Rendition]) -> String {
             }
         }
     }
+    for track in texts {
+        subtitles_tag(track).end(&mut text);
+    }
     for video in renditions.iter().filter(|rendition| rendition.is_video()) {
         if groups.is_empty() {
-            variant(video, None, renditions, &mut text);
+            variant(video, (None, subtitles), renditions, &mut text);
         }
         for group in &groups {
-            variant(video, Some(group), renditions, &mut text);
+            variant(video, (Some(group), subtitles), renditions, &mut text);
         }
     }
     if !has_video {
@@ -43,19 +56,60 @@ pub(super) fn multivariant(renditions: &[Rendition]) -> String {
                 |rendition: &&Rendition| matches!(&rendition.kind, Kind::Audio(s) if s.is_default);
             let first = in_group(renditions, group).find(is_default);
             if let Some(sound) = first.or_else(|| in_group(renditions, group).next()) {
-                variant(sound, has_choice.then_some(group), renditions, &mut text);
+                variant(
+                    sound,
+                    (has_choice.then_some(*group), subtitles),
+                    renditions,
+                    &mut text,
+                );
             }
         }
     }
     for video in renditions.iter().filter(|rendition| rendition.has_key_frames()) {
         i_frame_variant(video, &mut text);
     }
+    if let Some(images) = images {
+        text += &pictures::hls_stream_inf(images, &format!("{}.m3u8", images.name));
+    }
     text
+}
+
+/// The media playlist of a subtitle track.
+pub(super) fn texts(track: &Text) -> String {
+    let seconds = |segment: &TextSegment| segment.duration as f64 / f64::from(track.timescale);
+    let longest = track.segments.iter().map(seconds).fold(0.0, f64::max);
+    let mut text = head(1, (longest.round() as u32).max(1));
+    for segment in &track.segments {
+        line(&mut text, format_args!("#EXTINF:{},", decimal(seconds(segment))));
+        line(
+            &mut text,
+            format_args!("../{}/{}.vtt", track.name, segment.number),
+        );
+    }
+    text + "#EXT-X-ENDLIST\n"
+}
+
+fn subtitles_tag(track: &Text) -> Tag {
+    let mut tag = Tag::new("EXT-X-MEDIA")
+        .plain("TYPE", "SUBTITLES")
+        .quoted("GROUP-ID", SUBTITLES_GROUP)
+        .quoted("NAME", &track.label);
+    if track.language != "und" {
+        tag = tag.quoted("LANGUAGE", &track.language);
+    }
+    tag = tag.plain("DEFAULT", "NO").plain("AUTOSELECT", "YES");
+    if track.role.is_forced() {
+        tag = tag.plain("FORCED", "YES");
+    }
+    if let Some(characteristics) = track.role.hls_characteristics() {
+        tag = tag.quoted("CHARACTERISTICS", characteristics);
+    }
+    tag.quoted("URI", &format!("{}.m3u8", track.name))
 }
 
 /// The media playlist of one rendition.
 pub(super) fn media(rendition: &Rendition) -> String {
-    let mut text = head(rendition, rendition.target_duration_s());
+    let mut text = head(first_number(rendition), rendition.target_duration_s());
     text += "#EXT-X-INDEPENDENT-SEGMENTS\n";
     map(rendition, &mut text);
     for segment in &rendition.segments {
@@ -83,7 +137,7 @@ pub(super) fn i_frames(rendition: &Rendition) -> String {
         .iter()
         .map(|(.., ticks)| seconds(*ticks))
         .fold(0.0, f64::max);
-    let mut text = head(rendition, (longest.round() as u32).max(1));
+    let mut text = head(first_number(rendition), (longest.round() as u32).max(1));
     text += "#EXT-X-I-FRAMES-ONLY\n";
     map(rendition, &mut text);
     for (segment, frame, ticks) in frames {
@@ -98,8 +152,11 @@ pub(super) fn i_frames(rendition: &Rendition) -> String {
     text + "#EXT-X-ENDLIST\n"
 }
 
-fn head(rendition: &Rendition, target_duration_s: u32) -> String {
-    let first = rendition.segments.first().map_or(1, |segment| segment.number);
+fn first_number(rendition: &Rendition) -> u32 {
+    rendition.segments.first().map_or(1, |segment| segment.number)
+}
+
+fn head(first: u32, target_duration_s: u32) -> String {
     format!(
         "#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target_duration_s}\n#EXT-X-MEDIA-SEQUENCE:{first}\n\
          #EXT-X-PLAYLIST-TYPE:VOD\n"
@@ -134,8 +191,12 @@ fn alternative(rendition: &Rendition, sound: &Sound) -> Tag {
 }
 
 /// A variant and its sound; BANDWIDTH is the largest sum of peaks of what may play together (RFC 8216bis §4.4.6.2).
-fn variant(rendition: &Rendition, group: Option<&str>, renditions: &[Rendition], text: &mut String) {
-    let group = group.filter(|_| rendition.is_video() || group.is_some());
+fn variant(
+    rendition: &Rendition,
+    (group, subtitles): (Option<&str>, Option<&str>),
+    renditions: &[Rendition],
+    text: &mut String,
+) {
     let others: Vec<&Rendition> = match group {
         Some(group) if rendition.is_video() => in_group(renditions, group).collect(),
         _ => Vec::new(),
@@ -159,6 +220,9 @@ fn variant(rendition: &Rendition, group: Option<&str>, renditions: &[Rendition],
     }
     if let Some(group) = group {
         tag = tag.quoted("AUDIO", group);
+    }
+    if let Some(subtitles) = subtitles {
+        tag = tag.quoted("SUBTITLES", subtitles);
     }
     if rendition.is_video() {
         tag = tag.plain("CLOSED-CAPTIONS", "NONE");

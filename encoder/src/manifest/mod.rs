@@ -9,8 +9,9 @@ mod table;
 pub(crate) mod xml;
 
 use crate::error::EncodeError;
-use crate::index::{Container, Kind, Rendition, Segment};
+use crate::index::{Container, Kind, Presentation, Rendition, Segment};
 use crate::packager::Packaging;
+use crate::pictures;
 use crate::storage::Output;
 
 /// The multivariant playlist's place in a video's folder.
@@ -22,9 +23,21 @@ pub(crate) const MPD_PATH: &str = "dash/manifest.mpd";
 /// taken for whole too early.
 pub(crate) fn write(
     output: &dyn Output,
-    renditions: &[Rendition],
+    presentation: &Presentation,
     packaging: &Packaging,
 ) -> Result<(), EncodeError> {
+    let Presentation {
+        renditions,
+        texts,
+        images,
+    } = presentation;
+    for text in texts {
+        output.write(&format!("hls/{}.m3u8", text.name), hls::texts(text).as_bytes())?;
+    }
+    if let Some(images) = images {
+        let playlist = pictures::hls_playlist(images, &format!("../{}/", images.name));
+        output.write(&format!("hls/{}.m3u8", images.name), playlist.as_bytes())?;
+    }
     for rendition in renditions {
         let name = &rendition.name;
         output.write(&format!("hls/{name}.m3u8"), hls::media(rendition).as_bytes())?;
@@ -36,8 +49,8 @@ pub(crate) fn write(
         }
     }
     output.write(table::PATH, &table::table(renditions)?)?;
-    output.write(MPD_PATH, dash::mpd(renditions, packaging).as_bytes())?;
-    output.write(MULTIVARIANT_PATH, hls::multivariant(renditions).as_bytes())
+    output.write(MPD_PATH, dash::mpd(presentation, packaging).as_bytes())?;
+    output.write(MULTIVARIANT_PATH, hls::multivariant(presentation).as_bytes())
 }
 
 /// A rendition's first file from the manifests: its init segment, or its only file.

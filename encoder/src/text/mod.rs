@@ -19,8 +19,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use segments::{Cuts, whole, write};
-pub(crate) use sidecar::Sidecar;
+pub(crate) use segments::{Cuts, TextSegment, whole, write};
+pub use sidecar::Sidecar;
 pub(crate) use source::SourceText;
 
 /// A text track: what one choice in a player's menu shows.
@@ -42,7 +42,7 @@ pub(crate) struct TextTrack {
 /// What a text track is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Role {
+pub enum Role {
     /// What is said and what else is heard, for people who do not hear it (SDH).
     Caption,
     /// Only what must be shown to everyone: signs, and what is said in another language.

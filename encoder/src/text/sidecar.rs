@@ -10,11 +10,13 @@ use crate::error::EncodeError;
 
 /// A SubRip or WebVTT file, and what it is for: `LANG[:forced|:sdh]=FILE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sidecar {
+pub struct Sidecar {
     /// BCP 47.
-    pub(crate) language: String,
-    pub(crate) role: Role,
-    pub(crate) path: PathBuf,
+    pub language: String,
+    /// What it is for.
+    pub role: Role,
+    /// The file.
+    pub path: PathBuf,
 }
 
 impl FromStr for Sidecar {

@@ -52,6 +52,11 @@ impl SourceText {
         opened
     }
 
+    /// Whether there is no text stream.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
     /// Takes a packet of any stream; `false` if it is of none of the text streams.
     pub(crate) fn take(&mut self, packet: &Packet) -> bool {
         let mut streams = self.streams.iter_mut();
