@@ -213,3 +213,150 @@ impl StreamParameters {
 fn length_bytes(configuration: &[u8], at: usize) -> usize {
     configuration.get(at).map_or(4, |byte| usize::from(byte & 3) + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::path::Path;
+    use std::process::Command;
+
+    use ffmpeg_next::{Packet, format};
+
+    use super::super::entry::children;
+    use super::*;
+
+    const PICTURES: &str = "-f lavfi -i testsrc2=s=128x72:r=25 -t 0.4";
+    const SOUND: &str = "-f lavfi -i aevalsrc=0.1|0.2|0.1|0.1|0.2|0.1:c=5.1:s=48000 -t 0.4";
+
+    fn ffmpeg(arguments: &str, path: &Path) {
+        let status = Command::new("ffmpeg")
+            .args(["-v", "error", "-y"])
+            .args(arguments.split_whitespace())
+            .arg(path)
+            .status();
+        assert!(status.unwrap().success(), "{arguments}");
+    }
+
+    /// Our entry for the one stream of a file, and its samples.
+    fn entry(path: &Path) -> (SampleEntry, Vec<AccessUnit>) {
+        crate::init_ffmpeg();
+        let mut input = format::input(path).unwrap();
+        let parameters = input.stream(0).unwrap().parameters();
+        let read = StreamParameters::read(&parameters);
+        let mut bitstream = Bitstream::of_file(&parameters).unwrap();
+        let (mut units, mut out) = (Vec::new(), Vec::new());
+        let mut packet = Packet::empty();
+        while packet.read(&mut input).is_ok() {
+            units.push(bitstream.append(packet.data().unwrap(), &mut out));
+        }
+        assert_eq!(units.iter().map(|unit| unit.size).sum::<usize>(), out.len());
+        let picture = Picture {
+            width: read.width as u16,
+            height: read.height as u16,
+            pixel_aspect: (1, 1),
+            colour: read.colour,
+            bitrate: None,
+        };
+        let entry = match read.width {
+            0 => bitstream.audio_entry(None),
+            _ => bitstream.video_entry(&picture, 25.0),
+        };
+        (entry.unwrap(), units)
+    }
+
+    /// The children of the sample entry that FFmpeg's own muxer writes.
+    fn theirs(path: &Path, kind: &[u8; 4]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mp4 = path.with_extension("theirs.mp4");
+        ffmpeg(&format!("-i {} -c copy -strict -2", path.display()), &mp4);
+        let bytes = std::fs::read(mp4).unwrap();
+        let stsd = bytes.windows(4).position(|window| window == b"stsd").unwrap();
+        let at = stsd + 12;
+        let size = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+        assert_eq!(&bytes[at + 4..at + 8], kind);
+        let entry = SampleEntry::read(bytes[at..at + size].to_vec()).unwrap();
+        let owned = entry
+            .children()
+            .map(|(kind, payload)| (kind.to_vec(), payload.to_vec()));
+        owned.collect()
+    }
+
+    #[test]
+    fn files_of_every_codec_get_the_entry_that_ffmpeg_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let h264 = "-c:v libx264 -preset veryfast -pix_fmt yuv420p";
+        let x265 = "-c:v libx265 -preset ultrafast -x265-params log-level=none -pix_fmt yuv420p10le";
+        for (source, codec, name, kind, configuration, codecs) in [
+            (PICTURES, h264, "a.mp4", b"avc1", b"avcC", "avc1.64000a"),
+            (PICTURES, h264, "a.ts", b"avc1", b"avcC", "avc1.64000a"),
+            (PICTURES, x265, "b.mkv", b"hev1", b"hvcC", "hvc1.2.4.L30.90"),
+            (PICTURES, x265, "b.ts", b"hev1", b"hvcC", "hvc1.2.4.L30.90"),
+            (
+                PICTURES,
+                "-c:v libaom-av1 -usage realtime -cpu-used 8 -b:v 100k -pix_fmt yuv420p10le",
+                "c.mkv",
+                b"av01",
+                b"av1C",
+                "av01.0.00M.10",
+            ),
+            (
+                PICTURES,
+                "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 100k -pix_fmt yuv420p",
+                "d.webm",
+                b"vp09",
+                b"vpcC",
+                "vp09.00.10.08",
+            ),
+            (SOUND, "-c:a aac", "e.m4a", b"mp4a", b"esds", "mp4a.40.2"),
+            (SOUND, "-c:a aac", "e.aac", b"mp4a", b"esds", "mp4a.40.2"),
+            (SOUND, "-c:a libopus", "f.ogg", b"Opus", b"dOps", "opus"),
+            (SOUND, "-c:a ac3", "g.ac3", b"ac-3", b"dac3", "ac-3"),
+            (SOUND, "-c:a eac3", "h.eac3", b"ec-3", b"dec3", "ec-3"),
+            (SOUND, "-c:a flac", "i.flac", b"fLaC", b"dfLa", "flac"),
+        ] {
+            let path = folder.path().join(name);
+            ffmpeg(&format!("{source} {codec}"), &path);
+            let (entry, units) = entry(&path);
+            assert_eq!(entry.codecs, codecs, "{name}");
+            assert!(units[0].is_idr && units[0].is_reference, "{name}");
+            if source == PICTURES {
+                assert_eq!(units.iter().filter(|unit| unit.is_idr).count(), 1, "{name}");
+                assert_eq!(units.len(), 10, "{name}");
+            }
+            let ours = entry
+                .children()
+                .find(|(kind, _)| kind == configuration)
+                .unwrap()
+                .1
+                .to_vec();
+            let theirs = theirs(&path, kind)
+                .into_iter()
+                .find(|(kind, _)| kind == configuration)
+                .unwrap()
+                .1;
+            match configuration {
+                // Each has its own bitrates, and FFmpeg leaves x265's message in.
+                b"esds" => assert_eq!(super::aac::codec_string(&ours), super::aac::codec_string(&theirs)),
+                b"hvcC" => assert_eq!(
+                    (&ours[1..13], &ours[16..19]),
+                    (&theirs[1..13], &theirs[16..19]),
+                    "{name}"
+                ),
+                b"vpcC" => assert_eq!((ours[4], ours[5]), (theirs[4], theirs[5]), "{name}"),
+                _ => assert_eq!(ours, theirs, "{name}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_packaged_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp3");
+        ffmpeg(&format!("{SOUND} -ac 2 -c:a libmp3lame"), &path);
+        crate::init_ffmpeg();
+        let input = format::input(&path).unwrap();
+        let error = Bitstream::of_file(&input.stream(0).unwrap().parameters()).unwrap_err();
+        assert!(error.contains("AAC or Opus"), "{error}");
+        assert_eq!(children(&[0, 0, 0, 4, 1]).count(), 0);
+    }
+}
