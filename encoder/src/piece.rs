@@ -239,7 +239,10 @@ mod tests {
                 channels: 2,
                 rate: 48_000,
             },
-            entry: aac::entry(48_000, 2, 96_000, 96_000).unwrap(),
+            entry: aac::Configuration::low_complexity(48_000, 2)
+                .unwrap()
+                .entry(None)
+                .unwrap(),
         }
     }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 use ffmpeg_next::mathematics::Rescale;
 use ffmpeg_next::{Packet, Rational, frame};
 
-use crate::cmaf::aac;
+use crate::cmaf::colour::Colour;
 use crate::decode::{Clock, Sent, VideoDecoding, next_packet, seek, send};
-use crate::encode::{Job, VideoTarget, encode_audio, encode_video};
+use crate::encode::{Job, VideoTarget, encode_audio, encode_video, frame_samples, sample_format};
 use crate::error::EncodeError;
-use crate::graph::{AudioGraph, VideoGraph};
-use crate::ladder::{AudioCodec, Rung};
+use crate::graph::{AudioGraph, PictureOutput, VideoGraph};
+use crate::ladder::Rung;
 use crate::piece::PieceWriter;
 use crate::plan::{AudioPlan, Plan, Span};
 use crate::source::{AudioStream, Source, VideoStream};
@@ -69,6 +69,10 @@ pub(crate) fn run(
             threads: encoding.threads,
             divisor: rate.divisor(rung.max_fps),
             first_frame: span.start,
+            source_colour: source
+                .video
+                .as_ref()
+                .map_or(Colour::UNKNOWN, |video| video.colour),
         };
         let path = work.piece(&rung.name, span.chunk);
         let piece = match PieceWriter::resume(&path)? {
@@ -402,14 +406,16 @@ impl VideoSink<'_> {
     fn push(&mut self, frame: frame::Video, stream: &VideoStream) -> Result<(), Stop> {
         let graph = match &mut self.graph {
             Some(graph) => graph,
-            None => self.graph.insert(VideoGraph::new(
-                &frame,
-                stream.time_base,
-                stream.orientation,
-                self.plan.idr.rate(),
-                self.first_frame,
-                &self.rungs,
-            )?),
+            None => {
+                let outputs: Vec<_> = self
+                    .rungs
+                    .iter()
+                    .map(|rung| PictureOutput::of_rung(rung))
+                    .collect();
+                let (scan, rate) = (self.plan.scan, self.plan.idr.rate());
+                let graph = VideoGraph::new(&frame, stream, scan, rate, self.first_frame, &outputs)?;
+                self.graph.insert(graph)
+            }
         };
         graph.push(frame)?;
         self.deliver()
@@ -489,6 +495,7 @@ impl AudioFeed<'_> {
                         sound.rate,
                         sound.channels,
                         samples,
+                        sample_format(output.sound.codec),
                     )?)
                 }
             };
@@ -519,14 +526,5 @@ impl AudioOutput<'_> {
             self.queue.send(frame).map_err(|_| Stop::EncoderGone)?;
         }
         Ok(())
-    }
-}
-
-/// Samples that the encoder wants in a frame.
-fn frame_samples(codec: AudioCodec) -> u32 {
-    match codec {
-        AudioCodec::Aac => aac::FRAME_SAMPLES,
-        // 20 ms.
-        AudioCodec::Opus => 960,
     }
 }

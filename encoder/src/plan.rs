@@ -6,7 +6,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::encode::check_rung;
 use crate::error::EncodeError;
+use crate::graph::{Scan, detect};
 use crate::index::{Kind, Sound};
 use crate::ladder::{AudioCodec, AudioRung, Ladder, Rung};
 use crate::source::{AudioStream, Source};
@@ -19,6 +21,8 @@ pub(crate) struct Plan {
     version: u32,
     source: Identity,
     pub(crate) idr: IdrPlan,
+    /// Whether the pictures are deinterlaced.
+    pub(crate) scan: Scan,
     /// Rungs that fit the source, highest first; none without pictures.
     pub(crate) video: Vec<Rung>,
     pub(crate) audio: Vec<AudioPlan>,
@@ -79,6 +83,13 @@ impl Plan {
             .as_ref()
             .map(|video| settings.ladder.fit(video.width, video.height))
             .unwrap_or_default();
+        for rung in &video {
+            let preset = rung.preset.as_deref().unwrap_or(settings.preset);
+            check_rung(rung, preset).map_err(|reason| EncodeError::BadLadder {
+                ladder: rung.name.clone(),
+                reason,
+            })?;
+        }
         let rate = source.rate();
         let idr = match &settings.starts {
             Some(starts) => {
@@ -92,6 +103,7 @@ impl Plan {
             version: VERSION,
             source: Identity::of(&source.path)?,
             idr,
+            scan: detect(&source.path)?,
             audio: audio(&source.audio, &settings.ladder.audio),
             video,
             preset: settings.preset.to_owned(),

@@ -10,6 +10,7 @@ use ffmpeg_next::format::stream::{Disposition, Stream};
 use ffmpeg_next::mathematics::{Rescale, rescale};
 use ffmpeg_next::{Dictionary, Rational, format, media};
 
+use crate::cmaf::colour::Colour;
 use crate::error::EncodeError;
 use crate::timing::FrameRate;
 
@@ -35,6 +36,8 @@ pub(crate) struct VideoStream {
     pub(crate) time_base: Rational,
     pub(crate) decoder: decoder::Video,
     pub(crate) orientation: Orientation,
+    /// As the container states it.
+    pub(crate) colour: Colour,
     /// What it is encoded at.
     pub(crate) rate: FrameRate,
     /// Square pixels across, as shown.
@@ -223,6 +226,7 @@ fn open_video(path: &Path, input: &Input) -> Result<Option<VideoStream>, EncodeE
         rate: FrameRate::of_source(stream.avg_frame_rate(), stream.rate()),
         decoder,
         orientation,
+        colour: Colour::of_stream(&stream),
         width,
         height,
     }))

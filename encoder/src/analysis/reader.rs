@@ -6,7 +6,7 @@ use ffmpeg_next::frame;
 
 use crate::decode::{VideoDecoding, next_packet, seek};
 use crate::error::EncodeError;
-use crate::graph::{VideoShape, Wired, normalising};
+use crate::graph::{Scan, VideoShape, Wired, normalising};
 use crate::source::{self, Source, VideoStream};
 use crate::timing::FrameRate;
 
@@ -93,7 +93,14 @@ impl Filter {
             Some((first, _)) if *first != shape => return Ok(()),
             Some((_, graph)) => graph,
             None => {
-                let steps = normalising(frame, stream.orientation, self.rate, self.first_frame).join(",");
+                let steps = normalising(
+                    frame,
+                    stream.orientation,
+                    Scan::AsFlagged,
+                    self.rate,
+                    self.first_frame,
+                )
+                .join(",");
                 let spec = format!("[in]{steps},{}[out0]", self.tail);
                 let graph = Wired::build(
                     "buffer",

@@ -1,25 +1,15 @@
-//! H.264 as ISO base media files hold it (ISO/IEC 14496-15): length-prefixed NAL units, parameter sets apart.
+//! H.264 as ISO base media files hold it (ISO/IEC 14496-15 §5): length-prefixed NAL units, parameter sets apart.
 
-use mp4_atom::{Avc1, Avcc, AvccExt, Codec, Visual};
-
-use super::SampleEntry;
+use super::bits::{Bits, without_emulation_prevention};
+use super::entry::{Picture, SampleEntry, boxed};
+pub(crate) use super::nal::AccessUnit;
+use super::nal::{self, nal_units};
 
 /// The parameter sets of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ParameterSets {
-    pub(crate) sps: Vec<u8>,
-    pub(crate) pps: Vec<u8>,
-}
-
-/// What an access unit turned out to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct AccessUnit {
-    /// It is an IDR picture.
-    pub(crate) is_idr: bool,
-    /// Other pictures may refer to it.
-    pub(crate) is_reference: bool,
-    /// Bytes appended.
-    pub(crate) size: usize,
+    sps: Vec<Vec<u8>>,
+    pps: Vec<Vec<u8>>,
 }
 
 /// Appends an Annex B access unit to `out` in length-prefixed form, moving parameter sets into `sets`.
@@ -29,14 +19,12 @@ pub(crate) fn append_access_unit(annex_b: &[u8], sets: &mut ParameterSets, out: 
     for nal in nal_units(annex_b) {
         let Some(header) = nal.first() else { continue };
         match header & 0x1f {
-            NAL_SPS => sets.sps = nal.to_vec(),
-            NAL_PPS => sets.pps = nal.to_vec(),
+            NAL_SPS => nal::keep(&mut sets.sps, nal),
+            NAL_PPS => nal::keep(&mut sets.pps, nal),
             NAL_ACCESS_UNIT_DELIMITER => {}
-            kind => {
-                unit.is_idr |= kind == NAL_IDR;
-                unit.is_reference |= (NAL_SLICE..=NAL_IDR).contains(&kind) && header & 0x60 != 0;
-                out.extend_from_slice(&(nal.len() as u32).to_be_bytes());
-                out.extend_from_slice(nal);
+            _ => {
+                classify(*header, &mut unit);
+                nal::append(nal, out);
             }
         }
     }
@@ -44,73 +32,89 @@ pub(crate) fn append_access_unit(annex_b: &[u8], sets: &mut ParameterSets, out: 
     unit
 }
 
+/// What a sample is that is length-prefixed already.
+pub(crate) fn inspect(sample: &[u8], length_bytes: usize) -> AccessUnit {
+    let mut unit = AccessUnit::default();
+    for header in nal::length_prefixed(sample, length_bytes).filter_map(<[u8]>::first) {
+        classify(*header, &mut unit);
+    }
+    unit.size = sample.len();
+    unit
+}
+
 impl ParameterSets {
-    /// The `avcC` box; `None` before both sets were seen.
-    pub(crate) fn avcc(&self) -> Option<Avcc> {
+    /// The `avc1` sample entry; fails before both sets were seen.
+    pub(crate) fn entry(&self, picture: &Picture) -> Result<SampleEntry, String> {
+        let configuration = self
+            .configuration()
+            .ok_or("no whole H.264 parameter sets were found")?;
+        SampleEntry::video(b"avc1", picture, |out| {
+            boxed(b"avcC", out, |out| out.extend_from_slice(&configuration));
+        })
+    }
+
+    /// An `AVCDecoderConfigurationRecord` with lengths of four bytes.
+    fn configuration(&self) -> Option<Vec<u8>> {
+        let profile_and_level = self.sps.first()?.get(1..4)?;
         if self.pps.is_empty() {
             return None;
         }
-        let mut avcc = Avcc::new(&self.sps, &self.pps).ok()?;
-        // The High profiles must state chroma format and depth; ours are 4:2:0 at 8 bits.
-        avcc.ext = matches!(avcc.avc_profile_indication, 100 | 110 | 122 | 144).then(AvccExt::default);
-        Some(avcc)
-    }
-
-    /// The sample entry of pictures of this size; `None` before both sets were seen.
-    pub(crate) fn entry(&self, width: u16, height: u16) -> Option<SampleEntry> {
-        let avcc = self.avcc()?;
-        let codecs = codec_string(&avcc)?;
-        let visual = Visual {
-            data_reference_index: 1,
-            width,
-            height,
-            ..Default::default()
-        };
-        let avc1 = Avc1 {
-            visual,
-            avcc,
-            ..Default::default()
-        };
-        SampleEntry::new(&Codec::from(avc1), codecs).ok()
-    }
-}
-
-/// The codec string of RFC 6381, for example `avc1.640028`.
-pub(crate) fn codec_string(avcc: &Avcc) -> Option<String> {
-    let [profile, constraints, level] = avcc.sequence_parameter_sets.first()?.get(1..4)?.try_into().ok()?;
-    Some(format!("avc1.{profile:02x}{constraints:02x}{level:02x}"))
-}
-
-/// The NAL units of an Annex B byte stream (ISO/IEC 14496-10 Annex B), without start codes and trailing zeros.
-fn nal_units(mut stream: &[u8]) -> impl Iterator<Item = &[u8]> {
-    stream = start_code(stream)
-        .and_then(|(_, next)| stream.get(next..))
-        .unwrap_or_default();
-    std::iter::from_fn(move || {
-        if stream.is_empty() {
-            return None;
+        let mut out = vec![1];
+        out.extend_from_slice(profile_and_level);
+        out.push(0xfc | 3);
+        out.push(0xe0 | count(&self.sps, 31)?);
+        append_sets(&self.sps, &mut out)?;
+        out.push(count(&self.pps, 255)?);
+        append_sets(&self.pps, &mut out)?;
+        if let Some((chroma, luma_depth, chroma_depth)) = self.sps.first().and_then(|sps| high_format(sps)) {
+            out.extend_from_slice(&[0xfc | chroma, 0xf8 | luma_depth, 0xf8 | chroma_depth, 0]);
         }
-        let (nal, rest) = match start_code(stream) {
-            Some((end, next)) => (stream.get(..end)?, stream.get(next..)?),
-            None => (stream, &[][..]),
-        };
-        stream = rest;
-        let zeros = nal.iter().rev().take_while(|byte| **byte == 0).count();
-        nal.get(..nal.len() - zeros)
-    })
+        Some(out)
+    }
 }
 
-/// Where the next start code begins and ends.
-fn start_code(stream: &[u8]) -> Option<(usize, usize)> {
-    let mut from = 0;
-    loop {
-        // Looking for the rare 1 is many times faster than comparing three bytes everywhere.
-        let one = from + stream.get(from..)?.iter().position(|byte| *byte == 1)?;
-        if one >= 2 && stream.get(one - 2..one) == Some(&[0, 0]) {
-            return Some((one - 2, one + 1));
-        }
-        from = one + 1;
+/// The codec string for a sample entry `name` with this `avcC`, for example `avc1.640028`.
+pub(super) fn codec_string(name: &str, avcc: &[u8]) -> Option<String> {
+    let [1, profile, constraints, level] = avcc.first_chunk()? else {
+        return None;
+    };
+    Some(format!("{name}.{profile:02x}{constraints:02x}{level:02x}"))
+}
+
+fn classify(header: u8, unit: &mut AccessUnit) {
+    let kind = header & 0x1f;
+    unit.is_idr |= kind == NAL_IDR;
+    unit.is_reference |= (NAL_SLICE..=NAL_IDR).contains(&kind) && header & 0x60 != 0;
+}
+
+fn count(sets: &[Vec<u8>], most: usize) -> Option<u8> {
+    u8::try_from(sets.len()).ok().filter(|_| sets.len() <= most)
+}
+
+fn append_sets(sets: &[Vec<u8>], out: &mut Vec<u8>) -> Option<()> {
+    for set in sets {
+        out.extend_from_slice(&u16::try_from(set.len()).ok()?.to_be_bytes());
+        out.extend_from_slice(set);
     }
+    Some(())
+}
+
+/// Chroma format and both depths less 8, which the High profiles state (ISO/IEC 14496-10 §7.3.2.1.1).
+fn high_format(sps: &[u8]) -> Option<(u8, u8, u8)> {
+    let profile = sps.get(1)?;
+    if ![100, 110, 122, 144, 244].contains(profile) {
+        return None;
+    }
+    let payload = without_emulation_prevention(sps.get(4..)?);
+    let mut bits = Bits::new(&payload);
+    bits.exp_golomb()?;
+    let chroma = bits.exp_golomb().filter(|chroma| *chroma <= 3)?;
+    if chroma == 3 {
+        bits.skip(1)?;
+    }
+    let luma_depth = bits.exp_golomb().filter(|depth| *depth <= 6)?;
+    let chroma_depth = bits.exp_golomb().filter(|depth| *depth <= 6)?;
+    Some((chroma as u8, luma_depth as u8, chroma_depth as u8))
 }
 
 const NAL_SLICE: u8 = 1;
@@ -123,7 +127,16 @@ const NAL_ACCESS_UNIT_DELIMITER: u8 = 9;
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::colour::Colour;
     use super::*;
+
+    const PICTURE: Picture = Picture {
+        width: 640,
+        height: 360,
+        pixel_aspect: (4, 3),
+        colour: Colour::BT709,
+        bitrate: None,
+    };
 
     #[test]
     fn start_codes_become_lengths_and_parameter_sets_are_taken_out() {
@@ -141,6 +154,7 @@ mod tests {
             unit,
             AccessUnit {
                 is_idr: true,
+                is_open_gop: false,
                 is_reference: true,
                 size: out.len()
             }
@@ -149,11 +163,20 @@ mod tests {
             out,
             [0, 0, 0, 3, 0x06, 0x05, 0x80, 0, 0, 0, 7, 0x65, 1, 2, 0, 0, 3, 1]
         );
-        assert_eq!(sets.pps, [0x68, 0xee, 0x01]);
-        let entry = sets.entry(1920, 1080).unwrap();
+        assert_eq!(inspect(&out, 4), unit);
+        assert_eq!(sets.pps, [[0x68, 0xee, 0x01]]);
+        append_access_unit(&stream, &mut sets, &mut out);
+        assert_eq!((sets.sps.len(), sets.pps.len()), (1, 1), "each is kept once");
+
+        let entry = sets.entry(&PICTURE).unwrap();
         assert_eq!(entry.codecs, "avc1.640028");
-        assert_eq!(SampleEntry::read(entry.bytes.clone()).unwrap(), entry);
-        assert!(sets.avcc().unwrap().ext.is_some());
+        let kinds: Vec<_> = entry.children().map(|(kind, _)| kind.to_vec()).collect();
+        assert_eq!(kinds, [*b"avcC", *b"pasp", *b"colr"]);
+        let mut bytes = entry.bytes.as_slice();
+        let read = <mp4_atom::Avc1 as mp4_atom::Decode>::decode(&mut bytes).unwrap();
+        assert_eq!((read.visual.width, read.visual.height), (640, 360));
+        assert_eq!(read.avcc.picture_parameter_sets, sets.pps);
+        assert!(read.avcc.ext.is_some() && read.pasp.is_some());
     }
 
     #[test]
@@ -163,13 +186,12 @@ mod tests {
         assert_eq!(
             unit,
             AccessUnit {
-                is_idr: false,
-                is_reference: false,
-                size: 6
+                size: 6,
+                ..AccessUnit::default()
             }
         );
         assert_eq!(out, [9, 0, 0, 0, 2, 0x01, 7]);
-        assert_eq!(sets.avcc(), None);
+        assert!(sets.entry(&PICTURE).is_err());
     }
 
     #[test]
@@ -178,6 +200,9 @@ mod tests {
             let mut out = Vec::new();
             append_access_unit(junk, &mut ParameterSets::default(), &mut out);
             assert!(out.is_empty());
+            for length_bytes in 0..5 {
+                assert!(!inspect(junk, length_bytes).is_idr);
+            }
         }
     }
 }

@@ -3,14 +3,25 @@
 //! The unit is the [`Chunk`] (`moof` + `mdat`); a segment is a list of chunks.
 
 pub(crate) mod aac;
-pub(crate) mod avc;
+mod av1;
+mod avc;
+mod bits;
+mod bitstream;
+pub(crate) mod colour;
+mod dolby;
 mod entry;
+mod flac;
+mod hevc;
 mod init;
+mod nal;
+pub(crate) mod opus;
 mod read;
 mod segment;
 mod sidx;
+mod vp9;
 
-pub(crate) use entry::SampleEntry;
+pub(crate) use bitstream::{Bitstream, StreamParameters};
+pub(crate) use entry::{Bitrate, Picture, SampleEntry};
 pub(crate) use init::{Media, Track, init_segment};
 pub(crate) use read::{Fragments, Header, read_header};
 pub(crate) use segment::{Chunk, Sample, media_segment, write_chunk};

@@ -1,19 +1,37 @@
-//! FFmpeg's AAC encoder, packaged in segments that follow the video's.
+//! Every audio encoder, packaged in segments that follow the video's.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 
 use ffmpeg_next::codec::{self, encoder};
 use ffmpeg_next::format::sample::Type;
-use ffmpeg_next::{ChannelLayout, Packet, Rational, frame};
+use ffmpeg_next::{ChannelLayout, Dictionary, Packet, Rational, format, frame};
 
 use super::{Job, is_pause};
-use crate::cmaf::{Media, Sample, Track, aac};
+use crate::cmaf::{Bitrate, Media, Sample, Track, aac, opus};
 use crate::error::EncodeError;
+use crate::ladder::AudioCodec;
 use crate::piece::PieceWriter;
 use crate::plan::AudioPlan;
 
-/// Encodes frames of [`aac::FRAME_SAMPLES`] (`pts` in samples) until the channel closes; the last may be shorter.
+/// Samples that the encoder wants in a frame.
+pub(crate) fn frame_samples(codec: AudioCodec) -> u32 {
+    match codec {
+        AudioCodec::Aac => aac::FRAME_SAMPLES,
+        // 20 ms.
+        AudioCodec::Opus => 960,
+    }
+}
+
+/// The form of samples that the encoder wants.
+pub(crate) fn sample_format(codec: AudioCodec) -> format::Sample {
+    format::Sample::F32(match codec {
+        AudioCodec::Aac => Type::Planar,
+        AudioCodec::Opus => Type::Packed,
+    })
+}
+
+/// Encodes frames of [`frame_samples`] (`pts` in samples) until the channel closes; the last may be shorter.
 pub(crate) fn encode_audio(
     target: &AudioPlan,
     job: &Job<'_>,
@@ -53,25 +71,44 @@ pub(crate) fn encode_audio(
 }
 
 fn open(target: &AudioPlan) -> Result<encoder::audio::Encoder, EncodeError> {
-    let aac =
-        encoder::find_by_name(CODEC).ok_or_else(|| failed(target, ffmpeg_next::Error::EncoderNotFound))?;
-    let context = codec::context::Context::new_with_codec(aac);
+    let codec = encoder::find_by_name(encoder_name(target.codec))
+        .ok_or_else(|| failed(target, ffmpeg_next::Error::EncoderNotFound))?;
+    let context = codec::context::Context::new_with_codec(codec);
     let mut audio = context
         .encoder()
         .audio()
         .map_err(|source| failed(target, source))?;
     audio.set_rate(target.sound.rate as i32);
-    audio.set_format(ffmpeg_next::format::Sample::F32(Type::Planar));
+    audio.set_format(sample_format(target.codec));
     audio.set_channel_layout(ChannelLayout::default(i32::from(target.sound.channels)));
     audio.set_bit_rate(target.bitrate_kbps as usize * 1000);
     audio.set_time_base(Rational::new(1, target.sound.rate as i32));
-    audio.open_as(aac).map_err(|source| failed(target, source))
+    let mut options = Dictionary::new();
+    if target.codec == AudioCodec::Opus {
+        options.set("frame_duration", "20");
+        // What is declared is what is measured: it varies within a bound.
+        options.set("vbr", "constrained");
+        if target.sound.channels > 2 {
+            options.set("mapping_family", "1");
+        }
+    }
+    audio
+        .open_as_with(codec, options)
+        .map_err(|source| failed(target, source))
+}
+
+/// The name of FFmpeg's encoder.
+fn encoder_name(codec: AudioCodec) -> &'static str {
+    match codec {
+        AudioCodec::Aac => "aac",
+        AudioCodec::Opus => "libopus",
+    }
 }
 
 fn failed(target: &AudioPlan, source: ffmpeg_next::Error) -> EncodeError {
     EncodeError::Encoder {
         rendition: target.name.clone(),
-        codec: CODEC,
+        codec: encoder_name(target.codec),
         source,
     }
 }
@@ -118,7 +155,8 @@ impl Stream<'_> {
             .job
             .plan
             .boundary_ticks(self.piece.cuts() + 1, self.target.sound.rate);
-        let middle = pts + i64::from(aac::FRAME_SAMPLES / 2);
+        let frame_samples = frame_samples(self.target.codec);
+        let middle = pts + i64::from(frame_samples / 2);
         if pts > origin && u64::try_from(middle).is_ok_and(|middle| middle >= boundary) {
             self.piece.cut()?;
         }
@@ -129,7 +167,7 @@ impl Stream<'_> {
         }
         self.piece.data().extend_from_slice(data);
         self.piece.push(Sample {
-            duration: u32::try_from(left).unwrap_or(u32::MAX).min(aac::FRAME_SAMPLES),
+            duration: u32::try_from(left).unwrap_or(u32::MAX).min(frame_samples),
             size: data.len() as u32,
             composition_offset: 0,
             is_sync: true,
@@ -147,13 +185,27 @@ fn track(target: &AudioPlan, skipped: u64) -> Result<Track, EncodeError> {
         sound, bitrate_kbps, ..
     } = target;
     let bps = bitrate_kbps * 1000;
-    let entry = aac::entry(sound.rate, sound.channels, bps, bps)
-        .ok_or_else(|| EncodeError::packaging(&target.name, format!("AAC has no {} Hz", sound.rate)))?;
+    let bitrate = Some(Bitrate {
+        buffer_bytes: 0,
+        max_bps: bps,
+        average_bps: bps,
+    });
+    let entry = match target.codec {
+        AudioCodec::Aac => aac::Configuration::low_complexity(sound.rate, sound.channels)
+            .ok_or_else(|| format!("AAC has no {} Hz with {} channels", sound.rate, sound.channels))
+            .and_then(|configuration| configuration.entry(bitrate)),
+        AudioCodec::Opus => u16::try_from(skipped)
+            .ok()
+            .and_then(|pre_skip| opus::Configuration::new(sound.channels, pre_skip))
+            .ok_or_else(|| format!("Opus has no {} channels", sound.channels))
+            .and_then(|configuration| configuration.entry(bitrate)),
+    };
+    let entry = entry.map_err(|reason| EncodeError::packaging(&target.name, reason))?;
     Ok(Track {
         timescale: sound.rate,
         duration: 0,
         skipped,
-        default_sample_ticks: aac::FRAME_SAMPLES,
+        default_sample_ticks: frame_samples(target.codec),
         language: target.language.clone(),
         media: Media::Audio {
             channels: sound.channels,
@@ -162,5 +214,3 @@ fn track(target: &AudioPlan, skipped: u64) -> Result<Track, EncodeError> {
         entry,
     })
 }
-
-const CODEC: &str = "aac";

@@ -1,9 +1,11 @@
 //! One encoder per thread: frames in through a bounded channel, a packaged rendition out.
 
 mod audio;
+mod options;
 mod video;
 
-pub(crate) use audio::encode_audio;
+pub(crate) use audio::{encode_audio, frame_samples, sample_format};
+pub(crate) use options::{PRESETS, check as check_rung};
 pub(crate) use video::{VideoTarget, encode_video};
 
 use std::path::Path;

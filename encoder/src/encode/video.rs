@@ -1,4 +1,4 @@
-//! x264: capped bitrate, closed GOPs, IDR frames where the plan says.
+//! Every video encoder: frames in, samples in a piece out, closed groups of pictures, IDR frames where the plan says.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
@@ -7,9 +7,10 @@ use ffmpeg_next::codec::{self, Flags, encoder, threading};
 use ffmpeg_next::util::color;
 use ffmpeg_next::{Dictionary, Packet, Rational, frame, picture};
 
+use super::options::{Keyframes, encoder_name, options};
 use super::{Job, is_pause};
-use crate::cmaf::avc::{ParameterSets, append_access_unit};
-use crate::cmaf::{Media, Sample, Track};
+use crate::cmaf::colour::Colour;
+use crate::cmaf::{Bitrate, Bitstream, Media, Picture, Sample, Track};
 use crate::error::EncodeError;
 use crate::ladder::Rung;
 use crate::piece::PieceWriter;
@@ -25,6 +26,8 @@ pub(crate) struct VideoTarget<'a> {
     pub(crate) divisor: u32,
     /// The source's frame that the piece begins with.
     pub(crate) first_frame: u64,
+    /// What the source's container says of colour.
+    pub(crate) source_colour: Colour,
 }
 
 impl VideoTarget<'_> {
@@ -38,11 +41,6 @@ impl VideoTarget<'_> {
         ticks / u64::from(rate.divided(self.divisor).frame_ticks()) * u64::from(self.divisor)
     }
 }
-
-/// The peak that the rate control may reach, as a multiple of the target.
-const MAX_RATE: f64 = 1.25;
-/// The rate control's buffer, in seconds at the target bitrate.
-const BUFFER_S: f64 = 1.5;
 
 /// Encodes the source's frames (`pts` is their number) until the channel closes. They begin where `piece` ends; frames that
 /// it has already, and frames between those of its rate, are passed over.
@@ -60,12 +58,14 @@ pub(crate) fn encode_video(
         piece,
         job,
         target,
-        sets: ParameterSets::default(),
+        bitstream: Bitstream::of_encoder(rung.codec),
+        colour: Colour::UNKNOWN,
         decode_shift: None,
         first: (first / divisor) as i64,
         frame_ticks: rate.frame_ticks(),
     };
-    let mut opened = None;
+    let keyframes = Keyframes::of_plan(job.plan, target.divisor);
+    let mut opened: Option<encoder::video::Encoder> = None;
     for mut frame in frames {
         if job.is_abandoned() {
             return Err(EncodeError::Cancelled);
@@ -74,13 +74,25 @@ pub(crate) fn encode_video(
         if number < first || !number.is_multiple_of(divisor) {
             continue;
         }
+        let is_idr = job.plan.is_idr(number);
+        if is_idr
+            && keyframes.restart(rung)
+            && let Some(encoder) = opened.take()
+        {
+            stream.drain(encoder)?;
+        }
         let encoder = match &mut opened {
             Some(encoder) => encoder,
-            // The first frame tells the colours.
-            None => opened.insert(open(target, job, &frame)?),
+            None => {
+                // The first frame tells the colours.
+                stream.colour = Colour::of_frame(&frame)
+                    .or_mastered_as(&target.source_colour)
+                    .as_encoded();
+                opened.insert(open(target, &stream.colour, keyframes, rate, &frame)?)
+            }
         };
-        // The source's own picture types must not reach x264; only the plan's IDR frames may.
-        frame.set_kind(if job.plan.is_idr(number) {
+        // The source's own picture types must not reach the encoder; only the plan's IDR frames may.
+        frame.set_kind(if is_idr {
             picture::Type::I
         } else {
             picture::Type::None
@@ -95,9 +107,8 @@ pub(crate) fn encode_video(
     if job.is_abandoned() {
         return Err(EncodeError::Cancelled);
     }
-    if let Some(mut encoder) = opened {
-        encoder.send_eof().map_err(|source| failed(rung, source))?;
-        stream.take_packets(&mut encoder)?;
+    if let Some(encoder) = opened {
+        stream.drain(encoder)?;
     }
     match stream.piece.track() {
         Some(_) => stream.piece.finish(),
@@ -105,41 +116,24 @@ pub(crate) fn encode_video(
     }
 }
 
-/// The x264 options, also what a comparison with the `ffmpeg` command must use.
-fn options(target: &VideoTarget<'_>, max_gop: u64) -> Dictionary<'static> {
-    let mut options = Dictionary::new();
-    let bps = u64::from(target.rung.bitrate_kbps) * 1000;
-    options.set("preset", target.preset);
-    options.set("profile", "high");
-    options.set("maxrate", &((bps as f64 * MAX_RATE) as u64).to_string());
-    options.set("bufsize", &((bps as f64 * BUFFER_S) as u64).to_string());
-    options.set("g", &max_gop.to_string());
-    options.set("keyint_min", &max_gop.to_string());
-    options.set("sc_threshold", "0");
-    options.set("forced-idr", "1");
-    // Playlists say CLOSED-CAPTIONS=NONE, so none are carried inside the pictures.
-    options.set("a53cc", "0");
-    options
-}
-
 fn open(
     target: &VideoTarget<'_>,
-    job: &Job<'_>,
+    colour: &Colour,
+    keyframes: Keyframes,
+    rate: FrameRate,
     first: &frame::Video,
 ) -> Result<encoder::video::Encoder, EncodeError> {
     let rung = target.rung;
-    let x264 =
-        encoder::find_by_name(CODEC).ok_or_else(|| failed(rung, ffmpeg_next::Error::EncoderNotFound))?;
-    let context = codec::context::Context::new_with_codec(x264);
+    let codec = encoder::find_by_name(encoder_name(rung.codec))
+        .ok_or_else(|| failed(rung, ffmpeg_next::Error::EncoderNotFound))?;
+    let context = codec::context::Context::new_with_codec(codec);
     let mut video = context.encoder().video().map_err(|source| failed(rung, source))?;
-    let rate = job.plan.rate().divided(target.divisor);
     video.set_width(rung.width);
     video.set_height(rung.height);
     video.set_format(first.format());
     video.set_time_base(rate.time_base());
     video.set_frame_rate(Some(rate.rational()));
     video.set_aspect_ratio(Rational::new(1, 1));
-    video.set_bit_rate(rung.bitrate_kbps as usize * 1000);
     video.set_flags(Flags::CLOSED_GOP);
     let mut threading = threading::Config::kind(threading::Type::Frame);
     threading.count = target.threads;
@@ -151,18 +145,18 @@ fn open(
         color::Range::JPEG => color::Range::JPEG,
         _ => color::Range::MPEG,
     });
+    let options: Dictionary<'_> = options(rung, target.preset, keyframes, colour)
+        .into_iter()
+        .collect();
     video
-        .open_as_with(
-            x264,
-            options(target, job.plan.max_gop() / u64::from(target.divisor)),
-        )
+        .open_as_with(codec, options)
         .map_err(|source| failed(rung, source))
 }
 
 fn failed(rung: &Rung, source: ffmpeg_next::Error) -> EncodeError {
     EncodeError::Encoder {
         rendition: rung.name.clone(),
-        codec: CODEC,
+        codec: encoder_name(rung.codec),
         source,
     }
 }
@@ -172,7 +166,9 @@ struct Stream<'a> {
     piece: PieceWriter,
     job: &'a Job<'a>,
     target: &'a VideoTarget<'a>,
-    sets: ParameterSets,
+    bitstream: Bitstream,
+    /// Of the frames that the encoder gets.
+    colour: Colour,
     /// Frames that decode times are moved by so that the first picture is decoded when it is shown. Composition offsets
     /// become negative for it, and the first picture is presented at its time on every rung, whatever its reordering.
     decode_shift: Option<i64>,
@@ -182,6 +178,14 @@ struct Stream<'a> {
 }
 
 impl Stream<'_> {
+    /// Takes what an encoder still has.
+    fn drain(&mut self, mut encoder: encoder::video::Encoder) -> Result<(), EncodeError> {
+        encoder
+            .send_eof()
+            .map_err(|source| failed(self.target.rung, source))?;
+        self.take_packets(&mut encoder)
+    }
+
     fn take_packets(&mut self, encoder: &mut encoder::video::Encoder) -> Result<(), EncodeError> {
         loop {
             let mut packet = Packet::empty();
@@ -206,7 +210,7 @@ impl Stream<'_> {
         if packet.is_key() && self.job.plan.starts_segment(source_frame) {
             self.piece.cut()?;
         }
-        let unit = append_access_unit(data, &mut self.sets, self.piece.data());
+        let unit = self.bitstream.append(data, self.piece.data());
         if unit.is_idr != planned {
             return Err(wrong(format!(
                 "frame {frame} is {}an IDR frame",
@@ -238,6 +242,18 @@ impl Stream<'_> {
         let side = |pixels: u32| u16::try_from(pixels).map_err(|_| wrong("its sides are too long"));
         let (width, height) = (side(rung.width)?, side(rung.height)?);
         let rate = self.job.plan.rate().divided(self.target.divisor);
+        let bps = rung.bitrate_kbps * 1000;
+        let picture = Picture {
+            width,
+            height,
+            pixel_aspect: (1, 1),
+            colour: self.colour,
+            bitrate: Some(Bitrate {
+                buffer_bytes: bps / 8,
+                max_bps: bps,
+                average_bps: bps,
+            }),
+        };
         Ok(Track {
             timescale: rate.timescale(),
             duration: 0,
@@ -246,11 +262,131 @@ impl Stream<'_> {
             language: "und".to_owned(),
             media: Media::Video { width, height },
             entry: self
-                .sets
-                .entry(width, height)
-                .ok_or_else(|| wrong("the encoder gave no parameter sets"))?,
+                .bitstream
+                .video_entry(&picture, rate.fps())
+                .map_err(|reason| wrong(&reason))?,
         })
     }
 }
 
-const CODEC: &str = "libx264";
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::atomic::{AtomicBool, AtomicU64};
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::graph::Wired;
+    use crate::ladder::VideoCodec;
+    use crate::piece::PieceReader;
+    use crate::timing::IdrPlan;
+
+    /// Encodes 60 moving pictures by `plan` and gives the numbers of the sync samples and of the first in each segment.
+    fn encode(rung: &Rung, plan: &IdrPlan, divisor: u32) -> (Vec<i64>, Vec<i64>, usize) {
+        crate::init_ffmpeg();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("piece.mp4");
+        let spec = format!(
+            "testsrc2=s={}x{}:r={}:d=2.4,format=yuv420p[out0]",
+            rung.width,
+            rung.height,
+            plan.rate()
+        );
+        let mut source = Wired::build("", "", "buffersink", 1, spec).unwrap();
+        let (queue, frames) = sync_channel(100);
+        let mut frame = frame::Video::empty();
+        while source.pull(0, &mut frame).unwrap() {
+            queue
+                .send(std::mem::replace(&mut frame, frame::Video::empty()))
+                .unwrap();
+        }
+        drop(queue);
+        let target = VideoTarget {
+            rung,
+            preset: "ultrafast",
+            threads: 2,
+            divisor,
+            first_frame: 0,
+            source_colour: Colour::UNKNOWN,
+        };
+        let (abandoned, done) = (AtomicBool::new(false), AtomicU64::new(0));
+        let job = Job {
+            piece: &path,
+            plan,
+            abandoned: &abandoned,
+            done: &done,
+        };
+        let piece = PieceWriter::create(&path, 0).unwrap();
+        encode_video(&target, &job, piece, frames).unwrap();
+
+        let mut reader = PieceReader::open(&path).unwrap();
+        let ticks = i64::from(reader.track().default_sample_ticks);
+        let (mut syncs, mut firsts, mut count) = (Vec::new(), Vec::new(), 0);
+        while let Some(chunk) = reader.next_chunk().unwrap() {
+            let mut time = chunk.decode_time as i64;
+            for (index, sample) in chunk.samples.iter().enumerate() {
+                let number = (time + i64::from(sample.composition_offset)) / ticks;
+                time += i64::from(sample.duration);
+                count += 1;
+                syncs.extend(sample.is_sync.then_some(number));
+                firsts.extend((index == 0).then_some(number));
+            }
+        }
+        (syncs, firsts, count)
+    }
+
+    #[test]
+    fn irregular_plans_hold_on_every_codec() {
+        let plan = IdrPlan::listed(FrameRate::new(25, 1), vec![17, 30, 53], 50);
+        for codec in [
+            VideoCodec::H264,
+            VideoCodec::H265,
+            VideoCodec::Av1,
+            VideoCodec::Vp9,
+        ] {
+            for crf in [None, Some(40.0)] {
+                let rung = Rung {
+                    codec,
+                    crf,
+                    width: 128,
+                    height: 72,
+                    bitrate_kbps: 100,
+                    ..Rung::default()
+                };
+                let (syncs, firsts, count) = encode(&rung, &plan, 1);
+                let starts = [0, 17, 30, 53];
+                assert_eq!(
+                    (syncs.as_slice(), firsts.as_slice(), count),
+                    (&starts[..], &starts[..], 60),
+                    "{codec:?} {crf:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn groups_within_segments_and_fewer_frames_hold_on_every_codec() {
+        let plan = IdrPlan::regular(FrameRate::new(25, 1), 1.6, 0.8, 2);
+        for codec in [
+            VideoCodec::H264,
+            VideoCodec::H265,
+            VideoCodec::Av1,
+            VideoCodec::Vp9,
+        ] {
+            let rung = Rung {
+                codec,
+                width: 128,
+                height: 72,
+                bitrate_kbps: 100,
+                ..Rung::default()
+            };
+            let (syncs, firsts, count) = encode(&rung, &plan, 2);
+            assert_eq!(
+                (syncs, firsts, count),
+                (vec![0, 10, 20], vec![0, 20], 30),
+                "{codec:?}"
+            );
+        }
+    }
+}
