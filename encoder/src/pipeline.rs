@@ -1,5 +1,6 @@
 //! The first stage: demux and decode once, filter, and hand the frames to one thread per encoder.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, Scope, ScopedJoinHandle};
@@ -14,6 +15,7 @@ use crate::encode::{Job, VideoTarget, encode_audio, encode_video, frame_samples,
 use crate::error::EncodeError;
 use crate::graph::{AudioGraph, PictureOutput, VideoGraph};
 use crate::ladder::Rung;
+use crate::pictures;
 use crate::piece::PieceWriter;
 use crate::plan::{AudioPlan, Plan, Span};
 use crate::source::{AudioStream, Source, VideoStream};
@@ -29,6 +31,8 @@ pub(crate) struct Encoding<'a> {
     pub(crate) sounds: Vec<&'a AudioPlan>,
     /// Whether the source's subtitles are taken too.
     pub(crate) with_texts: bool,
+    /// Whether pictures are tapped for thumbnails and the poster.
+    pub(crate) with_pictures: bool,
     /// Threads of each video encoder; 0 for automatic.
     pub(crate) threads: usize,
 }
@@ -132,6 +136,16 @@ pub(crate) fn run(
             });
             video_queues.push(queue);
         }
+        let mut pictures = None;
+        if let Some(tap) = plan
+            .pictures
+            .filter(|_| encoding.with_pictures && !rungs.is_empty())
+        {
+            let path = work.pictures(span.chunk);
+            let (queue, frames) = sync_channel(QUEUED_FRAMES);
+            encoders.spawn(scope, frames, move |frames| record(&path, tap, frames));
+            pictures = Some(queue);
+        }
         let mut audio_queues = Vec::new();
         for ((sound, path), done) in sounds.iter().zip(&sounds_done) {
             let job = Job {
@@ -151,6 +165,7 @@ pub(crate) fn run(
             first_frame,
             end_frame: span.end,
             video_queues,
+            pictures,
             audio_queues,
         };
         // The feed owns the queues: when it is done they close, and the encoders finish.
@@ -162,6 +177,16 @@ pub(crate) fn run(
             Fed::Failed(error) => Err(error),
         }
     })
+}
+
+/// Keeps what was tapped.
+fn record(path: &Path, plan: pictures::Plan, frames: Receiver<frame::Video>) -> Result<(), EncodeError> {
+    let mut recorder = pictures::Recorder::open(path, plan)?;
+    for frame in frames {
+        let number = frame.pts().and_then(|pts| u64::try_from(pts).ok()).unwrap_or(0);
+        recorder.take(&frame, number * pictures::TAP_MS)?;
+    }
+    Ok(())
 }
 
 struct Encoders<'scope, 'env> {
@@ -243,6 +268,8 @@ struct Feed<'a> {
     /// The first that is not wanted any more.
     end_frame: Option<u64>,
     video_queues: Vec<SyncSender<frame::Video>>,
+    /// Where tapped pictures go, if they are wanted.
+    pictures: Option<SyncSender<frame::Video>>,
     audio_queues: Vec<(&'a AudioPlan, SyncSender<frame::Audio>)>,
 }
 
@@ -260,6 +287,7 @@ impl Feed<'_> {
                 graph: None,
                 is_done: false,
                 queues: self.video_queues,
+                pictures: self.pictures,
                 rungs: self.rungs,
                 plan: self.plan,
                 first_frame: self.first_frame,
@@ -380,6 +408,7 @@ struct VideoSink<'a> {
     /// All frames that are wanted were delivered.
     is_done: bool,
     queues: Vec<SyncSender<frame::Video>>,
+    pictures: Option<SyncSender<frame::Video>>,
     rungs: Vec<&'a Rung>,
     plan: &'a Plan,
     first_frame: u64,
@@ -413,7 +442,8 @@ impl VideoSink<'_> {
                     .map(|rung| PictureOutput::of_rung(rung))
                     .collect();
                 let (scan, rate) = (self.plan.scan, self.plan.idr.rate());
-                let graph = VideoGraph::new(&frame, stream, scan, rate, self.first_frame, &outputs)?;
+                let tap = self.plan.pictures.filter(|_| self.pictures.is_some());
+                let graph = VideoGraph::new(&frame, stream, scan, rate, self.first_frame, &outputs, tap)?;
                 self.graph.insert(graph)
             }
         };
@@ -427,6 +457,12 @@ impl VideoSink<'_> {
         };
         loop {
             let mut delivered = false;
+            if let Some(queue) = &self.pictures
+                && let Some(frame) = graph.pull(self.queues.len())?
+            {
+                delivered = true;
+                queue.send(frame).map_err(|_| Stop::EncoderGone)?;
+            }
             for (index, queue) in self.queues.iter().enumerate() {
                 if let Some(frame) = graph.pull(index)? {
                     delivered = true;

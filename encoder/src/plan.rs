@@ -11,6 +11,7 @@ use crate::error::EncodeError;
 use crate::graph::{Scan, detect};
 use crate::index::{Kind, Sound};
 use crate::ladder::{AudioCodec, AudioRung, Ladder, Rung};
+use crate::pictures;
 use crate::source::{AudioStream, Source};
 use crate::text;
 use crate::timing::{FrameRate, IdrPlan};
@@ -26,6 +27,8 @@ pub(crate) struct Plan {
     /// Rungs that fit the source, highest first; none without pictures.
     pub(crate) video: Vec<Rung>,
     pub(crate) audio: Vec<AudioPlan>,
+    /// Which pictures are tapped for thumbnails and the poster, if any.
+    pub(crate) pictures: Option<pictures::Plan>,
     /// For rungs that state none of their own.
     pub(crate) preset: String,
     /// The frames at which the chunks of a video begin, from 0.
@@ -74,6 +77,8 @@ pub(crate) struct Settings<'a> {
     /// Frames at which shots begin that segments are to begin with; none for regular segments.
     pub(crate) starts: Option<Vec<u64>>,
     pub(crate) chunks: u32,
+    /// Whether pictures are tapped.
+    pub(crate) with_pictures: bool,
 }
 
 impl Plan {
@@ -105,6 +110,11 @@ impl Plan {
             idr,
             scan: detect(&source.path)?,
             audio: audio(&source.audio, &settings.ladder.audio),
+            pictures: source
+                .video
+                .as_ref()
+                .filter(|_| settings.with_pictures)
+                .map(|shown| pictures::Plan::new((shown.width, shown.height), source.duration_s, None)),
             video,
             preset: settings.preset.to_owned(),
             chunks,

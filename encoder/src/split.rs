@@ -221,7 +221,9 @@ pub fn encode_share(
             .iter()
             .filter(|sound| index == 0 && is_wanted(&sound.name))
             .collect(),
-        with_texts: index == 0 && share.renditions.is_empty(),
+        // What there is once is made where the first rendition is.
+        with_texts: index == 0 && known.first().is_some_and(|first| is_wanted(first)),
+        with_pictures: known.first().is_some_and(|first| is_wanted(first)),
         threads: options.threads,
     };
     progress(announcement(&plan, &is_wanted));

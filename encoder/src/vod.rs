@@ -47,6 +47,8 @@ pub struct VodOptions {
     pub threads: usize,
     /// What files are made of the encoded renditions.
     pub packaging: Packaging,
+    /// Makes a poster and thumbnails for the seek bar.
+    pub pictures: bool,
     /// In how many chunks the video is encoded, each with encoders of its own: what workers that are given a
     /// [share](crate::split) do, so that both come to the same bytes.
     pub chunks: u32,
@@ -162,6 +164,7 @@ impl VodOptions {
             preset: "veryfast".to_owned(),
             threads: 0,
             packaging: Packaging::default(),
+            pictures: true,
             chunks: 1,
             work_dir: None,
             force: false,
@@ -222,6 +225,7 @@ impl VodOptions {
             gop_s: self.gop_s.unwrap_or(self.segment_s),
             starts,
             chunks,
+            with_pictures: self.pictures,
         };
         Plan::make(source, &settings)
     }
@@ -355,6 +359,7 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
             rungs: plan.video.iter().collect(),
             sounds: plan.audio.iter().filter(|_| span.chunk == 0).collect(),
             with_texts: span.chunk == 0,
+            with_pictures: true,
             threads: options.threads,
         };
         encode_pieces(source, &encoding, &options.cancel, &watch, progress)?;

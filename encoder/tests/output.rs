@@ -244,7 +244,8 @@ fn the_mpd_is_read_back_and_valid() {
     let mpd = dash_mpd_core::parse(&fs::read_to_string(&path).unwrap()).unwrap();
     assert_eq!(mpd.mpdtype.as_deref(), Some("static"));
     let sets = &mpd.periods[0].adaptations;
-    assert_eq!(sets.len(), 2);
+    assert_eq!(sets.len(), 3);
+    assert_eq!(sets[2].contentType.as_deref(), Some("image"));
     let mut longest_s = 0.0_f64;
     for (set, names) in sets.iter().zip([&["360p", "240p"][..], &["audio"]]) {
         let template = set.SegmentTemplate.as_ref().unwrap();

@@ -71,7 +71,9 @@ fn renditions_and_chunks_of_workers_are_those_of_one_run() {
         encode_part(&bench, &source, folder, &share);
     }
     let folders = |names: &[&str]| names.iter().map(|name| bench.path(name)).collect::<Vec<_>>();
-    join(&JoinOptions::new(folders(&["b", "a"]), bench.path("joined"))).unwrap();
+    let mut joining = JoinOptions::new(folders(&["b", "a"]), bench.path("joined"));
+    joining.film = Some(source.clone());
+    join(&joining).unwrap();
     assert_same(&bench.path("out"), &bench.path("joined"));
 
     let mut in_chunks = options(&bench, &source);
@@ -91,11 +93,9 @@ fn renditions_and_chunks_of_workers_are_those_of_one_run() {
         "{missing}"
     );
     assert!(!bench.path("gap").exists());
-    join(&JoinOptions::new(
-        folders(&["3", "1", "2"]),
-        bench.path("rejoined"),
-    ))
-    .unwrap();
+    let mut joining = JoinOptions::new(folders(&["3", "1", "2"]), bench.path("rejoined"));
+    joining.film = Some(source.clone());
+    join(&joining).unwrap();
     assert_same(&bench.path("chunked"), &bench.path("rejoined"));
 
     // Chunks change the bits, not the segments.

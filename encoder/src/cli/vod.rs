@@ -61,6 +61,9 @@ pub(crate) struct Encoding {
     /// Begin segments where shots begin: between half and one and a half times their length. Decodes the video once more.
     #[arg(long)]
     shot_aligned: bool,
+    /// Make no poster and no thumbnails.
+    #[arg(long)]
+    no_pictures: bool,
     /// Take everything that decides the encoding from a plan (see headgate-encode plan).
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
@@ -121,6 +124,7 @@ impl Encoding {
         options.segment_s = self.segment_s;
         options.gop_s = self.gop_s;
         options.shot_aligned = self.shot_aligned;
+        options.pictures = !self.no_pictures;
         options.plan = self.plan;
         options.preset = self.preset;
         options.threads = self.threads;

@@ -6,6 +6,7 @@ use super::{Named, Scan, Wired};
 use crate::cmaf::colour::{Colour, VideoRange};
 use crate::error::EncodeError;
 use crate::ladder::{Rung, VideoCodec};
+use crate::pictures;
 use crate::source::{Orientation, VideoStream};
 use crate::timing::FrameRate;
 
@@ -55,7 +56,7 @@ pub(crate) fn normalising(
 }
 
 impl VideoGraph {
-    /// Builds the graph for the source `stream`, whose frames are like `first`.
+    /// Builds the graph for the source `stream`, whose frames are like `first`. Pictures that are tapped come out last.
     pub(crate) fn new(
         first: &frame::Video,
         stream: &VideoStream,
@@ -63,6 +64,7 @@ impl VideoGraph {
         rate: FrameRate,
         first_frame: u64,
         outputs: &[PictureOutput],
+        tap: Option<pictures::Plan>,
     ) -> Result<Self, EncodeError> {
         let shape = VideoShape::of(first);
         let time_base = stream.time_base;
@@ -75,12 +77,20 @@ impl VideoGraph {
             tone_mapped = outputs.iter().filter(|output| look.is_mapped(output)).count(),
             "pictures"
         );
-        let spec = look.spec(&steps.join(","), (shape.width, shape.height), outputs);
+        let mut steps = steps.join(",");
+        if let Some(tap) = tap {
+            let filters = tap.filters(first);
+            steps += &format!(
+                ",split=2[tap][all];[tap]{filters}[out{}];[all]null",
+                outputs.len()
+            );
+        }
+        let spec = look.spec(&steps, (shape.width, shape.height), outputs);
         let graph = Wired::build(
             "buffer",
             &shape.arguments(time_base),
             "buffersink",
-            outputs.len(),
+            outputs.len() + usize::from(tap.is_some()),
             spec,
         )?;
         Ok(Self {

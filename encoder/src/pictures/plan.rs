@@ -1,9 +1,10 @@
 //! Which small pictures are tapped from the decode, and how.
 
 use ffmpeg_next::{color, filter, frame};
+use serde::{Deserialize, Serialize};
 
 /// How a film is tapped: two pictures a second, small, in the colours of JPEG files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Plan {
     /// Pixels across; even.
     pub(crate) width: u32,
