@@ -1,6 +1,9 @@
 //! Decoding: packets to frames that lie on the presentation's timeline.
 
+use std::path::Path;
+
 use ffmpeg_next::codec::decoder;
+use ffmpeg_next::format::context::Input;
 use ffmpeg_next::mathematics::{Rescale, rescale};
 use ffmpeg_next::{Error, Packet, Rational, frame};
 
@@ -58,16 +61,20 @@ impl VideoDecoding {
 }
 
 /// Reads the next packet; none at the end. Broken ones are counted and passed over.
-pub(crate) fn next_packet(source: &mut Source, broken: &mut u64) -> Result<Option<Packet>, EncodeError> {
+pub(crate) fn next_packet(
+    input: &mut Input,
+    path: &Path,
+    broken: &mut u64,
+) -> Result<Option<Packet>, EncodeError> {
     loop {
         let mut packet = Packet::empty();
-        match packet.read(&mut source.input) {
+        match packet.read(input) {
             Ok(()) => return Ok(Some(packet)),
             Err(Error::Eof) => return Ok(None),
             Err(Error::InvalidData) if *broken < MAX_BROKEN_PACKETS => *broken += 1,
             Err(error) => {
                 return Err(EncodeError::ReadFailed {
-                    path: source.path.clone(),
+                    path: path.to_owned(),
                     source: error,
                 });
             }

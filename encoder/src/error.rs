@@ -113,6 +113,17 @@ pub enum EncodeError {
         /// Why.
         reason: String,
     },
+    /// Videos that are to be packaged together cannot be switched between.
+    #[error(
+        "rendition {rendition} has no key frame near {at_s:.1} s where the others have one; encode all of them with the same \
+         key frames"
+    )]
+    NotAligned {
+        /// The rendition.
+        rendition: String,
+        /// Where a key frame was expected, in seconds.
+        at_s: f64,
+    },
     /// The input has streams, but nothing in them could be decoded.
     #[error("{}: no picture or sound could be decoded; check that the file is complete (`ffprobe` shows what it holds)", path.display())]
     NoFrames {

@@ -72,6 +72,7 @@ mod pictures;
 mod piece;
 mod pipeline;
 mod plan;
+pub mod remux;
 pub mod sample;
 mod source;
 pub mod split;

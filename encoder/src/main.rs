@@ -22,6 +22,9 @@ enum Command {
     /// Make a ladder of renditions, HLS playlists and a DASH manifest from a file.
     #[command(after_help = cli::vod::EXAMPLES)]
     Vod(Box<cli::vod::Vod>),
+    /// Package files that are encoded already, without encoding them again.
+    #[command(after_help = cli::package::EXAMPLES)]
+    Package(Box<cli::package::Package>),
     /// Decide how a file is encoded, without encoding it, for workers that share the work.
     #[command(after_help = cli::plan::EXAMPLES)]
     Plan(cli::plan::Plan),
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     start_log(cli.verbose);
     let result = match cli.command {
         Command::Vod(arguments) => cli::vod::run(*arguments),
+        Command::Package(arguments) => cli::package::run(*arguments),
         Command::Plan(arguments) => cli::plan::run(arguments),
         Command::Join(arguments) => cli::join::run(arguments),
         Command::Sample(arguments) => cli::sample::run(arguments),

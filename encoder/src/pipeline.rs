@@ -365,7 +365,7 @@ fn feed_all(
         if audio.is_empty() && !has_texts && video.as_ref().is_some_and(|video| video.sink.is_done) {
             break;
         }
-        let Some(packet) = next_packet(source, &mut broken_packets)? else {
+        let Some(packet) = next_packet(&mut source.input, &source.path, &mut broken_packets)? else {
             break;
         };
         let index = packet.stream();

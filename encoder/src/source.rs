@@ -83,22 +83,7 @@ impl Source {
 /// only those that hold their media themselves. A crafted file can therefore neither read other files nor reach the
 /// network.
 pub(crate) fn open(path: &Path) -> Result<Source, EncodeError> {
-    let file = open_file(path)?;
-    let not_media = |source| EncodeError::NotMedia {
-        path: path.to_owned(),
-        source,
-    };
-    let mut options = Dictionary::new();
-    options.set("protocol_whitelist", "none");
-    options.set("format_whitelist", FORMATS);
-    // Broadcast recordings and phone clips may begin with seconds of one stream only.
-    options.set("probesize", "20000000");
-    options.set("analyzeduration", "20000000");
-    let io = StreamIo::from_read_seek_with_capacity(file, IO_BUFFER_BYTES).map_err(not_media)?;
-    let hint = path
-        .file_name()
-        .map(|name| name.to_string_lossy().replace('\0', ""));
-    let input = format::input_from_stream(io, hint.as_deref(), Some(options)).map_err(not_media)?;
+    let input = open_input(path)?;
     let format_name = input.format().name().to_owned();
     let (video, audio) = (open_video(path, &input)?, open_audio(path, &input)?);
     if video.is_none() && audio.is_empty() {
@@ -126,6 +111,26 @@ pub(crate) fn open(path: &Path) -> Result<Source, EncodeError> {
         can_seek: format_name.contains("mp4") || format_name.contains("matroska"),
         input,
     })
+}
+
+/// As [`open`], without looking at what is in it.
+pub(crate) fn open_input(path: &Path) -> Result<Input, EncodeError> {
+    let file = open_file(path)?;
+    let not_media = |source| EncodeError::NotMedia {
+        path: path.to_owned(),
+        source,
+    };
+    let mut options = Dictionary::new();
+    options.set("protocol_whitelist", "none");
+    options.set("format_whitelist", FORMATS);
+    // Broadcast recordings and phone clips may begin with seconds of one stream only.
+    options.set("probesize", "20000000");
+    options.set("analyzeduration", "20000000");
+    let io = StreamIo::from_read_seek_with_capacity(file, IO_BUFFER_BYTES).map_err(not_media)?;
+    let hint = path
+        .file_name()
+        .map(|name| name.to_string_lossy().replace('\0', ""));
+    format::input_from_stream(io, hint.as_deref(), Some(options)).map_err(not_media)
 }
 
 fn open_file(path: &Path) -> Result<File, EncodeError> {

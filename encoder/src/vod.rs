@@ -90,6 +90,13 @@ pub enum Progress {
         /// Length of the source in seconds, where its container states it.
         duration_s: Option<f64>,
     },
+    /// Files that are encoded already are being read. Comes a few times a second.
+    Packaging {
+        /// Bytes that were read; every file is read twice.
+        bytes: u64,
+        /// Bytes to read.
+        total_bytes: u64,
+    },
     /// Comes a few times a second.
     Progress {
         /// Video frames that every rendition has.

@@ -68,7 +68,7 @@ impl Reader {
             }
             let filter = &mut self.filter;
             let mut take = |frame: frame::Video, stream: &VideoStream| filter.push(&frame, stream);
-            match next_packet(&mut self.source, &mut self.broken)? {
+            match next_packet(&mut self.source.input, &self.source.path, &mut self.broken)? {
                 Some(packet) if packet.stream() == self.decoding.stream.index => {
                     self.decoding.decode(Some(&packet), &mut take)?;
                 }

@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 pub(crate) mod join;
+pub(crate) mod package;
 pub(crate) mod plan;
 pub(crate) mod sample;
 mod view;

@@ -82,6 +82,13 @@ fn show_bar(bar: &ProgressBar, progress: &Progress) {
                 .unwrap_or_default();
             bar.set_message(format!("{fps:.0} fps{eta}"));
         }
+        Progress::Packaging { bytes, total_bytes } => {
+            bar.set_length(*total_bytes);
+            if let Ok(style) = ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes}") {
+                bar.set_style(style);
+            }
+            bar.set_position(*bytes);
+        }
         Progress::Analysis { media_s, duration_s } => {
             if let Some(duration_s) = duration_s {
                 bar.set_length(*duration_s as u64);

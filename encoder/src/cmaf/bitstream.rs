@@ -336,7 +336,7 @@ mod tests {
                 .1;
             match configuration {
                 // Each has its own bitrates, and FFmpeg leaves x265's message in.
-                b"esds" => assert_eq!(super::aac::codec_string(&ours), super::aac::codec_string(&theirs)),
+                b"esds" => assert_eq!(aac::codec_string(&ours), aac::codec_string(&theirs)),
                 b"hvcC" => assert_eq!(
                     (&ours[1..13], &ours[16..19]),
                     (&theirs[1..13], &theirs[16..19]),
