@@ -253,7 +253,7 @@ fn has_option(codec: Codec, name: &str) -> bool {
         !class.is_null()
             && unsafe {
                 let object = (&raw const class).cast_mut().cast();
-                let flags = ffi::AV_OPT_SEARCH_FAKE_OBJ as i32;
+                let flags = ffi::AV_OPT_SEARCH_FAKE_OBJ;
                 !ffi::av_opt_find(object, name.as_ptr(), std::ptr::null(), 0, flags).is_null()
             }
     };
@@ -292,7 +292,7 @@ fn svt_display(display: &Mastering) -> String {
 }
 
 /// The presets that every codec understands, fastest first.
-pub(crate) const PRESETS: [&str; 10] = [
+const PRESETS: [&str; 10] = [
     "ultrafast",
     "superfast",
     "veryfast",
