@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cmaf::colour::Colour;
 use crate::pictures::ImageTrack;
 use crate::text::{Role, TextSegment};
 use crate::timing::FrameRate;
@@ -41,6 +42,9 @@ pub(crate) struct Rendition {
     /// Ticks per second.
     pub(crate) timescale: u32,
     pub(crate) container: Container,
+    /// Of pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) colour: Option<Colour>,
     pub(crate) segments: Vec<Segment>,
 }
 
@@ -244,6 +248,7 @@ mod tests {
             codecs: String::new(),
             timescale: 10,
             container: Container::Files,
+            colour: None,
             segments: segments.collect(),
         }
     }

@@ -1,7 +1,7 @@
 //! Prepares HLS and DASH ladders with FFmpeg.
 //!
-//! [`vod::encode`] turns one media file into a folder that any static web server or CDN can serve: H.264 and AAC in one
-//! set of CMAF segments, with HLS playlists and a DASH manifest that both point to them. [`sample::write`] makes a clip
+//! [`vod::encode`] turns one media file into a folder that any static web server or CDN can serve: H.264, H.265, AV1
+//! or VP9 and AAC or Opus in one set of CMAF segments, with HLS playlists and a DASH manifest that both point to them. [`sample::write`] makes a clip
 //! to try it with. The binary `headgate-encode` is a thin shell around the two.
 //!
 //! ```no_run
@@ -36,6 +36,8 @@
 //! - One plan says which frames are IDR frames, on every rung. Sound is cut at the frames nearest to them.
 //! - The packager writes its own boxes. Video decode times start at 0 and composition offsets may be negative, so that
 //!   the first picture is at 0 on every rung without an edit list; sound has an edit list for the encoder's priming.
+//! - H.265, AV1 and VP9 keep more than 8 bits and HDR with how it was mastered; H.264 gets 8 bits of SDR, tone-mapped
+//!   where the source is HDR. Interlaced pictures are found by what is in them where their flags may lie.
 //! - What a manifest declares is measured on the segments that were written.
 //!
 //! # The output

@@ -41,6 +41,7 @@ const EXAMPLES: &str = "Example:
   headgate-encode vod clip.mp4 --out public --id clip";
 
 fn main() -> ExitCode {
+    silence_encoders();
     let cli = Cli::parse();
     start_log(cli.verbose);
     let result = match cli.command {
@@ -56,6 +57,16 @@ fn main() -> ExitCode {
             eprintln!("error: {}", encoder::explain(error.as_ref()));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// SVT-AV1 prints its settings unless the environment tells it not to.
+#[expect(unsafe_code)]
+fn silence_encoders() {
+    if std::env::var_os("SVT_LOG").is_none() && std::env::var_os("HEADGATE_FFMPEG_LOG").is_none() {
+        // SAFETY: this is the first thing that the program does, so there is no other thread that could read the
+        // environment meanwhile.
+        unsafe { std::env::set_var("SVT_LOG", "0") };
     }
 }
 

@@ -120,6 +120,8 @@ impl Job<'_> {
         track.duration = sink.segments.last().map_or(0, Segment::end);
         let init = init_segment(&track).map_err(|reason| EncodeError::packaging(name, reason))?;
         let (container, segments) = sink.finish(&init)?;
+        let is_video = matches!(self.stream.kind, Kind::Video { .. });
+        let colour = is_video.then(|| track.entry.colour());
         let SampleEntry { codecs, .. } = track.entry;
         Ok(Rendition {
             name: name.to_owned(),
@@ -127,6 +129,7 @@ impl Job<'_> {
             codecs,
             timescale: track.timescale,
             container,
+            colour,
             segments,
         })
     }

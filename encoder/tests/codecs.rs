@@ -112,6 +112,22 @@ fn hdr_is_kept_and_becomes_sdr_for_h264() {
         "{}",
         of("180p-vp9")
     );
+    let master = std::fs::read_to_string(bench.path("out/hls/master.m3u8")).unwrap();
+    let variants = master
+        .lines()
+        .filter(|line| line.starts_with("#EXT-X-STREAM-INF"));
+    for variant in variants {
+        let range = if variant.contains("avc1") {
+            "VIDEO-RANGE=SDR"
+        } else {
+            "VIDEO-RANGE=PQ"
+        };
+        assert!(variant.contains(range), "{variant}");
+    }
+    let mpd = std::fs::read_to_string(bench.path("out/dash/manifest.mpd")).unwrap();
+    let transfer =
+        "EssentialProperty schemeIdUri=\"urn:mpeg:mpegB:cicp:TransferCharacteristics\" value=\"16\"";
+    assert_eq!(mpd.matches(transfer).count(), 3, "{mpd}");
     for name in ["180p-h265", "180p-av1", "180p-vp9"] {
         let joined = bench.joined(name);
         let tags = ["color_primaries", "color_transfer", "color_space", "color_range"]

@@ -35,14 +35,6 @@ pub(crate) fn append_access_unit(
     }
 }
 
-/// What a sample is that is in this form already.
-pub(crate) fn inspect(sample: &[u8], configuration: &mut Configuration) -> AccessUnit {
-    AccessUnit {
-        size: sample.len(),
-        ..walk(sample, configuration, |_| {})
-    }
-}
-
 impl Configuration {
     /// Reads what an `av1C` box holds, or a bare run of OBUs.
     pub(crate) fn of_extradata(bytes: &[u8]) -> Self {
@@ -450,6 +442,11 @@ mod tests {
         0x0a, 0x0e, 0, 0, 0, 0x04, 0x3c, 0xfe, 0xcc, 0xfb, 0xf9, 0x50, 0x91, 0, 0x90, 0x40,
     ];
     const DELIMITER: [u8; 2] = [0x12, 0];
+
+    /// What a sample is that is in this form already.
+    fn inspect(sample: &[u8], configuration: &mut Configuration) -> AccessUnit {
+        append_access_unit(sample, configuration, &mut Vec::new())
+    }
 
     #[test]
     fn a_temporal_unit_becomes_a_sample() {

@@ -254,10 +254,16 @@ mod tests {
         let picture = Picture {
             width: read.width as u16,
             height: read.height as u16,
-            pixel_aspect: (1, 1),
+            pixel_aspect: (
+                read.pixel_aspect.0.unsigned_abs(),
+                read.pixel_aspect.1.unsigned_abs(),
+            ),
             colour: read.colour,
             bitrate: None,
         };
+        if parameters.id() == Id::OPUS {
+            assert_eq!((read.rate, read.channels, read.priming), (48_000, 6, 312));
+        }
         let entry = match read.width {
             0 => bitstream.audio_entry(None),
             _ => bitstream.video_entry(&picture, 25.0),
@@ -318,6 +324,7 @@ mod tests {
             ffmpeg(&format!("{source} {codec}"), &path);
             let (entry, units) = entry(&path);
             assert_eq!(entry.codecs, codecs, "{name}");
+            assert!(&entry.kind() == kind || kind == b"hev1", "{name}");
             assert!(units[0].is_idr && units[0].is_reference, "{name}");
             if source == PICTURES {
                 assert_eq!(units.iter().filter(|unit| unit.is_idr).count(), 1, "{name}");

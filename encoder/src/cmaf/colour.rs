@@ -234,14 +234,14 @@ impl Colour {
     }
 }
 
-/// As HLS writes it.
-impl std::fmt::Display for VideoRange {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+impl VideoRange {
+    /// As HLS writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::Hlg => "HLG",
             Self::Pq => "PQ",
             Self::Sdr => "SDR",
-        })
+        }
     }
 }
 
@@ -364,7 +364,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_range_follows_the_transfer() {
-        assert_eq!(HDR10.video_range().to_string(), "PQ");
+        assert_eq!(HDR10.video_range().name(), "PQ");
         let hlg = Colour {
             transfer: 18,
             ..HDR10

@@ -106,6 +106,7 @@ impl SampleEntry {
     }
 
     /// The box's type, such as `avc1`.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for encryption"))]
     pub(crate) fn kind(&self) -> [u8; 4] {
         let kind = self.bytes.get(4..8).and_then(|kind| kind.try_into().ok());
         kind.unwrap_or_default()

@@ -6,7 +6,8 @@ pub(crate) mod aac;
 mod av1;
 mod avc;
 mod bits;
-mod bitstream;
+#[cfg_attr(not(test), expect(dead_code, reason = "for files that are coded already"))]
+pub(crate) mod bitstream;
 pub(crate) mod colour;
 mod dolby;
 mod entry;
@@ -20,7 +21,7 @@ mod segment;
 mod sidx;
 mod vp9;
 
-pub(crate) use bitstream::{Bitstream, StreamParameters};
+pub(crate) use bitstream::Bitstream;
 pub(crate) use entry::{Bitrate, Picture, SampleEntry};
 pub(crate) use init::{Media, Track, init_segment};
 pub(crate) use read::{Fragments, Header, read_header};

@@ -96,23 +96,6 @@ impl Configuration {
     }
 }
 
-/// Samples at 48 kHz that a packet decodes to (RFC 6716 §3.1).
-pub(crate) fn packet_samples(packet: &[u8]) -> Option<u32> {
-    let first = *packet.first()?;
-    let size = u32::from(first >> 3 & 3);
-    let frame = match first >> 3 {
-        0..=11 => [480, 960, 1920, 2880][size as usize],
-        12..=15 => 480 << (size & 1),
-        _ => 120 << size,
-    };
-    let frames = match first & 3 {
-        0 => 1,
-        1 | 2 => 2,
-        _ => u32::from(packet.get(1)? & 0x3f),
-    };
-    Some(frame * frames)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -144,16 +127,5 @@ mod tests {
             assert_eq!(Configuration::of_head(&HEAD[..end]), None, "{end}");
         }
         assert_eq!(Configuration::new(9, 312), None);
-    }
-
-    #[test]
-    fn a_packet_tells_its_length() {
-        let samples = |packet: &[u8]| packet_samples(packet);
-        assert_eq!(samples(&[0xfc, 0]), Some(960), "CELT, 20 ms");
-        assert_eq!(samples(&[0x78, 0]), Some(960), "hybrid, 20 ms");
-        assert_eq!(samples(&[0x18, 0]), Some(2880), "SILK, 60 ms");
-        assert_eq!(samples(&[0xe0 | 1]), Some(240), "two of 2.5 ms");
-        assert_eq!(samples(&[0xfb, 3]), Some(2880), "three of 20 ms");
-        assert_eq!((samples(&[]), samples(&[0xff])), (None, None));
     }
 }

@@ -35,11 +35,6 @@ impl Keyframes {
             false => NEVER,
         }
     }
-
-    /// Whether the encoder must begin anew at each IDR frame, because it takes none where it is told to.
-    pub(crate) fn restart(self, rung: &Rung) -> bool {
-        rung.codec == VideoCodec::Av1 && rung.crf.is_none() && !self.is_regular
-    }
 }
 
 /// The name of FFmpeg's encoder.
@@ -92,10 +87,13 @@ pub(crate) fn options(
     match rung.codec {
         VideoCodec::H264 => options.x264(preset, keyframes),
         VideoCodec::H265 => options.x265(preset, keyframes, colour),
-        VideoCodec::Av1 => options.svt_av1(rung, preset, colour),
+        VideoCodec::Av1 => options.svt_av1(rung, preset, keyframes, colour),
         VideoCodec::Vp9 => options.vp9(preset, keyframes),
     }
-    options.rate_control(rung);
+    match rung.codec {
+        VideoCodec::Av1 if rung.crf.is_none() && !keyframes.is_regular => options.av1_near_bitrate(rung),
+        _ => options.rate_control(rung),
+    }
     match (&rung.profile, rung.codec) {
         (Some(profile), _) => options.set("profile", profile),
         (None, VideoCodec::H264) => options.set("profile", "high"),
@@ -148,10 +146,10 @@ impl Options {
         }
     }
 
-    fn svt_av1(&mut self, rung: &Rung, preset: &str, colour: &Colour) {
+    fn svt_av1(&mut self, rung: &Rung, preset: &str, keyframes: Keyframes, colour: &Colour) {
         self.set("preset", speed(VideoCodec::Av1, preset).unwrap_or_default());
         // Only with a CRF does it take key frames where it is told to.
-        if rung.crf.is_some() {
+        if rung.crf.is_some() || !keyframes.is_regular {
             self.add("svtav1-params", "enable-force-key-frames", 1);
         }
         if let Some(display) = &colour.mastering {
@@ -175,6 +173,15 @@ impl Options {
             self.set("auto-alt-ref", 1);
             self.set("lag-in-frames", 25);
         }
+    }
+
+    /// A bitrate with key frames where they are wanted: SVT-AV1 has both only as a CRF of which little is left below
+    /// its cap. It goes above a cap by about as much as this one is lower. (Beginning anew at each key frame costs twice
+    /// the bits, since every beginning is a guess.)
+    fn av1_near_bitrate(&mut self, rung: &Rung) {
+        self.set("crf", FINE_CRF);
+        self.set("maxrate", u64::from(rung.bitrate_kbps) * 900);
+        self.set("bufsize", u64::from(rung.bitrate_kbps) * 1500);
     }
 
     fn rate_control(&mut self, rung: &Rung) {
@@ -253,7 +260,7 @@ fn has_option(codec: Codec, name: &str) -> bool {
         !class.is_null()
             && unsafe {
                 let object = (&raw const class).cast_mut().cast();
-                let flags = ffi::AV_OPT_SEARCH_FAKE_OBJ as i32;
+                let flags = ffi::AV_OPT_SEARCH_FAKE_OBJ;
                 !ffi::av_opt_find(object, name.as_ptr(), std::ptr::null(), 0, flags).is_null()
             }
     };
@@ -292,7 +299,7 @@ fn svt_display(display: &Mastering) -> String {
 }
 
 /// The presets that every codec understands, fastest first.
-pub(crate) const PRESETS: [&str; 10] = [
+const PRESETS: [&str; 10] = [
     "ultrafast",
     "superfast",
     "veryfast",
@@ -311,6 +318,8 @@ const MAX_RATE: f64 = 1.25;
 /// The rate control's buffer, in seconds at the target bitrate.
 const BUFFER_S: f64 = 1.5;
 const CBR_BUFFER_S: f64 = 1.0;
+/// On SVT-AV1's scale, about what cannot be told from the source.
+const FINE_CRF: u32 = 20;
 
 #[cfg(test)]
 mod tests {
@@ -428,16 +437,31 @@ mod tests {
     }
 
     #[test]
-    fn only_av1_at_a_bitrate_begins_anew() {
+    fn av1_at_a_bitrate_takes_key_frames_by_a_capped_crf() {
         let irregular = Keyframes {
             is_regular: false,
             ..REGULAR
         };
-        assert!(irregular.restart(&rung(VideoCodec::Av1, None)));
-        assert!(!irregular.restart(&rung(VideoCodec::Av1, Some(30.0))));
-        assert!(
-            !irregular.restart(&rung(VideoCodec::Vp9, None))
-                && !REGULAR.restart(&rung(VideoCodec::Av1, None))
+        let of = |crf, keyframes, name: &str| {
+            let options = options(&rung(VideoCodec::Av1, crf), "fast", keyframes, &Colour::BT709);
+            let found = options.into_iter().find(|(other, _)| other == name);
+            found.map(|(_, value)| value)
+        };
+        assert_eq!(of(None, REGULAR, "svtav1-params"), None);
+        assert_eq!(of(None, REGULAR, "b").unwrap(), "1000000");
+        assert_eq!(
+            of(None, irregular, "svtav1-params").unwrap(),
+            "enable-force-key-frames=1"
+        );
+        assert_eq!(
+            (of(None, irregular, "b"), of(None, irregular, "crf").unwrap()),
+            (None, "20".into())
+        );
+        assert_eq!(of(None, irregular, "maxrate").unwrap(), "900000");
+        assert_eq!(of(Some(40.0), irregular, "crf").unwrap(), "40");
+        assert_eq!(
+            of(Some(40.0), REGULAR, "svtav1-params").unwrap(),
+            "enable-force-key-frames=1"
         );
     }
 }

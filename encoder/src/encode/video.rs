@@ -75,12 +75,6 @@ pub(crate) fn encode_video(
             continue;
         }
         let is_idr = job.plan.is_idr(number);
-        if is_idr
-            && keyframes.restart(rung)
-            && let Some(encoder) = opened.take()
-        {
-            stream.drain(encoder)?;
-        }
         let encoder = match &mut opened {
             Some(encoder) => encoder,
             None => {
@@ -107,8 +101,9 @@ pub(crate) fn encode_video(
     if job.is_abandoned() {
         return Err(EncodeError::Cancelled);
     }
-    if let Some(encoder) = opened {
-        stream.drain(encoder)?;
+    if let Some(mut encoder) = opened {
+        encoder.send_eof().map_err(|source| failed(rung, source))?;
+        stream.take_packets(&mut encoder)?;
     }
     match stream.piece.track() {
         Some(_) => stream.piece.finish(),
@@ -178,14 +173,6 @@ struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Takes what an encoder still has.
-    fn drain(&mut self, mut encoder: encoder::video::Encoder) -> Result<(), EncodeError> {
-        encoder
-            .send_eof()
-            .map_err(|source| failed(self.target.rung, source))?;
-        self.take_packets(&mut encoder)
-    }
-
     fn take_packets(&mut self, encoder: &mut encoder::video::Encoder) -> Result<(), EncodeError> {
         loop {
             let mut packet = Packet::empty();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ffmpeg_next::codec::Id;
 use ffmpeg_next::{Packet, frame};
 use serde::{Deserialize, Serialize};
 
@@ -135,9 +136,11 @@ impl Counts {
     }
 }
 
-/// Television has these heights, and no more frames than these in a second.
+/// Television has these heights, and no more frames than these in a second; the newer codecs know no fields.
 fn may_be_interlaced(video: &VideoStream) -> bool {
-    HEIGHTS.contains(&video.decoder.height()) && video.rate.fps() < 31.0
+    !matches!(video.decoder.id(), Id::AV1 | Id::VP8 | Id::VP9)
+        && HEIGHTS.contains(&video.decoder.height())
+        && video.rate.fps() < 31.0
 }
 
 const SPEC: &str = "[in]idet[out0]";

@@ -73,7 +73,7 @@ impl VideoGraph {
         tracing::info!(
             deinterlaced = scan.filter(first.is_interlaced()).is_some(),
             bits = if look.is_deep { "more than 8" } else { "8" },
-            range = %look.colour.video_range(),
+            range = look.colour.video_range().name(),
             tone_mapped = outputs.iter().filter(|output| look.is_mapped(output)).count(),
             "pictures"
         );

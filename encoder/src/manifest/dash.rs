@@ -2,6 +2,7 @@
 
 use super::xml::Element;
 use super::{in_group, init_uri, sound_groups, table};
+use crate::cmaf::colour::Colour;
 use crate::index::{Container, Kind, Presentation, Rendition, Segment, Sound, Text, bits_per_second};
 use crate::packager::Packaging;
 use crate::pictures;
@@ -135,7 +136,10 @@ fn adaptation_set(id: usize, set: &[&Rendition], form: &Form<'_>) -> Element {
     if let Some(sound) = sound {
         element = element.child(label(sound)).children(roles(sound));
     } else {
-        element = element.child(descriptor("Role", "urn:mpeg:dash:role:2011", "main"));
+        let colour = set.first().and_then(|first| first.colour);
+        element = element
+            .children(colour.iter().flat_map(colours))
+            .child(descriptor("Role", "urn:mpeg:dash:role:2011", "main"));
     }
     // Every rendition of a set has the same segments at the same times, if they count time alike.
     let common = set.first().filter(|first| {
@@ -182,6 +186,25 @@ fn text_set(id: usize, text: &Text) -> Element {
             text.role.dash_role(),
         ))
         .child(representation)
+}
+
+/// The code points of ISO/IEC 23091-2, those that are known. HDR is nothing to play for whoever does not understand it.
+fn colours(colour: &Colour) -> Vec<Element> {
+    let name = match colour.is_hdr() {
+        true => "EssentialProperty",
+        false => "SupplementalProperty",
+    };
+    let codes = [
+        ("ColourPrimaries", colour.primaries),
+        ("TransferCharacteristics", colour.transfer),
+        ("MatrixCoefficients", colour.matrix),
+    ];
+    let known = codes
+        .into_iter()
+        .filter(|(_, code)| *code != Colour::UNKNOWN.primaries);
+    known
+        .map(|(kind, code)| descriptor(name, &format!("urn:mpeg:mpegB:cicp:{kind}"), &code.to_string()))
+        .collect()
 }
 
 fn roles(sound: &Sound) -> Vec<Element> {

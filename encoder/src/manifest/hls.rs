@@ -216,7 +216,8 @@ fn variant(
     if let Kind::Video { width, height, rate } = rendition.kind {
         tag = tag
             .plain("RESOLUTION", &format!("{width}x{height}"))
-            .plain("FRAME-RATE", &format!("{:.3}", rate.fps()));
+            .plain("FRAME-RATE", &format!("{:.3}", rate.fps()))
+            .plain("VIDEO-RANGE", video_range(rendition));
     }
     if let Some(group) = group {
         tag = tag.quoted("AUDIO", group);
@@ -247,8 +248,13 @@ fn i_frame_variant(video: &Rendition, text: &mut String) {
         .plain("AVERAGE-BANDWIDTH", &rate(bytes, video.duration()).to_string())
         .quoted("CODECS", &video.codecs)
         .plain("RESOLUTION", &format!("{width}x{height}"))
+        .plain("VIDEO-RANGE", video_range(video))
         .quoted("URI", &format!("{}.iframes.m3u8", video.name))
         .end(text);
+}
+
+fn video_range(video: &Rendition) -> &'static str {
+    video.colour.map_or("SDR", |colour| colour.video_range().name())
 }
 
 /// Seconds with at most six decimals, and at least one.
