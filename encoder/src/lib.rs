@@ -72,12 +72,16 @@ mod pictures;
 mod piece;
 mod pipeline;
 mod plan;
+#[cfg_attr(not(test), expect(dead_code))]
+pub mod protect;
 pub mod sample;
 mod source;
 pub mod split;
 mod storage;
 mod text;
 mod timing;
+#[cfg_attr(not(test), expect(dead_code))]
+mod ts;
 pub mod vod;
 mod work;
 
