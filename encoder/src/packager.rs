@@ -118,7 +118,7 @@ impl Job<'_> {
             sink.write(chunk)?;
         }
         track.duration = sink.segments.last().map_or(0, Segment::end);
-        let init = init_segment(&track).map_err(|reason| EncodeError::packaging(name, reason))?;
+        let init = init_segment(&track, None).map_err(|reason| EncodeError::packaging(name, reason))?;
         let (container, segments) = sink.finish(&init)?;
         let SampleEntry { codecs, .. } = track.entry;
         Ok(Rendition {
