@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::pictures::ImageTrack;
+use crate::protect::Signals;
 use crate::text::{Role, TextSegment};
 use crate::timing::FrameRate;
 
@@ -42,6 +43,9 @@ pub(crate) struct Rendition {
     pub(crate) timescale: u32,
     pub(crate) container: Container,
     pub(crate) segments: Vec<Segment>,
+    /// Its keys, if it is encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) protection: Option<Signals>,
 }
 
 /// How a rendition's segments lie in files.
@@ -245,6 +249,7 @@ mod tests {
             timescale: 10,
             container: Container::Files,
             segments: segments.collect(),
+            protection: None,
         }
     }
 
