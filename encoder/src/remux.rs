@@ -16,7 +16,8 @@ use ffmpeg_next::format::stream::{Disposition, Stream as InputStream};
 use ffmpeg_next::mathematics::{Rescale, rescale};
 use ffmpeg_next::{Packet, Rational, media};
 
-use crate::cmaf::{Bitstream, Media, Picture, Sample, SampleEntry, StreamParameters, Track};
+use crate::cmaf::bitstream::StreamParameters;
+use crate::cmaf::{Bitstream, Media, Picture, Sample, SampleEntry, Track};
 use crate::decode::next_packet;
 use crate::error::EncodeError;
 use crate::extras::Extras;

@@ -47,7 +47,9 @@ export function stream(name, ...args) {
   if (!made.has(name)) {
     const has = (option) => args.includes(option);
     const ladder = has('--ladder') ? [] : ['--ladder', LADDER];
-    encode('vod', source(), '--out', file(name), '--preset', 'ultrafast', ...ladder, ...args);
+    const from = has('--source') ? args[args.indexOf('--source') + 1] : source();
+    const options = args.filter((arg) => arg !== '--source' && arg !== from);
+    encode('vod', from, '--out', file(name), '--preset', 'ultrafast', ...ladder, ...options);
     made.set(name, { folder: file(name), hls: `${name}/hls/master.m3u8`, dash: `${name}/dash/manifest.mpd` });
   }
   return made.get(name);

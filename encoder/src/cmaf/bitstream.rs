@@ -48,8 +48,6 @@ pub(crate) struct StreamParameters {
     pub(crate) channels: u8,
     /// Samples per second.
     pub(crate) rate: u32,
-    /// Samples at the start that are decoded and not played.
-    pub(crate) priming: u32,
 }
 
 impl Bitstream {
@@ -204,7 +202,6 @@ impl StreamParameters {
             ),
             channels: u8::try_from(raw.ch_layout.nb_channels).unwrap_or(0),
             rate: u32::try_from(raw.sample_rate).unwrap_or(0),
-            priming: u32::try_from(raw.initial_padding).unwrap_or(0),
         }
     }
 }
@@ -262,7 +259,7 @@ mod tests {
             bitrate: None,
         };
         if parameters.id() == Id::OPUS {
-            assert_eq!((read.rate, read.channels, read.priming), (48_000, 6, 312));
+            assert_eq!((read.rate, read.channels), (48_000, 6));
         }
         let entry = match read.width {
             0 => bitstream.audio_entry(None),

@@ -6,7 +6,6 @@ pub(crate) mod aac;
 mod av1;
 mod avc;
 mod bits;
-#[cfg_attr(not(test), expect(dead_code, reason = "for files that are coded already"))]
 pub(crate) mod bitstream;
 pub(crate) mod colour;
 mod dolby;
@@ -23,7 +22,7 @@ mod vp9;
 
 pub(crate) use bitstream::Bitstream;
 pub(crate) use entry::{Bitrate, Picture, SampleEntry};
-pub(crate) use init::{Media, Track, init_segment};
+pub(crate) use init::{Media, Protected, Track, init_segment};
 pub(crate) use read::{Fragments, Header, read_header};
 pub(crate) use segment::{Chunk, Sample, media_segment, write_chunk};
 pub(crate) use sidx::sidx;
