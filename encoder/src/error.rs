@@ -7,6 +7,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
+    /// A key, its identifier or its initialization vector cannot be used. Their values are never in the text.
+    #[error("{what}: {reason}")]
+    BadKey {
+        /// Which one.
+        what: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
     /// The ladder is not one that can be encoded.
     #[error(
         "ladder {ladder:?}: {reason}; write it as 720p:2500k,360p:600k,audio:128k or name a JSON file of that form"
@@ -105,6 +113,14 @@ pub enum EncodeError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A key file cannot be read or written. Its content is never in the text.
+    #[error("key file {}: {reason}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
     /// A manifest could not be written down.
     #[error("{manifest} could not be written ({reason}); please report this")]
     Manifest {
@@ -113,6 +129,11 @@ pub enum EncodeError {
         /// Why.
         reason: String,
     },
+    /// The system has no random bytes to make keys of.
+    #[error("no keys can be made ({source}); give them in a key file")]
+    NoEntropy {
+        /// The system's reason.
+        source: getrandom::Error,
     /// Videos that are to be packaged together cannot be switched between.
     #[error(
         "rendition {rendition} has no key frame near {at_s:.1} s where the others have one; encode all of them with the same \

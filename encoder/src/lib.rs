@@ -74,6 +74,8 @@ mod pictures;
 mod piece;
 mod pipeline;
 mod plan;
+#[cfg_attr(not(test), expect(dead_code))]
+pub mod protect;
 pub mod remux;
 pub mod sample;
 mod source;
@@ -81,6 +83,8 @@ pub mod split;
 mod storage;
 mod text;
 mod timing;
+#[cfg_attr(not(test), expect(dead_code))]
+mod ts;
 pub mod vod;
 mod work;
 

@@ -253,7 +253,7 @@ impl<'a> Sink<'a> {
             self.sequence += 1;
             part.sequence = self.sequence;
         }
-        let segment = media_segment(&parts, self.body.is_none());
+        let segment = media_segment(&parts, &[], self.body.is_none());
         let segment = segment.map_err(|reason| EncodeError::packaging(name, reason))?;
         let bytes = segment.bytes.len() as u64;
         match &mut self.body {

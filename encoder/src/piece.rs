@@ -129,7 +129,7 @@ impl PieceWriter {
         self.cuts += 1;
         self.open.sequence = u32::try_from(self.cuts).unwrap_or(u32::MAX);
         self.scratch.clear();
-        write_chunk(&self.open, &mut self.scratch).map_err(|reason| self.failed(reason))?;
+        write_chunk(&self.open, None, &mut self.scratch).map_err(|reason| self.failed(reason))?;
         // A whole segment at once, and on the disk's side of the buffer: a crash later takes nothing of it.
         self.file
             .write_all(&self.scratch)

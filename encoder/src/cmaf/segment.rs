@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use mp4_atom::{FourCC, Mfhd, Moof, Styp, Tfdt, Tfhd, Traf, Trun, TrunEntry};
+use mp4_atom::{FourCC, Mfhd, Styp, Tfdt, Tfhd, Trun, TrunEntry};
 
 use super::init::TRACK_ID;
-use super::{BRANDS, encode};
+use super::{BRANDS, container, encode};
+use crate::protect::Fragment;
 
 /// One coded picture or one frame of sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +54,16 @@ pub(crate) struct MediaSegment {
     pub(crate) key_frames: Vec<(u64, Range<u64>)>,
 }
 
-/// Writes a media segment of `chunks`. In a single file segments go without the `styp`, which would be in the index's way.
-pub(crate) fn media_segment(chunks: &[Chunk], with_type: bool) -> Result<MediaSegment, String> {
+/// Writes a media segment of `chunks`, with the encryption boxes of each where they are encrypted. In a single file segments go
+/// without the `styp`, which would be in the index's way.
+pub(crate) fn media_segment(
+    chunks: &[Chunk],
+    encryption: &[Fragment],
+    with_type: bool,
+) -> Result<MediaSegment, String> {
     let bytes: usize = chunks
         .iter()
-        .map(|chunk| chunk.data.len() + chunk.samples.len() * 16 + 256)
+        .map(|chunk| chunk.data.len() + chunk.samples.len() * 32 + 1024)
         .sum();
     let mut segment = MediaSegment {
         bytes: Vec::with_capacity(bytes),
@@ -72,9 +78,9 @@ pub(crate) fn media_segment(chunks: &[Chunk], with_type: bool) -> Result<MediaSe
         };
         encode(&styp, &mut segment.bytes)?;
     }
-    for chunk in chunks {
+    for (index, chunk) in chunks.iter().enumerate() {
         let start = segment.bytes.len() as u64;
-        write_chunk(chunk, &mut segment.bytes)?;
+        write_chunk(chunk, encryption.get(index), &mut segment.bytes)?;
         if let Some(first) = chunk.samples.first().filter(|first| first.is_sync) {
             let after: u64 = chunk
                 .samples
@@ -94,7 +100,11 @@ pub(crate) fn media_segment(chunks: &[Chunk], with_type: bool) -> Result<MediaSe
 }
 
 /// Appends `moof` and `mdat` of one chunk.
-pub(crate) fn write_chunk(chunk: &Chunk, out: &mut Vec<u8>) -> Result<(), String> {
+pub(crate) fn write_chunk(
+    chunk: &Chunk,
+    fragment: Option<&Fragment>,
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
     let is_video = chunk
         .samples
         .iter()
@@ -105,41 +115,47 @@ pub(crate) fn write_chunk(chunk: &Chunk, out: &mut Vec<u8>) -> Result<(), String
         flags: is_video.then(|| sample_flags(sample)),
         cts: is_video.then_some(i64::from(sample.composition_offset)),
     };
-    let trun = Trun {
+    let mut trun = Trun {
         data_offset: Some(0),
         samples: chunk.samples.iter().map(entry).collect::<Vec<_>>().into(),
     };
-    let default_sample_flags = (!is_video).then_some(FLAGS_SYNC);
     let tfhd = Tfhd {
         track_id: TRACK_ID,
         default_base_is_moof: true,
-        default_sample_flags,
+        sample_description_index: fragment.and_then(Fragment::sample_description_index),
+        default_sample_flags: (!is_video).then_some(FLAGS_SYNC),
         ..Default::default()
     };
     let tfdt = Tfdt {
         base_media_decode_time: chunk.decode_time,
     };
-    let traf = Traf {
-        tfhd,
-        tfdt: Some(tfdt),
-        trun: vec![trun],
-        ..Default::default()
+    let mfhd = Mfhd {
+        sequence_number: chunk.sequence,
     };
-    let mut moof = Moof {
-        mfhd: Mfhd {
-            sequence_number: chunk.sequence,
-        },
-        traf: vec![traf],
+    let start = out.len();
+    let write_moof = |trun: &Trun, out: &mut Vec<u8>| {
+        container(b"moof", out, |out| {
+            encode(&mfhd, out)?;
+            container(b"traf", out, |out| {
+                encode(&tfhd, out)?;
+                encode(&tfdt, out)?;
+                encode(trun, out)?;
+                if let Some(fragment) = fragment {
+                    fragment.write_traf(start, out);
+                }
+                Ok(())
+            })?;
+            if let Some(fragment) = fragment {
+                fragment.write_moof(out);
+            }
+            Ok(())
+        })
     };
     // The offset's own size never changes, so the first pass gives the box's length.
-    let start = out.len();
-    encode(&moof, out)?;
-    let data_offset = out.len() - start + MDAT_HEADER_BYTES;
+    write_moof(&trun, out)?;
+    trun.data_offset = i32::try_from(out.len() - start + MDAT_HEADER_BYTES).ok();
     out.truncate(start);
-    for trun in moof.traf.iter_mut().flat_map(|traf| &mut traf.trun) {
-        trun.data_offset = i32::try_from(data_offset).ok();
-    }
-    encode(&moof, out)?;
+    write_moof(&trun, out)?;
     let size = u32::try_from(chunk.data.len() + MDAT_HEADER_BYTES)
         .map_err(|_| "a chunk is over 4 GiB".to_owned())?;
     out.extend_from_slice(&size.to_be_bytes());
