@@ -18,6 +18,7 @@ pub(crate) use cenc::Fragment;
 pub use keys::{ContentKey, Iv, Key, KeyId};
 pub use plan::{CryptoPeriod, KeyLabel, KeyPlan, KeySharing, Protection, Schedule, TrackClass};
 pub use pssh::System;
+pub use signal::Licensing;
 
 /// How samples are encrypted (ISO/IEC 23001-7 clause 10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
