@@ -5,16 +5,17 @@
 //! methods of MPEG-TS.
 
 mod cenc;
-mod hls;
+pub(crate) mod hls;
 mod keys;
 mod plan;
 mod playready;
 mod pssh;
 mod signal;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
-pub(crate) use cenc::Fragment;
+pub(crate) use cenc::{Fragment, avc_sets, hevc_sets};
+pub(crate) use hls::SampleAes;
 pub use keys::{ContentKey, Iv, Key, KeyId};
 pub use plan::{CryptoPeriod, KeyLabel, KeyPlan, KeySharing, Protection, Schedule, TrackClass};
 pub use pssh::System;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::cmaf::{Chunk, Sample};
 
 /// A tool that may be absent, named by an environment variable; a word about it if it is.
-pub(super) fn tool(variable: &str) -> Option<PathBuf> {
+pub(crate) fn tool(variable: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).map(PathBuf::from);
     if path.is_none() {
         println!("skipped: {variable} names no program");
@@ -16,7 +16,7 @@ pub(super) fn tool(variable: &str) -> Option<PathBuf> {
 }
 
 /// Runs a program in a folder, which must succeed, and returns what it printed.
-pub(super) fn run(folder: &Path, program: impl AsRef<std::ffi::OsStr>, arguments: &str) -> String {
+pub(crate) fn run(folder: &Path, program: impl AsRef<std::ffi::OsStr>, arguments: &str) -> String {
     let output = Command::new(&program)
         .current_dir(folder)
         .args(arguments.split_whitespace())
@@ -34,7 +34,7 @@ pub(super) fn run(folder: &Path, program: impl AsRef<std::ffi::OsStr>, arguments
 }
 
 /// The hashes of the decoded frames of a file's only stream, without their times.
-pub(super) fn frame_hashes(folder: &Path, ffmpeg: &Path, arguments: &str, file: &str) -> Vec<String> {
+pub(crate) fn frame_hashes(folder: &Path, ffmpeg: &Path, arguments: &str, file: &str) -> Vec<String> {
     let text = run(
         folder,
         ffmpeg,
@@ -47,18 +47,20 @@ pub(super) fn frame_hashes(folder: &Path, ffmpeg: &Path, arguments: &str, file: 
 }
 
 /// A fragmented file of one track.
-pub(super) struct Fragmented {
+pub(crate) struct Fragmented {
     /// `ftyp` and `moov`.
-    pub(super) init: Vec<u8>,
+    pub(crate) init: Vec<u8>,
     /// The sample entry box.
-    pub(super) entry: Vec<u8>,
-    pub(super) chunks: Vec<Chunk>,
+    pub(crate) entry: Vec<u8>,
+    /// Ticks per second.
+    pub(crate) timescale: u32,
+    pub(crate) chunks: Vec<Chunk>,
 }
 
 impl Fragmented {
     /// Encodes a source with these arguments of `ffmpeg` into one fragment a group of pictures.
-    pub(super) fn encode(folder: &Path, arguments: &str) -> Self {
-        let to = "-f mp4 -movflags frag_keyframe+empty_moov+default_base_moof+omit_tfhd_offset -frag_duration 1000000 clear.mp4";
+    pub(crate) fn encode(folder: &Path, arguments: &str) -> Self {
+        let to = "-f mp4 -movflags +frag_keyframe+empty_moov+default_base_moof+omit_tfhd_offset -frag_duration 1000000 clear.mp4";
         run(
             folder,
             "ffmpeg",
@@ -67,10 +69,11 @@ impl Fragmented {
         Self::read(&std::fs::read(folder.join("clear.mp4")).unwrap())
     }
 
-    pub(super) fn read(bytes: &[u8]) -> Self {
+    pub(crate) fn read(bytes: &[u8]) -> Self {
         let mut file = Self {
             init: Vec::new(),
             entry: Vec::new(),
+            timescale: 0,
             chunks: Vec::new(),
         };
         let mut defaults = (0, 0, 0);
@@ -81,6 +84,8 @@ impl Fragmented {
                     file.init.extend(whole);
                     let stsd = find(whole, &[b"trak", b"mdia", b"minf", b"stbl", b"stsd"]).unwrap();
                     file.entry = boxes(&stsd[16..]).next().unwrap().1.to_vec();
+                    let mdhd = find(whole, &[b"trak", b"mdia", b"mdhd"]).unwrap();
+                    file.timescale = word(mdhd, if mdhd[8] == 0 { 20 } else { 28 });
                     let trex = find(whole, &[b"mvex", b"trex"]).unwrap();
                     defaults = (word(trex, 20), word(trex, 24), word(trex, 28));
                 }
@@ -93,7 +98,7 @@ impl Fragmented {
     }
 
     /// The init segment with other sample entries and more at the end of `moov`.
-    pub(super) fn init_with(&self, entries: &[Vec<u8>], more: &[u8]) -> Vec<u8> {
+    pub(crate) fn init_with(&self, entries: &[Vec<u8>], more: &[u8]) -> Vec<u8> {
         rebuild(&self.init, entries, more)
     }
 }
@@ -166,7 +171,7 @@ fn rebuild(bytes: &[u8], entries: &[Vec<u8>], more: &[u8]) -> Vec<u8> {
 }
 
 /// The boxes that follow each other in these bytes, each with its header.
-pub(super) fn boxes(mut rest: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+pub(crate) fn boxes(mut rest: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let size = word(rest.get(..8)?, 0) as usize;
         let (whole, after) = rest.split_at(size);
@@ -176,7 +181,7 @@ pub(super) fn boxes(mut rest: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 }
 
 /// The box at a path below a container.
-pub(super) fn find<'a>(container: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
+pub(crate) fn find<'a>(container: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
     path.iter().try_fold(container, |inside, kind| {
         boxes(&inside[8..])
             .find(|(found, _)| found == *kind)
@@ -184,6 +189,6 @@ pub(super) fn find<'a>(container: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8
     })
 }
 
-pub(super) fn word(bytes: &[u8], at: usize) -> u32 {
+pub(crate) fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap())
 }

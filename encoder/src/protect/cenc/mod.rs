@@ -12,6 +12,7 @@ mod cipher;
 mod subsamples;
 
 pub(crate) use boxes::Fragment;
+pub(crate) use subsamples::{avc_sets, hevc_sets};
 
 use self::boxes::{Defaults, senc_entry};
 use self::cipher::{CounterIv, encrypt_cbcs, encrypt_cenc};
