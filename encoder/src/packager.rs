@@ -118,7 +118,7 @@ impl Job<'_> {
             sink.write(chunk)?;
         }
         track.duration = sink.segments.last().map_or(0, Segment::end);
-        let init = init_segment(&track).map_err(|reason| EncodeError::packaging(name, reason))?;
+        let init = init_segment(&track, None).map_err(|reason| EncodeError::packaging(name, reason))?;
         let (container, segments) = sink.finish(&init)?;
         let is_video = matches!(self.stream.kind, Kind::Video { .. });
         let colour = is_video.then(|| track.entry.colour());

@@ -84,7 +84,7 @@ impl PieceWriter {
                 false => Err(self.failed("the encoder's settings are not those of the interrupted encoding")),
             };
         }
-        let init = init_segment(&track).map_err(|reason| self.failed(reason))?;
+        let init = init_segment(&track, None).map_err(|reason| self.failed(reason))?;
         self.file
             .write_all(&init)
             .map_err(|error| EncodeError::unwritable(&self.path, error))?;

@@ -33,11 +33,20 @@ pub(crate) enum Media {
     Audio { channels: u8, rate: u32 },
 }
 
+/// What an encrypted track has in place of its own sample entry, and beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Protected {
+    /// Sample entry boxes, the default one first.
+    pub(crate) entries: Vec<Vec<u8>>,
+    /// `pssh` boxes.
+    pub(crate) pssh: Vec<Vec<u8>>,
+}
+
 /// The one track's identifier in every file.
 pub(super) const TRACK_ID: u32 = 1;
 
-/// Writes the init segment of `track`.
-pub(crate) fn init_segment(track: &Track) -> Result<Vec<u8>, String> {
+/// Writes the init segment of `track`, with what `protected` says if it is encrypted.
+pub(crate) fn init_segment(track: &Track, protected: Option<&Protected>) -> Result<Vec<u8>, String> {
     let mut out = Vec::with_capacity(1024);
     let ftyp = Ftyp {
         major_brand: FourCC::new(b"iso6"),
@@ -52,7 +61,7 @@ pub(crate) fn init_segment(track: &Track) -> Result<Vec<u8>, String> {
             ..Default::default()
         };
         encode(&mvhd, out)?;
-        container(b"trak", out, |out| trak(track, out))?;
+        container(b"trak", out, |out| trak(track, protected, out))?;
         let trex = Trex {
             track_id: TRACK_ID,
             default_sample_description_index: 1,
@@ -62,18 +71,19 @@ pub(crate) fn init_segment(track: &Track) -> Result<Vec<u8>, String> {
         let mehd = Mehd {
             fragment_duration: track.duration,
         };
-        encode(
-            &Mvex {
-                mehd: Some(mehd),
-                trex: vec![trex],
-            },
-            out,
-        )
+        let mvex = Mvex {
+            mehd: Some(mehd),
+            trex: vec![trex],
+        };
+        encode(&mvex, out)?;
+        let pssh = protected.iter().flat_map(|protected| &protected.pssh);
+        pssh.for_each(|pssh| out.extend_from_slice(pssh));
+        Ok(())
     })?;
     Ok(out)
 }
 
-fn trak(track: &Track, out: &mut Vec<u8>) -> Result<(), String> {
+fn trak(track: &Track, protected: Option<&Protected>, out: &mut Vec<u8>) -> Result<(), String> {
     let mut tkhd = Tkhd {
         track_id: TRACK_ID,
         enabled: true,
@@ -126,8 +136,10 @@ fn trak(track: &Track, out: &mut Vec<u8>) -> Result<(), String> {
             encode(&Dinf { dref }, out)?;
             container(b"stbl", out, |out| {
                 full_box(b"stsd", 0, 0, out, |out| {
-                    out.extend_from_slice(&1_u32.to_be_bytes());
-                    out.extend_from_slice(&track.entry.bytes);
+                    let own = std::slice::from_ref(&track.entry.bytes);
+                    let entries = protected.map_or(own, |protected| protected.entries.as_slice());
+                    out.extend_from_slice(&(entries.len() as u32).to_be_bytes());
+                    entries.iter().for_each(|entry| out.extend_from_slice(entry));
                     Ok(())
                 })?;
                 encode(&Stts::default(), out)?;

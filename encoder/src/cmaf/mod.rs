@@ -23,7 +23,7 @@ mod vp9;
 
 pub(crate) use bitstream::Bitstream;
 pub(crate) use entry::{Bitrate, Picture, SampleEntry};
-pub(crate) use init::{Media, Track, init_segment};
+pub(crate) use init::{Media, Protected, Track, init_segment};
 pub(crate) use read::{Fragments, Header, read_header};
 pub(crate) use segment::{Chunk, Sample, media_segment, write_chunk};
 pub(crate) use sidx::sidx;

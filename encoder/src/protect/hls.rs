@@ -27,7 +27,7 @@ pub(crate) fn segment_iv(key: &ContentKey, media_sequence: u64) -> [u8; 16] {
 /// The key tag of segments under `AES-128`.
 pub(crate) fn segment_key_tag(key: &ContentKey, uri: String) -> HlsKey {
     HlsKey {
-        method: "AES-128",
+        method: "AES-128".into(),
         uri,
         iv: own_iv(key),
         key_format: None,
@@ -38,7 +38,7 @@ pub(crate) fn segment_key_tag(key: &ContentKey, uri: String) -> HlsKey {
 /// The key tag of segments under `SAMPLE-AES` in MPEG-TS, from that of a system; a player needs the vector there.
 pub(crate) fn sample_key_tag(key: &ContentKey, tag: HlsKey) -> HlsKey {
     HlsKey {
-        method: "SAMPLE-AES",
+        method: "SAMPLE-AES".into(),
         iv: own_iv(key),
         ..tag
     }

@@ -3,10 +3,13 @@
 use std::fmt::{self, Display, Write as _};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::EncodeError;
 
 /// The identifier of a key (KID), public. Printed as 32 hexadecimal digits.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct KeyId(pub [u8; 16]);
 
 /// An AES-128 key. It is never printed.
@@ -109,6 +112,20 @@ impl FromStr for KeyId {
     fn from_str(text: &str) -> Result<Self, EncodeError> {
         let digits: String = text.chars().filter(|c| *c != '-').collect();
         digits_of(&digits, "key id").map(Self)
+    }
+}
+
+impl From<KeyId> for String {
+    fn from(id: KeyId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for KeyId {
+    type Error = EncodeError;
+
+    fn try_from(text: String) -> Result<Self, EncodeError> {
+        text.parse()
     }
 }
 

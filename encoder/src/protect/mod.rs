@@ -9,6 +9,7 @@ pub(crate) mod hls;
 mod keys;
 mod plan;
 mod playready;
+mod presentation;
 mod pssh;
 mod signal;
 #[cfg(test)]
@@ -18,6 +19,8 @@ pub(crate) use cenc::{Fragment, avc_sets, hevc_sets};
 pub(crate) use hls::SampleAes;
 pub use keys::{ContentKey, Iv, Key, KeyId};
 pub use plan::{CryptoPeriod, KeyLabel, KeyPlan, KeySharing, Protection, Schedule, TrackClass};
+pub use presentation::ProtectOptions;
+pub(crate) use presentation::{Presentation, ProtectedTrack, Signals};
 pub use pssh::System;
 pub use signal::Licensing;
 

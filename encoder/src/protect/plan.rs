@@ -86,7 +86,7 @@ pub enum Protection {
 }
 
 /// The keys of a presentation. Keys are either all given or all made as they are needed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPlan {
     scheme: Scheme,
     /// Where keys are made.

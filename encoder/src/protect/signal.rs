@@ -4,10 +4,12 @@
 //!   same attributes let players ask for licences early.
 //! - DASH: `ContentProtection` elements of an adaptation set. Where keys rotate, identifiers and `pssh` are in the segments alone.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
 
 use super::keys::{ContentKey, KeyId, hex};
 use super::pssh::{self, System};
@@ -42,21 +44,21 @@ pub(crate) struct Signal<'a> {
 }
 
 /// The attributes of an `EXT-X-KEY` or `EXT-X-SESSION-KEY` tag (RFC 8216bis §4.4.4.4).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct HlsKey {
-    pub(crate) method: &'static str,
+    pub(crate) method: Cow<'static, str>,
     pub(crate) uri: String,
     pub(crate) iv: Option<[u8; 16]>,
-    pub(crate) key_format: Option<&'static str>,
+    pub(crate) key_format: Option<Cow<'static, str>>,
     /// Not of the standard; players for Widevine read it.
     pub(crate) key_id: Option<KeyId>,
 }
 
 /// A `ContentProtection` element (ISO/IEC 23009-1 §5.8.4.1, ISO/IEC 23001-7 §11).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ContentProtection {
     pub(crate) scheme_id_uri: String,
-    pub(crate) value: Option<&'static str>,
+    pub(crate) value: Option<Cow<'static, str>>,
     pub(crate) default_kid: Option<KeyId>,
     pub(crate) pssh: Option<Vec<u8>>,
     /// `mspr:pro`.
@@ -82,11 +84,11 @@ impl Signal<'_> {
             Scheme::Cbcs => "SAMPLE-AES",
             Scheme::Cenc => "SAMPLE-AES-CTR",
         };
-        let tag = |uri: String, key_format| HlsKey {
-            method,
+        let tag = |uri: String, key_format: &'static str| HlsKey {
+            method: method.into(),
             uri,
             iv: None,
-            key_format: Some(key_format),
+            key_format: Some(key_format.into()),
             key_id: None,
         };
         let data = |bytes: &[u8]| format!("data:text/plain;base64,{}", BASE64_STANDARD.encode(bytes));
@@ -126,7 +128,7 @@ impl Signal<'_> {
     pub(crate) fn content_protections(&self, is_rotating: bool) -> Vec<ContentProtection> {
         let mut elements = vec![ContentProtection {
             scheme_id_uri: "urn:mpeg:dash:mp4protection:2011".to_owned(),
-            value: Some(self.scheme.fourcc()),
+            value: Some(self.scheme.fourcc().into()),
             default_kid: (!is_rotating).then_some(self.key.id),
             ..Default::default()
         }];
@@ -136,7 +138,7 @@ impl Signal<'_> {
                 System::Common => (None, &licensing.clear_key_url),
                 System::FairPlay if self.scheme == Scheme::Cenc => continue,
                 System::FairPlay => (None, &None),
-                System::PlayReady => (Some("MSPR 2.0"), &licensing.playready_url),
+                System::PlayReady => (Some("MSPR 2.0".into()), &licensing.playready_url),
                 System::Widevine => (None, &licensing.widevine_url),
             };
             let is_playready = *system == System::PlayReady;
@@ -151,7 +153,7 @@ impl Signal<'_> {
             if *system == System::Common && licensing.clear_key_url.is_some() {
                 elements.push(ContentProtection {
                     scheme_id_uri: CLEAR_KEY.to_owned(),
-                    value: Some("ClearKey1.0"),
+                    value: Some("ClearKey1.0".into()),
                     licence_url: licensing.clear_key_url.clone(),
                     ..Default::default()
                 });
@@ -203,7 +205,7 @@ impl HlsKey {
         if let Some(iv) = &self.iv {
             let _ = write!(list, ",IV=0x{}", hex(iv));
         }
-        if let Some(format) = self.key_format {
+        if let Some(format) = &self.key_format {
             let _ = write!(list, ",KEYFORMAT=\"{format}\",KEYFORMATVERSIONS=\"1\"");
         }
         list
@@ -231,7 +233,7 @@ impl ContentProtection {
     /// The element on one line.
     pub(crate) fn xml(&self) -> String {
         let mut text = format!("<ContentProtection schemeIdUri=\"{}\"", self.scheme_id_uri);
-        if let Some(value) = self.value {
+        if let Some(value) = &self.value {
             let _ = write!(text, " value=\"{value}\"");
         }
         if let Some(id) = &self.default_kid {

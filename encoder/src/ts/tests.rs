@@ -310,14 +310,11 @@ fn encrypted_samples_are_decrypted_by_the_player_and_by_ffmpeg() {
                 text + "#EXT-X-ENDLIST\n",
             )
             .unwrap();
-            let of = format!("{name}.m3u8");
-            run(
-                folder.path(),
-                "ffmpeg",
-                &format!(
-                    "-v error -nostdin -y -allowed_extensions ALL -i {of} -map 0 -c copy -f data {name}.bin"
-                ),
+            // Of both, where there are both, the pictures.
+            let arguments = format!(
+                "-v error -nostdin -y -allowed_extensions ALL -i {name}.m3u8 -map 0:0 -c copy -f data {name}.bin"
             );
+            run(folder.path(), "ffmpeg", &arguments);
             fs::read(folder.path().join(format!("{name}.bin"))).unwrap()
         };
         let bytes = |segments: &[TsSegment]| {

@@ -1,0 +1,301 @@
+//! One presentation's encryption: its keys, made or found for every track alike, and each track's way through its segments.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::cenc::{ChunkKey, Fragment, TrackEncryption};
+use super::keys::{ContentKey, KeyId};
+use super::plan::{KeyPlan, Protection, Schedule, TrackClass};
+use super::signal::{ContentProtection, HlsKey, Licensing, Signal};
+use crate::cmaf::{Chunk, Protected};
+use crate::error::EncodeError;
+
+/// How a presentation is encrypted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProtectOptions {
+    /// Its keys, and with them the scheme.
+    pub keys: KeyPlan,
+    /// From when on, and how often the key changes.
+    pub schedule: Schedule,
+    /// What players are told of keys.
+    pub licensing: Licensing,
+    /// Where all keys are written to, before anything that needs them is published.
+    pub key_file: Option<PathBuf>,
+}
+
+/// The encryption of all tracks of one presentation.
+#[derive(Debug)]
+pub(crate) struct Presentation {
+    plan: Mutex<KeyPlan>,
+    options: ProtectOptions,
+    classes: Vec<TrackClass>,
+}
+
+/// The encryption of one track, segment by segment.
+pub(crate) struct ProtectedTrack<'a> {
+    presentation: &'a Presentation,
+    class: TrackClass,
+    name: &'a str,
+    cipher: TrackEncryption,
+    entries: Vec<Vec<u8>>,
+    signals: Signals,
+    now: Option<Protection>,
+}
+
+/// What manifests say of one rendition's keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Signals {
+    /// HLS: in order, each in force from its segment on.
+    pub(crate) changes: Vec<KeyChange>,
+    /// DASH.
+    pub(crate) content_protections: Vec<ContentProtection>,
+}
+
+/// The keys that hold from a segment on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeyChange {
+    /// The segment's number.
+    pub(crate) segment: u32,
+    /// None where the segments are clear.
+    pub(crate) keys: Vec<HlsKey>,
+}
+
+impl Presentation {
+    /// `classes` are those of all tracks.
+    pub(crate) fn new(options: &ProtectOptions, classes: impl IntoIterator<Item = TrackClass>) -> Self {
+        let mut classes: Vec<_> = classes.into_iter().collect();
+        classes.sort_unstable();
+        classes.dedup();
+        Self {
+            plan: Mutex::new(options.keys.clone()),
+            options: options.clone(),
+            classes,
+        }
+    }
+
+    /// Starts with a track: its clear sample entry box, and its number among all of the presentation.
+    pub(crate) fn track<'a>(
+        &'a self,
+        name: &'a str,
+        class: TrackClass,
+        entry: &[u8],
+        ordinal: u32,
+    ) -> Result<ProtectedTrack<'a>, EncodeError> {
+        let failed = |reason| EncodeError::packaging(name, reason);
+        let is_rotating = self.options.schedule.is_rotating();
+        let (key, ids) = self.keys(class, 0)?;
+        let default = (!is_rotating).then_some(&key);
+        let cipher =
+            TrackEncryption::new(entry, self.options.keys.scheme(), default, ordinal).map_err(failed)?;
+        let has_clear = self.options.schedule.clear_lead_s > 0.0;
+        let entries = cipher.entries(entry, has_clear).map_err(failed)?;
+        let content_protections = self.signal(&key, &ids).content_protections(is_rotating);
+        Ok(ProtectedTrack {
+            presentation: self,
+            class,
+            name,
+            cipher,
+            entries,
+            signals: Signals {
+                changes: Vec::new(),
+                content_protections,
+            },
+            now: None,
+        })
+    }
+
+    /// Writes the key file, if one was asked for.
+    pub(crate) fn write_keys(&self) -> Result<(), EncodeError> {
+        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        match &self.options.key_file {
+            Some(path) => plan.write(path),
+            None => Ok(()),
+        }
+    }
+
+    /// The track's key, and the identifiers of the keys of all tracks, in a crypto period.
+    fn keys(&self, class: TrackClass, period: u32) -> Result<(ContentKey, Vec<KeyId>), EncodeError> {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        for other in &self.classes {
+            plan.key(*other, period)?;
+        }
+        Ok((plan.key(class, period)?, plan.ids(period)))
+    }
+
+    fn signal<'a>(&'a self, key: &'a ContentKey, ids: &'a [KeyId]) -> Signal<'a> {
+        Signal {
+            scheme: self.options.keys.scheme(),
+            key,
+            ids,
+            licensing: &self.options.licensing,
+        }
+    }
+}
+
+impl ProtectedTrack<'_> {
+    /// What the init segment says.
+    pub(crate) fn init(&self) -> Result<Protected, EncodeError> {
+        // Where keys rotate, each segment brings its own.
+        let pssh = match self.presentation.options.schedule.is_rotating() {
+            true => Vec::new(),
+            false => {
+                let (key, ids) = self.presentation.keys(self.class, 0)?;
+                self.presentation.signal(&key, &ids).pssh()
+            }
+        };
+        Ok(Protected {
+            entries: self.entries.clone(),
+            pssh,
+        })
+    }
+
+    /// Encrypts the chunks of the segment of this number, counted from 1, and gives the boxes for each. Times are seconds of
+    /// presentation time.
+    pub(crate) fn encrypt(
+        &mut self,
+        number: u32,
+        start_s: f64,
+        duration_s: f64,
+        chunks: &mut [Chunk],
+    ) -> Result<Vec<Fragment>, EncodeError> {
+        let presentation = self.presentation;
+        let schedule = &presentation.options.schedule;
+        let protection = schedule.at(number.saturating_sub(1), start_s, duration_s);
+        let keys = match protection {
+            Protection::Clear => None,
+            Protection::Period(period) => Some(presentation.keys(self.class, period)?),
+        };
+        let signal = keys.as_ref().map(|(key, ids)| presentation.signal(key, ids));
+        if self.now.replace(protection) != Some(protection) {
+            let tags = signal.map(|signal| signal.hls_keys()).unwrap_or_default();
+            // What is clear from the beginning needs no tag to say so.
+            if !tags.is_empty() || !self.signals.changes.is_empty() {
+                self.signals.changes.push(KeyChange {
+                    segment: number,
+                    keys: tags,
+                });
+            }
+        }
+        let mut fragments = Vec::with_capacity(chunks.len());
+        for (index, chunk) in chunks.iter_mut().enumerate() {
+            let key = match &signal {
+                None => ChunkKey::Clear,
+                Some(signal) if schedule.is_rotating() => {
+                    let pssh = if index == 0 { signal.pssh() } else { Vec::new() };
+                    ChunkKey::Rotated(signal.key, pssh)
+                }
+                Some(signal) => ChunkKey::Default(signal.key),
+            };
+            let fragment = self.cipher.encrypt(chunk, &key);
+            fragments.push(fragment.map_err(|reason| EncodeError::packaging(self.name, reason))?);
+        }
+        Ok(fragments)
+    }
+
+    /// What manifests say of it, after its last segment.
+    pub(crate) fn finish(self) -> Signals {
+        self.signals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::protect::testing::Fragmented;
+    use crate::protect::{CryptoPeriod, KeySharing, Scheme, System};
+
+    fn options(schedule: Schedule) -> ProtectOptions {
+        ProtectOptions {
+            keys: KeyPlan::made(Scheme::Cbcs, KeySharing::PerType),
+            schedule,
+            licensing: Licensing {
+                systems: vec![System::Common, System::Widevine],
+                ..Licensing::default()
+            },
+            key_file: None,
+        }
+    }
+
+    fn clip() -> Fragmented {
+        let folder = tempfile::tempdir().unwrap();
+        let clip = Fragmented::encode(folder.path(), "-f lavfi -i sine=440:r=48000:d=3 -c:a aac");
+        assert!(clip.chunks.len() >= 3);
+        clip
+    }
+
+    fn run(presentation: &Presentation, class: TrackClass, clip: &Fragmented) -> (Protected, Signals) {
+        let mut track = presentation.track("a", class, &clip.entry, 0).unwrap();
+        for (chunk, index) in clip.chunks.iter().zip(0_u32..) {
+            let mut chunks = [chunk.clone()];
+            let fragments = track
+                .encrypt(index + 1, f64::from(index), 1.0, &mut chunks)
+                .unwrap();
+            assert_eq!(fragments.len(), 1);
+            let lead_s = presentation.options.schedule.clear_lead_s;
+            assert_eq!(chunks[0].data == chunk.data, f64::from(index) < lead_s);
+        }
+        (track.init().unwrap(), track.finish())
+    }
+
+    #[test]
+    fn every_track_names_the_keys_of_all() {
+        let presentation =
+            Presentation::new(&options(Schedule::default()), [TrackClass::Sd, TrackClass::Audio]);
+        let clip = clip();
+        let (sound, signals) = run(&presentation, TrackClass::Audio, &clip);
+        let (pictures, others) = run(&presentation, TrackClass::Hd, &clip);
+        assert_eq!(sound.pssh, pictures.pssh);
+        assert_eq!((sound.entries.len(), sound.pssh.len()), (1, 2));
+        assert_eq!(signals.changes.len(), 1);
+        assert_eq!(
+            (signals.changes[0].segment, signals.changes[0].keys.len()),
+            (1, 2)
+        );
+        assert_ne!(signals.changes, others.changes);
+        assert_eq!(signals.content_protections.len(), 3);
+        let text = serde_json::to_string(&signals).unwrap();
+        assert_eq!(serde_json::from_str::<Signals>(&text).unwrap(), signals);
+    }
+
+    #[test]
+    fn the_beginning_is_clear_and_keys_change() {
+        let schedule = Schedule {
+            clear_lead_s: 1.0,
+            crypto_period: Some(CryptoPeriod::Segments(2)),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = options(schedule);
+        options.key_file = Some(folder.path().join("keys.json"));
+        let presentation = Presentation::new(&options, [TrackClass::Audio]);
+        let (init, signals) = run(&presentation, TrackClass::Audio, &clip());
+        assert_eq!((init.entries.len(), init.pssh.len()), (2, 0));
+        let changes: Vec<_> = signals.changes.iter().map(|change| change.segment).collect();
+        assert_eq!(changes, [2, 3]);
+        assert_ne!(signals.changes[0].keys, signals.changes[1].keys);
+        presentation.write_keys().unwrap();
+        let mut plan = KeyPlan::read(Scheme::Cbcs, options.key_file.as_deref().unwrap()).unwrap();
+        assert_eq!(
+            plan.key(TrackClass::Audio, 1).unwrap(),
+            presentation.keys(TrackClass::Audio, 1).unwrap().0
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_missing_is_told() {
+        let mut options = options(Schedule::default());
+        options.keys = KeyPlan::single(Scheme::Cenc, ContentKey::random().unwrap()).unwrap();
+        options.schedule.crypto_period = Some(CryptoPeriod::Segments(1));
+        let presentation = Presentation::new(&options, [TrackClass::Audio]);
+        let clip = clip();
+        let mut track = presentation
+            .track("a", TrackClass::Audio, &clip.entry, 0)
+            .unwrap();
+        let mut chunks = [clip.chunks[0].clone()];
+        let error = track.encrypt(2, 1.0, 1.0, &mut chunks).unwrap_err().to_string();
+        assert!(error.contains("crypto period 1"), "{error}");
+    }
+}
