@@ -134,6 +134,7 @@ pub enum EncodeError {
     NoEntropy {
         /// The system's reason.
         source: getrandom::Error,
+    },
     /// Videos that are to be packaged together cannot be switched between.
     #[error(
         "rendition {rendition} has no key frame near {at_s:.1} s where the others have one; encode all of them with the same \

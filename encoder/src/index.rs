@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cmaf::colour::Colour;
 use crate::pictures::ImageTrack;
+use crate::protect::Signals;
 use crate::text::{Role, TextSegment};
 use crate::timing::FrameRate;
 
@@ -46,6 +47,9 @@ pub(crate) struct Rendition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) colour: Option<Colour>,
     pub(crate) segments: Vec<Segment>,
+    /// Its keys, if it is encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) protection: Option<Signals>,
 }
 
 /// How a rendition's segments lie in files.
@@ -250,6 +254,7 @@ mod tests {
             container: Container::Files,
             colour: None,
             segments: segments.collect(),
+            protection: None,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::cmaf::{Chunk, SampleEntry, Track, init_segment, media_segment, sidx};
 use crate::error::EncodeError;
 use crate::index::{Container, KeyFrame, Kind, Rendition, Segment};
 use crate::piece::PieceReader;
+use crate::protect::{Presentation, ProtectOptions, ProtectedTrack, TrackClass};
 use crate::storage::Output;
 use crate::text::Sidecar;
 
@@ -28,6 +29,8 @@ pub struct Packaging {
     pub text_segment_s: Option<u32>,
     /// `SegmentTemplate@duration` in the MPD in place of a `SegmentTimeline`, where all segments have the same length.
     pub constant_duration: bool,
+    /// Encryption of every rendition, if any.
+    pub protection: Option<ProtectOptions>,
 }
 
 impl Packaging {
@@ -64,6 +67,10 @@ pub(crate) fn package(
     let workers = thread::available_parallelism()
         .map_or(1, NonZero::get)
         .min(streams.len());
+    let presentation = packaging.protection.as_ref().map(|options| {
+        let classes = streams.iter().map(|stream| track_class(&stream.kind));
+        Presentation::new(options, classes)
+    });
     let next = AtomicUsize::new(0);
     let done = Mutex::new((0..streams.len()).map(|_| None).collect::<Vec<_>>());
     thread::scope(|scope| {
@@ -75,7 +82,9 @@ pub(crate) fn package(
                 } {
                     let job = Job {
                         stream,
+                        ordinal: index as u32,
                         packaging,
+                        presentation: presentation.as_ref(),
                         output,
                         scratch,
                         is_cancelled,
@@ -94,12 +103,27 @@ pub(crate) fn package(
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     // An error first: what came after it was not begun.
     let (failed, whole): (Vec<_>, Vec<_>) = done.into_iter().flatten().partition(Result::is_err);
-    failed.into_iter().chain(whole).collect()
+    let renditions = failed.into_iter().chain(whole).collect::<Result<Vec<_>, _>>()?;
+    // Before anything that needs them is published.
+    if let Some(presentation) = &presentation {
+        presentation.write_keys()?;
+    }
+    Ok(renditions)
+}
+
+fn track_class(kind: &Kind) -> TrackClass {
+    match kind {
+        Kind::Audio(_) => TrackClass::Audio,
+        Kind::Video { width, height, .. } => TrackClass::of_pictures(*width, *height),
+    }
 }
 
 struct Job<'a> {
     stream: &'a Stream,
+    /// Its place among the streams.
+    ordinal: u32,
     packaging: &'a Packaging,
+    presentation: Option<&'a Presentation>,
     output: &'a dyn Output,
     scratch: &'a Path,
     is_cancelled: &'a (dyn Fn() -> bool + Sync),
@@ -118,7 +142,10 @@ impl Job<'_> {
             sink.write(chunk)?;
         }
         track.duration = sink.segments.last().map_or(0, Segment::end);
-        let init = init_segment(&track, None).map_err(|reason| EncodeError::packaging(name, reason))?;
+        let protected = sink.protection.as_ref().map(ProtectedTrack::init).transpose()?;
+        let init = init_segment(&track, protected.as_ref())
+            .map_err(|reason| EncodeError::packaging(name, reason))?;
+        let protection = sink.protection.take().map(ProtectedTrack::finish);
         let (container, segments) = sink.finish(&init)?;
         let is_video = matches!(self.stream.kind, Kind::Video { .. });
         let colour = is_video.then(|| track.entry.colour());
@@ -131,6 +158,7 @@ impl Job<'_> {
             container,
             colour,
             segments,
+            protection,
         })
     }
 }
@@ -212,6 +240,7 @@ struct Sink<'a> {
     /// Ticks decoded but not presented at the start.
     skipped: u64,
     part_ticks: Option<u64>,
+    protection: Option<ProtectedTrack<'a>>,
     segments: Vec<Segment>,
     /// A single file's segments wait here for the index, which comes before them.
     body: Option<(PathBuf, BufWriter<File>)>,
@@ -230,7 +259,12 @@ impl<'a> Sink<'a> {
             false => None,
         };
         let ticks = |seconds: f64| (seconds * f64::from(track.timescale)).round() as u64;
+        let protect = |presentation: &'a Presentation| {
+            let class = track_class(&job.stream.kind);
+            presentation.track(&job.stream.name, class, &track.entry.bytes, job.ordinal)
+        };
         Ok(Self {
+            protection: job.presentation.map(protect).transpose()?,
             job,
             timescale: track.timescale,
             skipped: track.skipped,
@@ -253,7 +287,14 @@ impl<'a> Sink<'a> {
             self.sequence += 1;
             part.sequence = self.sequence;
         }
-        let segment = media_segment(&parts, &[], self.body.is_none());
+        let seconds = |ticks: u64| ticks as f64 / f64::from(self.timescale);
+        let encryption = match &mut self.protection {
+            Some(protection) => {
+                protection.encrypt(number, seconds(start), seconds(end - start), &mut parts)?
+            }
+            None => Vec::new(),
+        };
+        let segment = media_segment(&parts, &encryption, self.body.is_none());
         let segment = segment.map_err(|reason| EncodeError::packaging(name, reason))?;
         let bytes = segment.bytes.len() as u64;
         match &mut self.body {

@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: Join) -> anyhow::Result<()> {
     let mut options = JoinOptions::new(arguments.work, arguments.target.out()?);
     options.id = arguments.target.id;
     options.force = arguments.target.force;
-    options.packaging = arguments.packaging.packaging();
+    options.packaging = arguments.packaging.packaging()?;
     options.film = arguments.source;
     stop_on_signals(&options.cancel.flag())?;
     let summary = split::join(&options)?;

@@ -3,6 +3,7 @@
 pub(crate) mod join;
 pub(crate) mod package;
 pub(crate) mod plan;
+mod protect;
 pub(crate) mod sample;
 mod view;
 pub(crate) mod vod;

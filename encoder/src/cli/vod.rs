@@ -9,6 +9,7 @@ use encoder::ladder::Ladder;
 use encoder::split::{self, Chunk, Share, ShareSummary};
 use encoder::vod::{self, Packaging, Sidecar, VodOptions};
 
+use super::protect::ProtectArgs;
 use super::stop_on_signals;
 use super::view::{View, print_done, print_summary};
 
@@ -102,6 +103,8 @@ pub(crate) struct PackagingArgs {
     /// Times in the MPD: a timeline of every segment, or one constant duration where segments are regular.
     #[arg(long, value_name = "KIND", default_value = "timeline", value_parser = ["timeline", "duration"])]
     mpd: String,
+    #[command(flatten)]
+    protection: ProtectArgs,
 }
 
 #[derive(Args)]
@@ -135,14 +138,15 @@ impl Encoding {
 }
 
 impl PackagingArgs {
-    pub(crate) fn packaging(&self) -> Packaging {
-        Packaging {
+    pub(crate) fn packaging(&self) -> anyhow::Result<Packaging> {
+        Ok(Packaging {
             single_file: self.single_file,
             part_s: self.part_s,
             subtitles: self.subtitles.clone(),
             text_segment_s: self.text_segment_s,
             constant_duration: self.mpd == "duration",
-        }
+            protection: self.protection.options()?,
+        })
     }
 }
 
@@ -182,7 +186,7 @@ pub(crate) fn run(arguments: Vod) -> anyhow::Result<()> {
     let mut options = encoding.options(arguments.input, out)?;
     options.id = arguments.target.id;
     options.force = arguments.target.force;
-    options.packaging = arguments.packaging.packaging();
+    options.packaging = arguments.packaging.packaging()?;
     stop_on_signals(&options.cancel.flag())?;
     let mut view = View::new(arguments.json);
     if is_share {

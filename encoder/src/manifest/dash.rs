@@ -1,11 +1,15 @@
 //! DASH (ISO/IEC 23009-1): a static MPD, with segments of their own or with an index in each file.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 use super::xml::Element;
 use super::{in_group, init_uri, sound_groups, table};
 use crate::cmaf::colour::Colour;
 use crate::index::{Container, Kind, Presentation, Rendition, Segment, Sound, Text, bits_per_second};
 use crate::packager::Packaging;
 use crate::pictures;
+use crate::protect::{ContentProtection, NAMESPACES};
 
 /// The MPD; what it names lies in `..`.
 pub(super) fn mpd(presentation: &Presentation, packaging: &Packaging) -> String {
@@ -57,8 +61,11 @@ pub(super) fn mpd(presentation: &Presentation, packaging: &Packaging) -> String 
         .children(adaptations)
         .children(texts)
         .children(images);
-    Element::new("MPD")
-        .with("xmlns", "urn:mpeg:dash:schema:mpd:2011")
+    let is_protected = renditions.iter().any(|rendition| rendition.protection.is_some());
+    let namespaces = NAMESPACES.iter().filter(|_| is_protected);
+    let root = Element::new("MPD").with("xmlns", "urn:mpeg:dash:schema:mpd:2011");
+    namespaces
+        .fold(root, |root, (name, uri)| root.with(name, uri))
         .with("profiles", format!("{profile},urn:mpeg:dash:profile:cmaf:2019"))
         .with("type", "static")
         .with("mediaPresentationDuration", duration(presented_s))
@@ -132,7 +139,8 @@ fn adaptation_set(id: usize, set: &[&Rendition], form: &Form<'_>) -> Element {
         .with_some("maxWidth", sizes.clone().map(|(width, _)| width).max())
         .with_some("maxHeight", sizes.map(|(_, height)| height).max())
         .with_some("maxFrameRate", fastest)
-        .with_some("lang", sound.and_then(|sound| sound.language.as_ref()));
+        .with_some("lang", sound.and_then(|sound| sound.language.as_ref()))
+        .children(common_protection(set).iter().map(content_protection));
     if let Some(sound) = sound {
         element = element.child(label(sound)).children(roles(sound));
     } else {
@@ -160,7 +168,7 @@ fn adaptation_set(id: usize, set: &[&Rendition], form: &Form<'_>) -> Element {
     }
     element.children(
         set.iter()
-            .map(|rendition| representation(rendition, form, common.is_some())),
+            .map(|rendition| representation(rendition, set, form, common.is_some())),
     )
 }
 
@@ -207,6 +215,39 @@ fn colours(colour: &Colour) -> Vec<Element> {
         .collect()
 }
 
+/// What all renditions of a set have; none where they differ.
+fn common_protection<'a>(set: &[&'a Rendition]) -> &'a [ContentProtection] {
+    let mut each = set.iter().map(|rendition| own_protection(rendition));
+    let first = each.next().unwrap_or_default();
+    if each.all(|other| other == first) {
+        first
+    } else {
+        &[]
+    }
+}
+
+fn own_protection(rendition: &Rendition) -> &[ContentProtection] {
+    rendition
+        .protection
+        .as_ref()
+        .map_or(&[], |protection| &protection.content_protections)
+}
+
+fn content_protection(protection: &ContentProtection) -> Element {
+    let encoded = |name, bytes: &Option<Vec<u8>>| {
+        let bytes = bytes.as_ref()?;
+        Some(Element::new(name).text(BASE64_STANDARD.encode(bytes)))
+    };
+    let licence = protection.licence_url.as_ref();
+    Element::new("ContentProtection")
+        .with("schemeIdUri", &protection.scheme_id_uri)
+        .with_some("value", protection.value.as_ref())
+        .with_some("cenc:default_KID", protection.default_kid.map(|id| id.uuid()))
+        .children(encoded("cenc:pssh", &protection.pssh))
+        .children(encoded("mspr:pro", &protection.playready_object))
+        .children(licence.map(|url| Element::new("dashif:Laurl").text(url.as_str())))
+}
+
 fn roles(sound: &Sound) -> Vec<Element> {
     let role = if sound.is_default { "main" } else { "alternate" };
     let mut roles = Vec::new();
@@ -232,7 +273,12 @@ fn descriptor(name: &'static str, scheme: &str, value: &str) -> Element {
         .with("value", value)
 }
 
-fn representation(rendition: &Rendition, form: &Form<'_>, has_template: bool) -> Element {
+fn representation(
+    rendition: &Rendition,
+    set: &[&Rendition],
+    form: &Form<'_>,
+    has_template: bool,
+) -> Element {
     let mut element = Element::new("Representation")
         .with("id", &rendition.name)
         .with("bandwidth", rendition.peak_bps())
@@ -253,6 +299,9 @@ fn representation(rendition: &Rendition, form: &Form<'_>, has_template: bool) ->
                 &sound.channels.to_string(),
             ));
         }
+    }
+    if common_protection(set).is_empty() {
+        element = element.children(own_protection(rendition).iter().map(content_protection));
     }
     match rendition.container {
         Container::Files if has_template => element,

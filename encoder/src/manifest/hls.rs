@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::{in_group, init_uri, segment_uri, sound_groups, table};
 use crate::index::{Container, Kind, Presentation, Rendition, Sound, Text, bits_per_second};
 use crate::pictures;
+use crate::protect::{HLS_CLEAR, KeyChange, session_keys};
 use crate::text::TextSegment;
 
 /// The protocol version: 6 for EXT-X-MAP in playlists of pictures and sound, 7 for what current players expect of fMP4.
@@ -27,6 +28,13 @@ pub(super) fn multivariant(presentation: &Presentation) -> String {
         .quoted("DATA-ID", "dev.headgate.segments")
         .quoted("URI", table::URI);
     session_data.end(&mut text);
+    let changes = renditions
+        .iter()
+        .filter_map(|rendition| rendition.protection.as_ref())
+        .flat_map(|protection| &protection.changes);
+    for tag in session_keys(changes.flat_map(|change| &change.keys)) {
+        line(&mut text, format_args!("{tag}"));
+    }
     let groups = sound_groups(renditions);
     let has_video = renditions.iter().any(Rendition::is_video);
     let has_choice = groups.iter().any(|group| in_group(renditions, group).count() > 1);
@@ -112,7 +120,9 @@ pub(super) fn media(rendition: &Rendition) -> String {
     let mut text = head(first_number(rendition), rendition.target_duration_s());
     text += "#EXT-X-INDEPENDENT-SEGMENTS\n";
     map(rendition, &mut text);
+    let mut keys = Keys::of(rendition);
     for segment in &rendition.segments {
+        keys.before(segment.number, &mut text);
         let seconds = rendition.seconds(segment);
         let kbps = bits_per_second(segment.bytes, seconds).div_ceil(1000);
         line(&mut text, format_args!("#EXT-X-BITRATE:{kbps}"));
@@ -140,7 +150,9 @@ pub(super) fn i_frames(rendition: &Rendition) -> String {
     let mut text = head(first_number(rendition), (longest.round() as u32).max(1));
     text += "#EXT-X-I-FRAMES-ONLY\n";
     map(rendition, &mut text);
+    let mut keys = Keys::of(rendition);
     for (segment, frame, ticks) in frames {
+        keys.before(segment.number, &mut text);
         line(&mut text, format_args!("#EXTINF:{},", decimal(seconds(ticks))));
         let offset = segment.offset + frame.offset;
         line(
@@ -154,6 +166,34 @@ pub(super) fn i_frames(rendition: &Rendition) -> String {
 
 fn first_number(rendition: &Rendition) -> u32 {
     rendition.segments.first().map_or(1, |segment| segment.number)
+}
+
+/// The key tags of a rendition, each before the first segment that it is for.
+struct Keys<'a>(&'a [KeyChange]);
+
+impl<'a> Keys<'a> {
+    fn of(rendition: &'a Rendition) -> Self {
+        Self(
+            rendition
+                .protection
+                .as_ref()
+                .map_or(&[], |protection| &protection.changes),
+        )
+    }
+
+    /// What changes with the segment of this number, or did with one that was left out.
+    fn before(&mut self, number: u32, text: &mut String) {
+        let due = self.0.iter().take_while(|change| change.segment <= number);
+        let (due, later) = self.0.split_at(due.count());
+        self.0 = later;
+        let Some(change) = due.last() else { return };
+        if change.keys.is_empty() {
+            line(text, format_args!("{HLS_CLEAR}"));
+        }
+        for key in &change.keys {
+            line(text, format_args!("{}", key.key_tag()));
+        }
+    }
 }
 
 fn head(first: u32, target_duration_s: u32) -> String {

@@ -78,10 +78,9 @@ impl SampleAes {
         for period in raw.get_mut(CLEAR..).unwrap_or_default().chunks_mut(BLOCK * 10) {
             let (blocks, rest) = Array::slice_as_chunks_mut(period);
             // A block that ends the unit stays clear.
-            if blocks.len() > 1 || !rest.is_empty() {
-                if let Some(block) = blocks.first_mut() {
-                    cipher.encrypt_block(block);
-                }
+            let is_end = blocks.len() == 1 && rest.is_empty();
+            if let Some(block) = blocks.first_mut().filter(|_| !is_end) {
+                cipher.encrypt_block(block);
             }
         }
         escape(&raw, out);

@@ -20,9 +20,10 @@ pub(crate) use hls::SampleAes;
 pub use keys::{ContentKey, Iv, Key, KeyId};
 pub use plan::{CryptoPeriod, KeyLabel, KeyPlan, KeySharing, Protection, Schedule, TrackClass};
 pub use presentation::ProtectOptions;
-pub(crate) use presentation::{Presentation, ProtectedTrack, Signals};
+pub(crate) use presentation::{KeyChange, Presentation, ProtectedTrack, Signals};
 pub use pssh::System;
 pub use signal::Licensing;
+pub(crate) use signal::{ContentProtection, HLS_CLEAR, NAMESPACES, session_keys};
 
 /// How samples are encrypted (ISO/IEC 23001-7 clause 10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -79,7 +79,7 @@ fn as_guid(id: &KeyId) -> [u8; 16] {
     guid
 }
 
-pub(super) fn escaped(text: &str) -> String {
+fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

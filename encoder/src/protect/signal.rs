@@ -67,7 +67,7 @@ pub(crate) struct ContentProtection {
     pub(crate) licence_url: Option<String>,
 }
 
-/// The namespaces that [`ContentProtection::xml`] uses, as attributes of `MPD`.
+/// The namespaces of what is in [`ContentProtection`] elements, as attributes of `MPD`.
 pub(crate) const NAMESPACES: [(&str, &str); 3] = [
     ("xmlns:cenc", "urn:mpeg:cenc:2013"),
     ("xmlns:dashif", "https://dashif.org/CPS"),
@@ -229,38 +229,6 @@ fn quoted(text: &str) -> String {
     text.replace('"', "%22").replace('\n', "%0A").replace('\r', "%0D")
 }
 
-impl ContentProtection {
-    /// The element on one line.
-    pub(crate) fn xml(&self) -> String {
-        let mut text = format!("<ContentProtection schemeIdUri=\"{}\"", self.scheme_id_uri);
-        if let Some(value) = &self.value {
-            let _ = write!(text, " value=\"{value}\"");
-        }
-        if let Some(id) = &self.default_kid {
-            let _ = write!(text, " cenc:default_KID=\"{}\"", id.uuid());
-        }
-        let mut children = String::new();
-        let mut child = |name: &str, content: &str| {
-            let _ = write!(children, "<{name}>{content}</{name}>");
-        };
-        if let Some(pssh) = &self.pssh {
-            child("cenc:pssh", &BASE64_STANDARD.encode(pssh));
-        }
-        if let Some(object) = &self.playready_object {
-            child("mspr:pro", &BASE64_STANDARD.encode(object));
-        }
-        if let Some(url) = &self.licence_url {
-            child("dashif:Laurl", &playready::escaped(url));
-        }
-        if children.is_empty() {
-            text.push_str("/>");
-        } else {
-            let _ = write!(text, ">{children}</ContentProtection>");
-        }
-        text
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -347,24 +315,29 @@ mod tests {
     fn dash_has_an_element_for_each_system() {
         let (key, licensing) = (key(), licensing());
         let signal = signal(Scheme::Cbcs, &key, std::slice::from_ref(&key.id), &licensing);
-        let lines: Vec<_> = signal
-            .content_protections(false)
+        let elements = signal.content_protections(false);
+        assert_eq!(
+            elements[0],
+            ContentProtection {
+                scheme_id_uri: "urn:mpeg:dash:mp4protection:2011".to_owned(),
+                value: Some("cbcs".into()),
+                default_kid: Some(key.id),
+                ..ContentProtection::default()
+            }
+        );
+        let systems: Vec<_> = elements
             .iter()
-            .map(ContentProtection::xml)
+            .skip(1)
+            .map(|element| &element.scheme_id_uri[9..17])
             .collect();
         assert_eq!(
-            lines[0],
-            "<ContentProtection schemeIdUri=\"urn:mpeg:dash:mp4protection:2011\" value=\"cbcs\" cenc:default_KID=\"00112233-4455-6677-8899-aabbccddeeff\"/>"
+            systems,
+            ["1077efec", "e2719d58", "94ce86fb", "9a04f079", "edef8ba9"]
         );
-        assert!(
-            lines[1].contains("1077efec-c0b2-4d02-ace3-3c1e52e2fb4b\"><cenc:pssh>AAAANHBzc2gB"),
-            "{}",
-            lines[1]
-        );
-        assert!(lines[2].ends_with("value=\"ClearKey1.0\"><dashif:Laurl>https://l.example/ck?a=1&amp;b=2</dashif:Laurl></ContentProtection>"));
-        assert!(lines[3].contains("94ce86fb") && lines[3].ends_with("\"/>"));
-        assert!(lines[4].contains("<cenc:pssh>") && lines[4].contains("<mspr:pro>vgEAAAEAAQ"));
-        assert!(lines[5].contains("edef8ba9") && lines.len() == 6);
+        let has_pssh: Vec<_> = elements.iter().map(|element| element.pssh.is_some()).collect();
+        assert_eq!(has_pssh, [false, true, false, false, true, true]);
+        assert!(elements[4].playready_object.is_some());
+        assert_eq!(elements[2].licence_url, licensing.clear_key_url);
         assert_eq!(signal.pssh().len(), 3);
     }
 
@@ -372,18 +345,15 @@ mod tests {
     fn a_rotating_key_is_not_in_the_manifest() {
         let (key, licensing) = (key(), licensing());
         let signal = signal(Scheme::Cenc, &key, std::slice::from_ref(&key.id), &licensing);
-        let text: String = signal
-            .content_protections(true)
-            .iter()
-            .map(ContentProtection::xml)
-            .collect();
-        assert!(text.contains("edef8ba9") && text.contains("9a04f079") && text.contains("Laurl"));
-        assert!(
-            !text.contains("KID=")
-                && !text.contains("pssh")
-                && !text.contains("mspr:pro")
-                && !text.contains("94ce86fb")
-        );
+        let elements = signal.content_protections(true);
+        // FairPlay has no cenc.
+        assert_eq!(elements.len(), 5);
+        for element in &elements {
+            assert_eq!(
+                (&element.default_kid, &element.pssh, &element.playready_object),
+                (&None, &None, &None)
+            );
+        }
     }
 
     #[test]
