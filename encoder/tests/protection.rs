@@ -77,7 +77,7 @@ fn hashes(ffmpeg: &Path, file: &Path, key: &str) -> Vec<String> {
         .collect()
 }
 
-/// A folder's file that holds the digits of a key, as a key file has them.
+/// A field of the entry with this label in a key file.
 fn hex_of(keys: &Path, label: &str, field: &str) -> String {
     let file: serde_json::Value = serde_json::from_slice(&fs::read(keys).unwrap()).unwrap();
     let entries = file["keys"].as_array().unwrap();
@@ -87,6 +87,10 @@ fn hex_of(keys: &Path, label: &str, field: &str) -> String {
 
 #[test]
 fn others_decrypt_what_was_encoded() {
+    let (ffmpeg, packager) = (program("HEADGATE_FFMPEG_NEW"), program("HEADGATE_SHAKA_PACKAGER"));
+    if ffmpeg.is_none() && packager.is_none() {
+        return;
+    }
     let bench = Bench::new();
     let input = bench.sample(4, 320, 180);
     let mut options = bench.options(&input, LADDER);
@@ -97,7 +101,6 @@ fn others_decrypt_what_was_encoded() {
         fs::copy(bench.joined(name), &copy).unwrap();
         copy
     });
-    let (ffmpeg, packager) = (program("HEADGATE_FFMPEG_NEW"), program("HEADGATE_SHAKA_PACKAGER"));
     for scheme in [Scheme::Cbcs, Scheme::Cenc] {
         let keys = bench.path("keys.json");
         let mut protection = protection(KeyPlan::made(scheme, KeySharing::PerType));

@@ -178,15 +178,20 @@ impl ProtectedTrack<'_> {
                 });
             }
         }
+        // Players that meet clear segments first ask for keys only when a segment brings a `pssh`.
+        let is_in_band = schedule.is_rotating() || schedule.clear_lead_s > 0.0;
+        let mut pssh = signal.filter(|_| is_in_band).map(|signal| signal.pssh());
         let mut fragments = Vec::with_capacity(chunks.len());
-        for (index, chunk) in chunks.iter_mut().enumerate() {
+        for chunk in chunks {
             let key = match &signal {
                 None => ChunkKey::Clear,
-                Some(signal) if schedule.is_rotating() => {
-                    let pssh = if index == 0 { signal.pssh() } else { Vec::new() };
-                    ChunkKey::Rotated(signal.key, pssh)
+                Some(signal) => {
+                    let pssh = pssh.take().unwrap_or_default();
+                    match schedule.is_rotating() {
+                        true => ChunkKey::Rotated(signal.key, pssh),
+                        false => ChunkKey::Default(signal.key, pssh),
+                    }
                 }
-                Some(signal) => ChunkKey::Default(signal.key),
             };
             let fragment = self.cipher.encrypt(chunk, &key);
             fragments.push(fragment.map_err(|reason| EncodeError::packaging(self.name, reason))?);
@@ -273,7 +278,7 @@ mod tests {
         let presentation = Presentation::new(&options, [TrackClass::Audio]);
         let (init, signals) = run(&presentation, TrackClass::Audio, &clip());
         assert_eq!((init.entries.len(), init.pssh.len()), (2, 0));
-        let changes: Vec<_> = signals.changes.iter().map(|change| change.segment).collect();
+        let changes: Vec<u32> = signals.changes.iter().map(|change| change.segment).collect();
         assert_eq!(changes, [2, 3]);
         assert_ne!(signals.changes[0].keys, signals.changes[1].keys);
         presentation.write_keys().unwrap();

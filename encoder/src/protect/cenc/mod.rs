@@ -36,9 +36,9 @@ pub(crate) struct TrackEncryption {
 pub(crate) enum ChunkKey<'a> {
     /// Nothing.
     Clear,
-    /// The key that the init segment names.
-    Default(&'a ContentKey),
-    /// Another one, with the `pssh` boxes it needs.
+    /// The key that the init segment names. The `pssh` boxes are put into the chunk.
+    Default(&'a ContentKey, Vec<Vec<u8>>),
+    /// Another one, which the chunk names.
     Rotated(&'a ContentKey, Vec<Vec<u8>>),
 }
 
@@ -87,8 +87,7 @@ impl TrackEncryption {
     pub(crate) fn encrypt(&mut self, chunk: &mut Chunk, key: &ChunkKey<'_>) -> Result<Fragment, String> {
         let (content_key, pssh) = match key {
             ChunkKey::Clear => (None, Vec::new()),
-            ChunkKey::Default(key) => (Some(*key), Vec::new()),
-            ChunkKey::Rotated(key, pssh) => (Some(*key), pssh.clone()),
+            ChunkKey::Default(key, pssh) | ChunkKey::Rotated(key, pssh) => (Some(*key), pssh.clone()),
         };
         let group = matches!(key, ChunkKey::Rotated(..))
             .then_some(content_key)

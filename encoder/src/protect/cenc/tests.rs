@@ -134,7 +134,7 @@ fn every_byte_is_that_of_another_packager() {
             }
             let init = std::fs::read(folder.path().join("i.mp4")).unwrap();
             let key = key(scheme);
-            let ours = encrypted(&clip, scheme, Some(&key), &[ChunkKey::Default(&key)]);
+            let ours = encrypted(&clip, scheme, Some(&key), &[ChunkKey::Default(&key, Vec::new())]);
             let sinf = |file: &[u8]| {
                 let moov = boxes(file).find(|(kind, _)| kind == b"moov").unwrap().1;
                 let stsd = find(moov, &[b"trak", b"mdia", b"minf", b"stbl", b"stsd"]).unwrap();
@@ -153,6 +153,9 @@ fn every_byte_is_that_of_another_packager() {
 fn others_decrypt_to_the_same_frames() {
     let packager = tool("HEADGATE_SHAKA_PACKAGER");
     let ffmpeg = tool("HEADGATE_FFMPEG_NEW");
+    if packager.is_none() && ffmpeg.is_none() {
+        return;
+    }
     for (name, arguments) in clips() {
         let folder = tempfile::tempdir().unwrap();
         let clip = Fragmented::encode(folder.path(), &arguments);
@@ -160,7 +163,7 @@ fn others_decrypt_to_the_same_frames() {
         let expected = frame_hashes(folder.path(), old, "", "clear.mp4");
         for scheme in SCHEMES {
             let key = key(scheme);
-            let file = encrypted(&clip, scheme, Some(&key), &[ChunkKey::Default(&key)]);
+            let file = encrypted(&clip, scheme, Some(&key), &[ChunkKey::Default(&key, Vec::new())]);
             std::fs::write(folder.path().join("encrypted.mp4"), &file).unwrap();
             let what = format!("{name} {}", scheme.fourcc());
             if let Some(ffmpeg) = &ffmpeg {
@@ -189,6 +192,9 @@ fn others_decrypt_to_the_same_frames() {
 fn a_clear_beginning_is_read_by_others() {
     let packager = tool("HEADGATE_SHAKA_PACKAGER");
     let ffmpeg = tool("HEADGATE_FFMPEG_NEW");
+    if packager.is_none() && ffmpeg.is_none() {
+        return;
+    }
     for (name, arguments) in clips().into_iter().take(2) {
         let folder = tempfile::tempdir().unwrap();
         let clip = Fragmented::encode(folder.path(), &arguments);
@@ -196,7 +202,11 @@ fn a_clear_beginning_is_read_by_others() {
         let old = Path::new("ffmpeg");
         for scheme in SCHEMES {
             let key = key(scheme);
-            let keys = [ChunkKey::Clear, ChunkKey::Default(&key), ChunkKey::Default(&key)];
+            let keys = [
+                ChunkKey::Clear,
+                ChunkKey::Default(&key, Vec::new()),
+                ChunkKey::Default(&key, Vec::new()),
+            ];
             let file = encrypted(&clip, scheme, Some(&key), &keys);
             std::fs::write(folder.path().join("encrypted.mp4"), &file).unwrap();
             let what = format!("{name} {}", scheme.fourcc());
