@@ -273,12 +273,7 @@ fn descriptor(name: &'static str, scheme: &str, value: &str) -> Element {
         .with("value", value)
 }
 
-fn representation(
-    rendition: &Rendition,
-    set: &[&Rendition],
-    form: &Form<'_>,
-    has_template: bool,
-) -> Element {
+fn representation(rendition: &Rendition, set: &[&Rendition], form: &Form<'_>, has_template: bool) -> Element {
     let mut element = Element::new("Representation")
         .with("id", &rendition.name)
         .with("bandwidth", rendition.peak_bps())

@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::cenc::{ChunkKey, Fragment, TrackEncryption};
-use super::keys::{ContentKey, KeyId};
+use super::hls::{self, SampleAes};
+use super::keys::{ContentKey, Key, KeyId};
 use super::plan::{KeyPlan, Protection, Schedule, TrackClass};
 use super::signal::{ContentProtection, HlsKey, Licensing, Signal};
 use crate::cmaf::{Chunk, Protected};
@@ -42,6 +43,35 @@ pub(crate) struct ProtectedTrack<'a> {
     entries: Vec<Vec<u8>>,
     signals: Signals,
     now: Option<Protection>,
+}
+
+/// How segments of MPEG-TS are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TsMethod {
+    /// Whole segments. Pictures in them cannot be shown alone.
+    Aes128,
+    /// Samples of H.264, AAC and AC-3.
+    SampleAes,
+}
+
+/// The encryption of one rendition in MPEG-TS, segment by segment.
+pub(crate) struct ProtectedTs<'a> {
+    presentation: &'a Presentation,
+    class: TrackClass,
+    method: TsMethod,
+    signals: Signals,
+    now: Option<Protection>,
+}
+
+/// What a segment of MPEG-TS is encrypted with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TsKey {
+    /// Nothing.
+    Clear,
+    /// Its samples, before they are multiplexed.
+    Samples(SampleAes),
+    /// The segment, after that.
+    Whole(Key, [u8; 16]),
 }
 
 /// What manifests say of one rendition's keys.
@@ -104,6 +134,17 @@ impl Presentation {
             },
             now: None,
         })
+    }
+
+    /// Starts with a rendition in MPEG-TS.
+    pub(crate) fn transport_stream(&self, class: TrackClass, method: TsMethod) -> ProtectedTs<'_> {
+        ProtectedTs {
+            presentation: self,
+            class,
+            method,
+            signals: Signals::default(),
+            now: None,
+        }
     }
 
     /// Writes the key file, if one was asked for.
@@ -205,6 +246,72 @@ impl ProtectedTrack<'_> {
     }
 }
 
+impl ProtectedTs<'_> {
+    /// What the segment of this number is encrypted with; the number is its media sequence number too. Times are seconds of
+    /// presentation time.
+    pub(crate) fn segment(
+        &mut self,
+        number: u32,
+        start_s: f64,
+        duration_s: f64,
+    ) -> Result<TsKey, EncodeError> {
+        let options = &self.presentation.options;
+        let protection = options.schedule.at(number.saturating_sub(1), start_s, duration_s);
+        let key = match protection {
+            Protection::Clear => None,
+            Protection::Period(period) => Some(self.presentation.keys(self.class, period)?.0),
+        };
+        if self.now.replace(protection) != Some(protection) {
+            let keys = match &key {
+                Some(key) => self.tags(key)?,
+                None => Vec::new(),
+            };
+            if !keys.is_empty() || !self.signals.changes.is_empty() {
+                self.signals.changes.push(KeyChange {
+                    segment: number,
+                    keys,
+                });
+            }
+        }
+        let Some(key) = key else {
+            return Ok(TsKey::Clear);
+        };
+        let iv = hls::segment_iv(&key, u64::from(number));
+        Ok(match self.method {
+            TsMethod::Aes128 => TsKey::Whole(key.key, iv),
+            TsMethod::SampleAes => TsKey::Samples(SampleAes::new(key.key, iv)),
+        })
+    }
+
+    /// What playlists say of it, after its last segment.
+    pub(crate) fn finish(self) -> Signals {
+        self.signals
+    }
+
+    /// Only these systems know the methods.
+    fn tags(&self, key: &ContentKey) -> Result<Vec<HlsKey>, EncodeError> {
+        let ids = [key.id];
+        let tags = self.presentation.signal(key, &ids).hls_keys();
+        let format = |tag: &HlsKey, name: &str| tag.key_format.as_deref() == Some(name);
+        let own = tags.into_iter().filter_map(|tag| match self.method {
+            TsMethod::Aes128 => format(&tag, "identity").then(|| hls::segment_key_tag(key, tag.uri)),
+            TsMethod::SampleAes => (format(&tag, "identity")
+                || format(&tag, "com.apple.streamingkeydelivery"))
+            .then(|| hls::sample_key_tag(key, tag)),
+        });
+        let own: Vec<_> = own.collect();
+        if own.is_empty() {
+            return Err(EncodeError::BadOption {
+                option: "--key-url",
+                value: String::new(),
+                reason: "AES-128 and SAMPLE-AES in MPEG-TS need the address of the key, or FairPlay"
+                    .to_owned(),
+            });
+        }
+        Ok(own)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -302,5 +409,51 @@ mod tests {
         let mut chunks = [clip.chunks[0].clone()];
         let error = track.encrypt(2, 1.0, 1.0, &mut chunks).unwrap_err().to_string();
         assert!(error.contains("crypto period 1"), "{error}");
+    }
+
+    #[test]
+    fn transport_streams_have_the_keys_of_their_methods() {
+        let schedule = Schedule {
+            clear_lead_s: 1.0,
+            crypto_period: None,
+        };
+        let mut options = options(schedule);
+        let lines = |options: &ProtectOptions, method| {
+            let presentation = Presentation::new(options, [TrackClass::Sd]);
+            let mut stream = presentation.transport_stream(TrackClass::Sd, method);
+            assert!(matches!(stream.segment(1, 0.0, 1.0).unwrap(), TsKey::Clear));
+            let second = stream.segment(2, 1.0, 1.0)?;
+            assert!(matches!(
+                stream.segment(3, 2.0, 1.0)?,
+                TsKey::Samples(_) | TsKey::Whole(..)
+            ));
+            let changes = stream.finish().changes;
+            assert_eq!((changes.len(), changes[0].segment), (1, 2));
+            let lines: Vec<_> = changes[0].keys.iter().map(HlsKey::key_tag).collect();
+            Ok::<_, EncodeError>((second, lines))
+        };
+        let refused = lines(&options, TsMethod::Aes128).unwrap_err().to_string();
+        assert!(refused.contains("--key-url"), "{refused}");
+        options.licensing.key_url = Some("k/{kid}".to_owned());
+        options.licensing.systems.push(System::FairPlay);
+        let (key, tags) = lines(&options, TsMethod::SampleAes).unwrap();
+        assert!(matches!(key, TsKey::Samples(_)));
+        assert!(
+            tags.len() == 2
+                && tags
+                    .iter()
+                    .all(|tag| tag.contains("METHOD=SAMPLE-AES,") && tag.contains(",IV=0x"))
+        );
+        options.keys = KeyPlan::made(Scheme::Cenc, KeySharing::One);
+        let (key, tags) = lines(&options, TsMethod::Aes128).unwrap();
+        let TsKey::Whole(_, iv) = key else {
+            panic!("{key:?}")
+        };
+        assert_eq!(u128::from_be_bytes(iv), 2);
+        assert!(
+            tags.len() == 1
+                && tags[0].starts_with("#EXT-X-KEY:METHOD=AES-128,URI=\"k/")
+                && !tags[0].contains("IV")
+        );
     }
 }

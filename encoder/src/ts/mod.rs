@@ -32,7 +32,6 @@ pub(crate) const CLOCK_HZ: u64 = 90_000;
 pub(crate) struct Muxer {
     tracks: Vec<Track>,
     packets: Packets,
-    encryption: Option<SampleAes>,
 }
 
 /// A track as CMAF describes it.
@@ -82,25 +81,13 @@ struct Access {
 }
 
 impl Muxer {
-    /// A multiplexer of these tracks, at most one of them with pictures. With `encryption` samples are encrypted, of H.264, AAC
-    /// and AC-3.
-    pub(crate) fn new(
-        tracks: &[TrackDescription<'_>],
-        encryption: Option<SampleAes>,
-    ) -> Result<Self, String> {
+    /// A multiplexer of these tracks, at most one of them with pictures.
+    pub(crate) fn new(tracks: &[TrackDescription<'_>]) -> Result<Self, String> {
         let mut made = Vec::new();
-        let mut pids = FIRST_PID..;
-        for track in tracks {
-            let units = Units::new(track.entry)?;
-            if encryption.is_some() && units.encrypted_type().is_none() {
-                return Err(format!(
-                    "{} has no SAMPLE-AES in MPEG-TS; use CMAF segments, or AES-128",
-                    units.name()
-                ));
-            }
+        for (track, pid) in tracks.iter().zip(FIRST_PID..) {
             made.push(Track {
-                pid: pids.next().unwrap_or(FIRST_PID),
-                units,
+                pid,
+                units: Units::new(track.entry)?,
                 timescale: u64::from(track.timescale.max(1)),
                 skipped: track.skipped,
                 reordering: None,
@@ -110,7 +97,6 @@ impl Muxer {
             0 | 1 if !made.is_empty() => Ok(Self {
                 tracks: made,
                 packets: Packets::default(),
-                encryption,
             }),
             pictures => Err(format!(
                 "a transport stream of {} tracks, {pictures} of them pictures; put one picture track in each",
@@ -119,8 +105,13 @@ impl Muxer {
         }
     }
 
-    /// The next segment, of one chunk a track in the tracks' order.
-    pub(crate) fn segment(&mut self, chunks: &[&Chunk]) -> Result<TsSegment, String> {
+    /// The next segment, of one chunk a track in the tracks' order. With `encryption` its samples are encrypted, which goes for
+    /// H.264, AAC and AC-3.
+    pub(crate) fn segment(
+        &mut self,
+        chunks: &[&Chunk],
+        encryption: Option<&SampleAes>,
+    ) -> Result<TsSegment, String> {
         if chunks.len() != self.tracks.len() {
             return Err(format!(
                 "{} chunks for {} tracks of a transport stream",
@@ -135,7 +126,7 @@ impl Muxer {
             track.accesses(index, chunk, &mut accesses);
         }
         accesses.sort_by_key(|access| access.dts);
-        let program = self.program(chunks)?;
+        let program = self.program(chunks, encryption.is_some())?;
         let clock_pid = program.clock_pid;
         let mut out = TsSegment::default();
         let mut payload = Vec::new();
@@ -162,10 +153,7 @@ impl Muxer {
                 let bytes = offsets
                     .get(sample)
                     .and_then(|range| chunk.data.get(range.clone()));
-                let form = Form {
-                    is_sync,
-                    encryption: self.encryption.as_ref(),
-                };
+                let form = Form { is_sync, encryption };
                 track
                     .units
                     .append(bytes.unwrap_or_default(), form, &mut payload)?;
@@ -190,16 +178,18 @@ impl Muxer {
         Ok(out)
     }
 
-    fn program(&self, chunks: &[&Chunk]) -> Result<Program, String> {
+    fn program(&self, chunks: &[&Chunk], is_encrypted: bool) -> Result<Program, String> {
         let mut streams = Vec::new();
         for (track, chunk) in self.tracks.iter().zip(chunks) {
-            let (stream_type, descriptors) = match self.encryption {
-                None => track.units.clear_type(),
-                Some(_) => {
-                    let stream_type = track.units.encrypted_type();
-                    let stream_type = stream_type.ok_or("a stream that cannot be encrypted")?;
-                    (stream_type, track.units.encrypted_descriptors(&chunk.data))
-                }
+            let units = &track.units;
+            let (stream_type, descriptors) = if is_encrypted {
+                let stream_type = units.encrypted_type().ok_or_else(|| {
+                    let name = units.name();
+                    format!("{name} has no SAMPLE-AES in MPEG-TS; use CMAF segments, or AES-128")
+                })?;
+                (stream_type, units.encrypted_descriptors(&chunk.data))
+            } else {
+                units.clear_type()
             };
             streams.push(ProgramStream {
                 pid: track.pid,

@@ -54,11 +54,11 @@ impl Clip {
 
 fn segments(clips: &[&Clip], encryption: Option<SampleAes>) -> Vec<TsSegment> {
     let tracks: Vec<_> = clips.iter().map(|clip| clip.description()).collect();
-    let mut muxer = Muxer::new(&tracks, encryption).unwrap();
+    let mut muxer = Muxer::new(&tracks).unwrap();
     let count = clips.iter().map(|clip| clip.media.chunks.len()).min().unwrap();
     let segment = |number: usize| {
         let chunks: Vec<_> = clips.iter().map(|clip| &clip.media.chunks[number]).collect();
-        muxer.segment(&chunks).unwrap()
+        muxer.segment(&chunks, encryption.as_ref()).unwrap()
     };
     (0..count).map(segment).collect()
 }
@@ -189,8 +189,8 @@ fn an_i_frame_can_be_played_on_its_own() {
     let next = &pictures.media.chunks[1];
     chunk.samples.extend(&next.samples);
     chunk.data.extend(&next.data);
-    let mut muxer = Muxer::new(&[pictures.description(), sound.description()], None).unwrap();
-    let segment = muxer.segment(&[&chunk, &sound.media.chunks[0]]).unwrap();
+    let mut muxer = Muxer::new(&[pictures.description(), sound.description()]).unwrap();
+    let segment = muxer.segment(&[&chunk, &sound.media.chunks[0]], None).unwrap();
     let places: Vec<_> = segment.i_frames.iter().map(|frame| frame.sample).collect();
     assert_eq!(places, [0, 25]);
     let all = pictures.hashes();
@@ -348,18 +348,25 @@ fn without_prevention(stream: &[u8]) -> Vec<u8> {
 #[test]
 fn what_cannot_be_muxed_is_told() {
     let (pictures, hevc) = (Clip::new(AVC), Clip::new(HEVC));
-    let error = |tracks: &[TrackDescription<'_>], encryption| Muxer::new(tracks, encryption).err().unwrap();
+    let error = |tracks: &[TrackDescription<'_>]| Muxer::new(tracks).err().unwrap();
+    assert!(error(&[pictures.description(), hevc.description()]).contains("2 of them pictures"));
+    assert!(error(&[]).contains("0 tracks"));
     let aes = SampleAes::new(ContentKey::random().unwrap().key, [0; 16]);
-    assert!(error(&[hevc.description()], Some(aes)).contains("HEVC has no SAMPLE-AES"));
-    assert!(error(&[pictures.description(), hevc.description()], None).contains("2 of them pictures"));
-    assert!(error(&[], None).contains("0 tracks"));
-    let mut muxer = Muxer::new(&[pictures.description()], None).unwrap();
-    assert!(muxer.segment(&[]).unwrap_err().contains("0 chunks for 1 tracks"));
+    let mut muxer = Muxer::new(&[hevc.description()]).unwrap();
+    let refused = muxer.segment(&[&hevc.media.chunks[0]], Some(&aes));
+    assert!(refused.unwrap_err().contains("HEVC has no SAMPLE-AES"));
+    let mut muxer = Muxer::new(&[pictures.description()]).unwrap();
+    assert!(
+        muxer
+            .segment(&[], None)
+            .unwrap_err()
+            .contains("0 chunks for 1 tracks")
+    );
     let mut chunk = pictures.media.chunks[0].clone();
     chunk.data.truncate(100);
     assert!(
         muxer
-            .segment(&[&chunk])
+            .segment(&[&chunk], None)
             .unwrap_err()
             .contains("less data than samples")
     );
