@@ -49,6 +49,22 @@ impl Fragment {
         self.senc.extend_from_slice(entry);
     }
 
+    /// Bytes that the subsamples of an 8-byte vector's samples add up to.
+    #[cfg(test)]
+    pub(super) fn described_bytes(&self) -> u64 {
+        let mut rest = self.senc.as_slice();
+        let mut sum = 0;
+        for size in &self.sizes {
+            let (entry, after) = rest.split_at(usize::from(*size));
+            rest = after;
+            for part in entry.get(10..).unwrap_or_default().chunks(6) {
+                sum += part.iter().take(2).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+                sum += part.iter().skip(2).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+            }
+        }
+        sum
+    }
+
     /// Which of the [sample entries](super::TrackEncryption::entries) its samples have, counted from 1, for `tfhd`; none where it
     /// is the default.
     pub(crate) fn sample_description_index(&self) -> Option<u32> {

@@ -114,12 +114,17 @@ impl SubsampleMap {
         match &mut self.0 {
             Codec::Av1(parser) => {
                 let mut at = 0;
+                let mut is_inside = true;
                 av1_units(parser, sample, |start, size| {
+                    is_inside &= start >= at && start + size <= sample.len();
                     runs.clear(start.saturating_sub(at));
                     runs.protect(size);
                     at = start + size;
                 })?;
-                runs.clear(sample.len().saturating_sub(at));
+                if !is_inside {
+                    return Err("a tile lies outside of its sample".to_owned());
+                }
+                runs.clear(sample.len() - at);
             }
             Codec::Avc { parser, length_bytes } => {
                 nal_units(sample, *length_bytes, &mut runs, |nal| {

@@ -286,6 +286,38 @@ fn changing_keys_are_named_as_another_packager_names_them() {
     }
 }
 
+#[test]
+fn damaged_samples_are_survived() {
+    for (name, arguments) in clips().into_iter().skip(1) {
+        let folder = tempfile::tempdir().unwrap();
+        let clip = Fragmented::encode(folder.path(), &arguments);
+        let key = key(Scheme::Cenc);
+        // Numbers that look random and are always the same.
+        let mut state = 1_u64;
+        let mut number = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let mut refused = 0;
+        for _ in 0..20 {
+            let mut track = TrackEncryption::new(&clip.entry, Scheme::Cenc, Some(&key), 0).unwrap();
+            let mut chunk = clip.chunks[0].clone();
+            chunk.samples.truncate(3);
+            let size: usize = chunk.samples.iter().map(|sample| sample.size as usize).sum();
+            chunk.data.truncate(size);
+            for _ in 0..4 {
+                chunk.data[number(60)] = number(256) as u8;
+            }
+            match track.encrypt(&mut chunk, &ChunkKey::Default(&key, Vec::new())) {
+                // Whatever was found, it is all of the sample and nothing else.
+                Ok(fragment) => assert_eq!(fragment.described_bytes(), size as u64, "{name}"),
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused > 0, "{name}");
+    }
+}
+
 fn decrypt(folder: &Path, packager: &Path, name: &str, keys: &str) {
     let stream = if name == "aac" { "audio" } else { "video" };
     run(
