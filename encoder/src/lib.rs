@@ -54,6 +54,12 @@
 //!
 //! All of it is first written into a hidden folder beside `<out>` and renamed when it is whole.
 //!
+//! # Encryption
+//!
+//! With [`protect::ProtectOptions`] in [`vod::Packaging`] every sample is encrypted as it is packaged (`cenc` or `cbcs`), and
+//! playlists, MPD and init segments name the keys for the systems that are asked for. Keys come from a [`protect::KeyPlan`], given
+//! or made; they may differ by track type or resolution and change over time, and the beginning may stay clear.
+//!
 //! # FFmpeg
 //!
 //! FFmpeg's own messages are silenced for the whole process, since each failure is returned as an [`EncodeError`];

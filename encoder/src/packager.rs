@@ -12,7 +12,7 @@ use crate::cmaf::{Chunk, SampleEntry, Track, init_segment, media_segment, sidx};
 use crate::error::EncodeError;
 use crate::index::{Container, KeyFrame, Kind, Rendition, Segment};
 use crate::piece::PieceReader;
-use crate::protect::{Presentation, ProtectOptions, ProtectedTrack, TrackClass};
+use crate::protect::{ProtectOptions, ProtectedTrack, Protector, TrackClass};
 use crate::storage::Output;
 use crate::text::Sidecar;
 
@@ -67,9 +67,9 @@ pub(crate) fn package(
     let workers = thread::available_parallelism()
         .map_or(1, NonZero::get)
         .min(streams.len());
-    let presentation = packaging.protection.as_ref().map(|options| {
+    let protector = packaging.protection.as_ref().map(|options| {
         let classes = streams.iter().map(|stream| track_class(&stream.kind));
-        Presentation::new(options, classes)
+        Protector::new(options, classes)
     });
     let next = AtomicUsize::new(0);
     let done = Mutex::new((0..streams.len()).map(|_| None).collect::<Vec<_>>());
@@ -84,7 +84,7 @@ pub(crate) fn package(
                         stream,
                         ordinal: index as u32,
                         packaging,
-                        presentation: presentation.as_ref(),
+                        protector: protector.as_ref(),
                         output,
                         scratch,
                         is_cancelled,
@@ -105,8 +105,8 @@ pub(crate) fn package(
     let (failed, whole): (Vec<_>, Vec<_>) = done.into_iter().flatten().partition(Result::is_err);
     let renditions = failed.into_iter().chain(whole).collect::<Result<Vec<_>, _>>()?;
     // Before anything that needs them is published.
-    if let Some(presentation) = &presentation {
-        presentation.write_keys()?;
+    if let Some(protector) = &protector {
+        protector.write_keys()?;
     }
     Ok(renditions)
 }
@@ -123,7 +123,7 @@ struct Job<'a> {
     /// Its place among the streams.
     ordinal: u32,
     packaging: &'a Packaging,
-    presentation: Option<&'a Presentation>,
+    protector: Option<&'a Protector>,
     output: &'a dyn Output,
     scratch: &'a Path,
     is_cancelled: &'a (dyn Fn() -> bool + Sync),
@@ -259,12 +259,12 @@ impl<'a> Sink<'a> {
             false => None,
         };
         let ticks = |seconds: f64| (seconds * f64::from(track.timescale)).round() as u64;
-        let protect = |presentation: &'a Presentation| {
+        let protect = |protector: &'a Protector| {
             let class = track_class(&job.stream.kind);
-            presentation.track(&job.stream.name, class, &track.entry.bytes, job.ordinal)
+            protector.track(&job.stream.name, class, &track.entry.bytes, job.ordinal)
         };
         Ok(Self {
-            protection: job.presentation.map(protect).transpose()?,
+            protection: job.protector.map(protect).transpose()?,
             job,
             timescale: track.timescale,
             skipped: track.skipped,

@@ -58,8 +58,14 @@ impl Fragment {
             let (entry, after) = rest.split_at(usize::from(*size));
             rest = after;
             for part in entry.get(10..).unwrap_or_default().chunks(6) {
-                sum += part.iter().take(2).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-                sum += part.iter().skip(2).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+                sum += part
+                    .iter()
+                    .take(2)
+                    .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+                sum += part
+                    .iter()
+                    .skip(2)
+                    .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
             }
         }
         sum

@@ -295,7 +295,9 @@ fn damaged_samples_are_survived() {
         // Numbers that look random and are always the same.
         let mut state = 1_u64;
         let mut number = |below: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as usize % below
         };
         let mut refused = 0;

@@ -28,7 +28,7 @@ pub struct ProtectOptions {
 
 /// The encryption of all tracks of one presentation.
 #[derive(Debug)]
-pub(crate) struct Presentation {
+pub(crate) struct Protector {
     plan: Mutex<KeyPlan>,
     options: ProtectOptions,
     classes: Vec<TrackClass>,
@@ -36,7 +36,7 @@ pub(crate) struct Presentation {
 
 /// The encryption of one track, segment by segment.
 pub(crate) struct ProtectedTrack<'a> {
-    presentation: &'a Presentation,
+    protector: &'a Protector,
     class: TrackClass,
     name: &'a str,
     cipher: TrackEncryption,
@@ -56,7 +56,7 @@ pub enum TsMethod {
 
 /// The encryption of one rendition in MPEG-TS, segment by segment.
 pub(crate) struct ProtectedTs<'a> {
-    presentation: &'a Presentation,
+    protector: &'a Protector,
     class: TrackClass,
     method: TsMethod,
     signals: Signals,
@@ -92,7 +92,7 @@ pub(crate) struct KeyChange {
     pub(crate) keys: Vec<HlsKey>,
 }
 
-impl Presentation {
+impl Protector {
     /// `classes` are those of all tracks.
     pub(crate) fn new(options: &ProtectOptions, classes: impl IntoIterator<Item = TrackClass>) -> Self {
         let mut classes: Vec<_> = classes.into_iter().collect();
@@ -123,7 +123,7 @@ impl Presentation {
         let entries = cipher.entries(entry, has_clear).map_err(failed)?;
         let content_protections = self.signal(&key, &ids).content_protections(is_rotating);
         Ok(ProtectedTrack {
-            presentation: self,
+            protector: self,
             class,
             name,
             cipher,
@@ -139,7 +139,7 @@ impl Presentation {
     /// Starts with a rendition in MPEG-TS.
     pub(crate) fn transport_stream(&self, class: TrackClass, method: TsMethod) -> ProtectedTs<'_> {
         ProtectedTs {
-            presentation: self,
+            protector: self,
             class,
             method,
             signals: Signals::default(),
@@ -179,11 +179,11 @@ impl ProtectedTrack<'_> {
     /// What the init segment says.
     pub(crate) fn init(&self) -> Result<Protected, EncodeError> {
         // Where keys rotate, each segment brings its own.
-        let pssh = match self.presentation.options.schedule.is_rotating() {
+        let pssh = match self.protector.options.schedule.is_rotating() {
             true => Vec::new(),
             false => {
-                let (key, ids) = self.presentation.keys(self.class, 0)?;
-                self.presentation.signal(&key, &ids).pssh()
+                let (key, ids) = self.protector.keys(self.class, 0)?;
+                self.protector.signal(&key, &ids).pssh()
             }
         };
         Ok(Protected {
@@ -201,14 +201,14 @@ impl ProtectedTrack<'_> {
         duration_s: f64,
         chunks: &mut [Chunk],
     ) -> Result<Vec<Fragment>, EncodeError> {
-        let presentation = self.presentation;
-        let schedule = &presentation.options.schedule;
+        let protector = self.protector;
+        let schedule = &protector.options.schedule;
         let protection = schedule.at(number.saturating_sub(1), start_s, duration_s);
         let keys = match protection {
             Protection::Clear => None,
-            Protection::Period(period) => Some(presentation.keys(self.class, period)?),
+            Protection::Period(period) => Some(protector.keys(self.class, period)?),
         };
-        let signal = keys.as_ref().map(|(key, ids)| presentation.signal(key, ids));
+        let signal = keys.as_ref().map(|(key, ids)| protector.signal(key, ids));
         if self.now.replace(protection) != Some(protection) {
             let tags = signal.map(|signal| signal.hls_keys()).unwrap_or_default();
             // What is clear from the beginning needs no tag to say so.
@@ -255,11 +255,11 @@ impl ProtectedTs<'_> {
         start_s: f64,
         duration_s: f64,
     ) -> Result<TsKey, EncodeError> {
-        let options = &self.presentation.options;
+        let options = &self.protector.options;
         let protection = options.schedule.at(number.saturating_sub(1), start_s, duration_s);
         let key = match protection {
             Protection::Clear => None,
-            Protection::Period(period) => Some(self.presentation.keys(self.class, period)?.0),
+            Protection::Period(period) => Some(self.protector.keys(self.class, period)?.0),
         };
         if self.now.replace(protection) != Some(protection) {
             let keys = match &key {
@@ -291,7 +291,7 @@ impl ProtectedTs<'_> {
     /// Only these systems know the methods.
     fn tags(&self, key: &ContentKey) -> Result<Vec<HlsKey>, EncodeError> {
         let ids = [key.id];
-        let tags = self.presentation.signal(key, &ids).hls_keys();
+        let tags = self.protector.signal(key, &ids).hls_keys();
         let format = |tag: &HlsKey, name: &str| tag.key_format.as_deref() == Some(name);
         let own = tags.into_iter().filter_map(|tag| match self.method {
             TsMethod::Aes128 => format(&tag, "identity").then(|| hls::segment_key_tag(key, tag.uri)),
@@ -339,15 +339,15 @@ mod tests {
         clip
     }
 
-    fn run(presentation: &Presentation, class: TrackClass, clip: &Fragmented) -> (Protected, Signals) {
-        let mut track = presentation.track("a", class, &clip.entry, 0).unwrap();
+    fn run(protector: &Protector, class: TrackClass, clip: &Fragmented) -> (Protected, Signals) {
+        let mut track = protector.track("a", class, &clip.entry, 0).unwrap();
         for (chunk, index) in clip.chunks.iter().zip(0_u32..) {
             let mut chunks = [chunk.clone()];
             let fragments = track
                 .encrypt(index + 1, f64::from(index), 1.0, &mut chunks)
                 .unwrap();
             assert_eq!(fragments.len(), 1);
-            let lead_s = presentation.options.schedule.clear_lead_s;
+            let lead_s = protector.options.schedule.clear_lead_s;
             assert_eq!(chunks[0].data == chunk.data, f64::from(index) < lead_s);
         }
         (track.init().unwrap(), track.finish())
@@ -355,11 +355,10 @@ mod tests {
 
     #[test]
     fn every_track_names_the_keys_of_all() {
-        let presentation =
-            Presentation::new(&options(Schedule::default()), [TrackClass::Sd, TrackClass::Audio]);
+        let protector = Protector::new(&options(Schedule::default()), [TrackClass::Sd, TrackClass::Audio]);
         let clip = clip();
-        let (sound, signals) = run(&presentation, TrackClass::Audio, &clip);
-        let (pictures, others) = run(&presentation, TrackClass::Hd, &clip);
+        let (sound, signals) = run(&protector, TrackClass::Audio, &clip);
+        let (pictures, others) = run(&protector, TrackClass::Hd, &clip);
         assert_eq!(sound.pssh, pictures.pssh);
         assert_eq!((sound.entries.len(), sound.pssh.len()), (1, 2));
         assert_eq!(signals.changes.len(), 1);
@@ -382,17 +381,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut options = options(schedule);
         options.key_file = Some(folder.path().join("keys.json"));
-        let presentation = Presentation::new(&options, [TrackClass::Audio]);
-        let (init, signals) = run(&presentation, TrackClass::Audio, &clip());
+        let protector = Protector::new(&options, [TrackClass::Audio]);
+        let (init, signals) = run(&protector, TrackClass::Audio, &clip());
         assert_eq!((init.entries.len(), init.pssh.len()), (2, 0));
         let changes: Vec<u32> = signals.changes.iter().map(|change| change.segment).collect();
         assert_eq!(changes, [2, 3]);
         assert_ne!(signals.changes[0].keys, signals.changes[1].keys);
-        presentation.write_keys().unwrap();
+        protector.write_keys().unwrap();
         let mut plan = KeyPlan::read(Scheme::Cbcs, options.key_file.as_deref().unwrap()).unwrap();
         assert_eq!(
             plan.key(TrackClass::Audio, 1).unwrap(),
-            presentation.keys(TrackClass::Audio, 1).unwrap().0
+            protector.keys(TrackClass::Audio, 1).unwrap().0
         );
     }
 
@@ -401,11 +400,9 @@ mod tests {
         let mut options = options(Schedule::default());
         options.keys = KeyPlan::single(Scheme::Cenc, ContentKey::random().unwrap()).unwrap();
         options.schedule.crypto_period = Some(CryptoPeriod::Segments(1));
-        let presentation = Presentation::new(&options, [TrackClass::Audio]);
+        let protector = Protector::new(&options, [TrackClass::Audio]);
         let clip = clip();
-        let mut track = presentation
-            .track("a", TrackClass::Audio, &clip.entry, 0)
-            .unwrap();
+        let mut track = protector.track("a", TrackClass::Audio, &clip.entry, 0).unwrap();
         let mut chunks = [clip.chunks[0].clone()];
         let error = track.encrypt(2, 1.0, 1.0, &mut chunks).unwrap_err().to_string();
         assert!(error.contains("crypto period 1"), "{error}");
@@ -419,8 +416,8 @@ mod tests {
         };
         let mut options = options(schedule);
         let lines = |options: &ProtectOptions, method| {
-            let presentation = Presentation::new(options, [TrackClass::Sd]);
-            let mut stream = presentation.transport_stream(TrackClass::Sd, method);
+            let protector = Protector::new(options, [TrackClass::Sd]);
+            let mut stream = protector.transport_stream(TrackClass::Sd, method);
             assert!(matches!(stream.segment(1, 0.0, 1.0).unwrap(), TsKey::Clear));
             let second = stream.segment(2, 1.0, 1.0)?;
             assert!(matches!(
