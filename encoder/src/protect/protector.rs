@@ -434,7 +434,12 @@ mod tests {
         options.licensing.key_url = Some("k/{kid}".to_owned());
         options.licensing.systems.push(System::FairPlay);
         let (key, tags) = lines(&options, TsMethod::SampleAes).unwrap();
-        assert!(matches!(key, TsKey::Samples(_)));
+        let TsKey::Samples(aes) = key else {
+            panic!("{key:?}")
+        };
+        let mut frame = [0; 32];
+        aes.encrypt_ac3(&mut frame);
+        assert!(frame[..16] == [0; 16] && frame[16..] != [0; 16]);
         assert!(
             tags.len() == 2
                 && tags
@@ -443,10 +448,11 @@ mod tests {
         );
         options.keys = KeyPlan::made(Scheme::Cenc, KeySharing::One);
         let (key, tags) = lines(&options, TsMethod::Aes128).unwrap();
-        let TsKey::Whole(_, iv) = key else {
+        let TsKey::Whole(whole, iv) = key else {
             panic!("{key:?}")
         };
         assert_eq!(u128::from_be_bytes(iv), 2);
+        assert_eq!(hls::encrypt_segment(vec![0; 188], &whole, &iv).len(), 192);
         assert!(
             tags.len() == 1
                 && tags[0].starts_with("#EXT-X-KEY:METHOD=AES-128,URI=\"k/")
