@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: Package) -> anyhow::Result<()> {
     options.id = arguments.target.id;
     options.force = arguments.target.force;
     options.segment_s = arguments.segment_s;
-    options.packaging = arguments.packaging.packaging();
+    options.packaging = arguments.packaging.packaging()?;
     stop_on_signals(&options.cancel.flag())?;
     let mut view = View::new(arguments.json);
     let summary = remux::package(&options, &mut |progress| view.show(&progress));
