@@ -41,6 +41,8 @@ pub(crate) struct ProtectedTrack<'a> {
     name: &'a str,
     cipher: TrackEncryption,
     entries: Vec<Vec<u8>>,
+    /// Some segment is not clear.
+    is_encrypted: bool,
     signals: Signals,
     now: Option<Protection>,
 }
@@ -128,6 +130,7 @@ impl Protector {
             name,
             cipher,
             entries,
+            is_encrypted: false,
             signals: Signals {
                 changes: Vec::new(),
                 content_protections,
@@ -176,8 +179,16 @@ impl Protector {
 }
 
 impl ProtectedTrack<'_> {
-    /// What the init segment says.
+    /// What the init segment says, after the last segment.
     pub(crate) fn init(&self) -> Result<Protected, EncodeError> {
+        // All of it lies in the clear beginning: a player must not wait for keys that nobody gives it.
+        if !self.is_encrypted {
+            let clear = self.entries.last().cloned().unwrap_or_default();
+            return Ok(Protected {
+                entries: vec![clear; self.entries.len()],
+                pssh: Vec::new(),
+            });
+        }
         // Where keys rotate, each segment brings its own.
         let pssh = match self.protector.options.schedule.is_rotating() {
             true => Vec::new(),
@@ -209,6 +220,7 @@ impl ProtectedTrack<'_> {
             Protection::Period(period) => Some(protector.keys(self.class, period)?),
         };
         let signal = keys.as_ref().map(|(key, ids)| protector.signal(key, ids));
+        self.is_encrypted |= signal.is_some();
         if self.now.replace(protection) != Some(protection) {
             let tags = signal.map(|signal| signal.hls_keys()).unwrap_or_default();
             // What is clear from the beginning needs no tag to say so.
@@ -242,7 +254,10 @@ impl ProtectedTrack<'_> {
 
     /// What manifests say of it, after its last segment.
     pub(crate) fn finish(self) -> Signals {
-        self.signals
+        match self.is_encrypted {
+            true => self.signals,
+            false => Signals::default(),
+        }
     }
 }
 
@@ -393,6 +408,20 @@ mod tests {
             plan.key(TrackClass::Audio, 1).unwrap(),
             protector.keys(TrackClass::Audio, 1).unwrap().0
         );
+    }
+
+    #[test]
+    fn what_is_all_clear_does_not_ask_for_keys() {
+        let schedule = Schedule {
+            clear_lead_s: 60.0,
+            crypto_period: None,
+        };
+        let protector = Protector::new(&options(schedule), [TrackClass::Audio]);
+        let clip = clip();
+        let (init, signals) = run(&protector, TrackClass::Audio, &clip);
+        // Its fragments refer to the second.
+        assert_eq!(init.entries, [clip.entry.clone(), clip.entry.clone()]);
+        assert!(init.pssh.is_empty() && signals == Signals::default());
     }
 
     #[test]
