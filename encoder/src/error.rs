@@ -129,6 +129,12 @@ pub enum EncodeError {
         /// Why.
         reason: String,
     },
+    /// The system has no random bytes to make keys of.
+    #[error("no keys can be made ({source}); give them in a key file")]
+    NoEntropy {
+        /// The system's reason.
+        source: getrandom::Error,
+    },
     /// Videos that are to be packaged together cannot be switched between.
     #[error(
         "rendition {rendition} has no key frame near {at_s:.1} s where the others have one; encode all of them with the same \

@@ -1,13 +1,16 @@
 // Every way of packaging that others are to read.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { SECONDS, ffmpeg, file, source, stream, encode } from './streams.mjs';
 
-/** Keys as a licence server would know them: hexadecimal key IDs to keys. */
+/** Keys as a licence server would know them: hexadecimal key IDs to keys. Shaka wants them beside an HLS playlist. */
 function encrypted(name, ...args) {
   const keyFile = file(`${name}.keys.json`);
-  const made = stream(name, '--key-out', keyFile, ...args);
+  const made = stream(name, '--key-out', keyFile, '--key-url', '../keys/{kid}.key', ...args);
   const { keys } = JSON.parse(readFileSync(keyFile, 'utf8'));
+  mkdirSync(join(made.folder, 'keys'));
+  for (const { kid, key } of keys) writeFileSync(join(made.folder, `keys/${kid.replaceAll('-', '')}.key`), Buffer.from(key, 'hex'));
   return { ...made, keys: Object.fromEntries(keys.map(({ kid, key }) => [kid.replaceAll('-', ''), key])) };
 }
 

@@ -1,7 +1,7 @@
 //! Encryption: keys, Common Encryption (ISO/IEC 23001-7) with what DRM systems need beside it, and HLS's own methods.
 //!
 //! A [`KeyPlan`] says which key a track has, a [`Schedule`] says from when on and until when. `cenc` encrypts the samples of a
-//! [`Chunk`](crate::cmaf::Chunk) and makes the boxes around them, `signal` makes what manifests say of it; `hls` has the two
+//! chunk and makes the boxes around them, `signal` makes what manifests say of it; `hls` has the two
 //! methods of MPEG-TS.
 
 mod cenc;

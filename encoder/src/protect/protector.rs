@@ -41,6 +41,8 @@ pub(crate) struct ProtectedTrack<'a> {
     name: &'a str,
     cipher: TrackEncryption,
     entries: Vec<Vec<u8>>,
+    /// Some segment is not clear.
+    is_encrypted: bool,
     signals: Signals,
     now: Option<Protection>,
 }
@@ -128,6 +130,7 @@ impl Protector {
             name,
             cipher,
             entries,
+            is_encrypted: false,
             signals: Signals {
                 changes: Vec::new(),
                 content_protections,
@@ -176,8 +179,16 @@ impl Protector {
 }
 
 impl ProtectedTrack<'_> {
-    /// What the init segment says.
+    /// What the init segment says, after the last segment.
     pub(crate) fn init(&self) -> Result<Protected, EncodeError> {
+        // All of it lies in the clear beginning: a player must not wait for keys that nobody gives it.
+        if !self.is_encrypted {
+            let clear = self.entries.last().cloned().unwrap_or_default();
+            return Ok(Protected {
+                entries: vec![clear; self.entries.len()],
+                pssh: Vec::new(),
+            });
+        }
         // Where keys rotate, each segment brings its own.
         let pssh = match self.protector.options.schedule.is_rotating() {
             true => Vec::new(),
@@ -209,6 +220,7 @@ impl ProtectedTrack<'_> {
             Protection::Period(period) => Some(protector.keys(self.class, period)?),
         };
         let signal = keys.as_ref().map(|(key, ids)| protector.signal(key, ids));
+        self.is_encrypted |= signal.is_some();
         if self.now.replace(protection) != Some(protection) {
             let tags = signal.map(|signal| signal.hls_keys()).unwrap_or_default();
             // What is clear from the beginning needs no tag to say so.
@@ -242,7 +254,10 @@ impl ProtectedTrack<'_> {
 
     /// What manifests say of it, after its last segment.
     pub(crate) fn finish(self) -> Signals {
-        self.signals
+        match self.is_encrypted {
+            true => self.signals,
+            false => Signals::default(),
+        }
     }
 }
 
@@ -396,6 +411,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_all_clear_does_not_ask_for_keys() {
+        let schedule = Schedule {
+            clear_lead_s: 60.0,
+            crypto_period: None,
+        };
+        let protector = Protector::new(&options(schedule), [TrackClass::Audio]);
+        let clip = clip();
+        let (init, signals) = run(&protector, TrackClass::Audio, &clip);
+        // Its fragments refer to the second.
+        assert_eq!(init.entries, [clip.entry.clone(), clip.entry.clone()]);
+        assert!(init.pssh.is_empty() && signals == Signals::default());
+    }
+
+    #[test]
     fn a_key_that_is_missing_is_told() {
         let mut options = options(Schedule::default());
         options.keys = KeyPlan::single(Scheme::Cenc, ContentKey::random().unwrap()).unwrap();
@@ -434,7 +463,12 @@ mod tests {
         options.licensing.key_url = Some("k/{kid}".to_owned());
         options.licensing.systems.push(System::FairPlay);
         let (key, tags) = lines(&options, TsMethod::SampleAes).unwrap();
-        assert!(matches!(key, TsKey::Samples(_)));
+        let TsKey::Samples(aes) = key else {
+            panic!("{key:?}")
+        };
+        let mut frame = [0; 32];
+        aes.encrypt_ac3(&mut frame);
+        assert!(frame[..16] == [0; 16] && frame[16..] != [0; 16]);
         assert!(
             tags.len() == 2
                 && tags
@@ -443,10 +477,11 @@ mod tests {
         );
         options.keys = KeyPlan::made(Scheme::Cenc, KeySharing::One);
         let (key, tags) = lines(&options, TsMethod::Aes128).unwrap();
-        let TsKey::Whole(_, iv) = key else {
+        let TsKey::Whole(whole, iv) = key else {
             panic!("{key:?}")
         };
         assert_eq!(u128::from_be_bytes(iv), 2);
+        assert_eq!(hls::encrypt_segment(vec![0; 188], &whole, &iv).len(), 192);
         assert!(
             tags.len() == 1
                 && tags[0].starts_with("#EXT-X-KEY:METHOD=AES-128,URI=\"k/")
