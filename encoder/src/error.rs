@@ -146,12 +146,6 @@ pub enum EncodeError {
         /// Where a key frame was expected, in seconds.
         at_s: f64,
     },
-    /// The system has no random bytes to make keys of.
-    #[error("no keys can be made ({source}); give them in a key file")]
-    NoEntropy {
-        /// The system's reason.
-        source: getrandom::Error,
-    },
     /// The input has streams, but nothing in them could be decoded.
     #[error("{}: no picture or sound could be decoded; check that the file is complete (`ffprobe` shows what it holds)", path.display())]
     NoFrames {

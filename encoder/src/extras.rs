@@ -8,6 +8,7 @@ use crate::packager::Packaging;
 use crate::pictures::{self, Album, ImageTrack};
 use crate::storage::Output;
 use crate::text::{self, Cuts, TextTrack};
+use crate::ts;
 
 /// What the first stage found.
 #[derive(Debug, Default)]
@@ -50,6 +51,8 @@ impl Extras {
             .collect();
         let cuts = Cuts::new(guide.timescale, &boundaries, packaging.text_segment_s);
         let end_ms = (guide.duration_s() * 1000.0).ceil() as u64;
+        // What presentation time 0 is in the media that HLS plays.
+        let mpegts = if packaging.hls_ts { ts::START } else { 0 };
         let mut texts: Vec<Text> = Vec::new();
         for track in self.texts.iter().chain(&sidecars) {
             for warning in &track.warnings {
@@ -69,7 +72,7 @@ impl Extras {
             if texts.iter().any(|text| text.label == label) {
                 label += &format!(" {number}");
             }
-            let segments = text::write(track, &name, &cuts, 0, output)?;
+            let segments = text::write(track, &name, &cuts, mpegts, output)?;
             output.write(&format!("{name}.vtt"), &text::whole(track, end_ms))?;
             texts.push(Text {
                 name,

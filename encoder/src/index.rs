@@ -11,8 +11,10 @@ use crate::timing::FrameRate;
 /// Everything that was packaged of a source.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presentation {
-    /// Pictures from the highest, then sound.
+    /// In CMAF, pictures from the highest, then sound.
     pub(crate) renditions: Vec<Rendition>,
+    /// The same for HLS, where that plays MPEG-TS.
+    pub(crate) for_hls: Option<Vec<Rendition>>,
     pub(crate) texts: Vec<Text>,
     /// Thumbnails for the seek bar.
     pub(crate) images: Option<ImageTrack>,
@@ -58,6 +60,8 @@ pub(crate) struct Rendition {
 pub(crate) enum Container {
     /// `<name>/init.mp4` and `<name>/<number>.m4s`.
     Files,
+    /// `<name>/<number>.ts`.
+    TransportStream,
     /// One `<name>.mp4`: the init segment, the index (`sidx`), the segments.
     SingleFile { init_bytes: u64, index_bytes: u64 },
 }

@@ -80,7 +80,6 @@ mod pictures;
 mod piece;
 mod pipeline;
 mod plan;
-#[cfg_attr(not(test), expect(dead_code))]
 pub mod protect;
 pub mod remux;
 pub mod sample;
@@ -89,8 +88,8 @@ pub mod split;
 mod storage;
 mod text;
 mod timing;
-#[cfg_attr(not(test), expect(dead_code))]
 mod ts;
+mod ts_packager;
 pub mod vod;
 mod work;
 

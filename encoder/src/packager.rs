@@ -15,6 +15,7 @@ use crate::piece::PieceReader;
 use crate::protect::{ProtectOptions, ProtectedTrack, Protector, TrackClass};
 use crate::storage::Output;
 use crate::text::Sidecar;
+use crate::ts_packager::TsSink;
 
 /// What becomes of the pieces.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +24,9 @@ pub struct Packaging {
     pub single_file: bool,
     /// Length of the parts that a segment is written in (`moof` and `mdat` each), in seconds; one part where there is none.
     pub part_s: Option<f64>,
+    /// MPEG-TS for HLS beside CMAF for DASH, of the codecs that it carries. Encrypted renditions are `SAMPLE-AES` with `cbcs`
+    /// and `AES-128` with `cenc`.
+    pub hls_ts: bool,
     /// Files of subtitles beside those of the source.
     pub subtitles: Vec<Sidecar>,
     /// Length of a segment of subtitles in seconds, where it is to be longer than the video's; those are joined up to it.
@@ -35,6 +39,13 @@ pub struct Packaging {
 
 impl Packaging {
     pub(crate) fn check(&self) -> Result<(), EncodeError> {
+        if self.hls_ts && self.single_file {
+            return Err(EncodeError::BadOption {
+                option: "--hls-ts",
+                value: "with --single-file".to_owned(),
+                reason: "MPEG-TS is written in a file a segment; leave one of both out".to_owned(),
+            });
+        }
         match self.part_s {
             Some(part_s) if !(0.05..=30.0).contains(&part_s) => Err(EncodeError::BadOption {
                 option: "--part-s",
@@ -63,7 +74,7 @@ pub(crate) fn package(
     output: &dyn Output,
     scratch: &Path,
     is_cancelled: &(dyn Fn() -> bool + Sync),
-) -> Result<Vec<Rendition>, EncodeError> {
+) -> Result<Packaged, EncodeError> {
     let workers = thread::available_parallelism()
         .map_or(1, NonZero::get)
         .min(streams.len());
@@ -104,11 +115,26 @@ pub(crate) fn package(
     // An error first: what came after it was not begun.
     let (failed, whole): (Vec<_>, Vec<_>) = done.into_iter().flatten().partition(Result::is_err);
     let renditions = failed.into_iter().chain(whole).collect::<Result<Vec<_>, _>>()?;
+    let (renditions, in_ts): (Vec<_>, Vec<_>) = renditions.into_iter().unzip();
     // Before anything that needs them is published.
     if let Some(protector) = &protector {
         protector.write_keys()?;
     }
-    Ok(renditions)
+    // What MPEG-TS does not carry is CMAF in HLS too.
+    let for_hls = packaging.hls_ts.then(|| {
+        let chosen = in_ts.into_iter().zip(&renditions);
+        chosen
+            .map(|(in_ts, cmaf)| in_ts.unwrap_or_else(|| cmaf.clone()))
+            .collect()
+    });
+    Ok(Packaged { renditions, for_hls })
+}
+
+/// What [`package`] made.
+pub(crate) struct Packaged {
+    pub(crate) renditions: Vec<Rendition>,
+    /// The same for HLS, where that plays MPEG-TS.
+    pub(crate) for_hls: Option<Vec<Rendition>>,
 }
 
 fn track_class(kind: &Kind) -> TrackClass {
@@ -130,14 +156,24 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run(&self) -> Result<Rendition, EncodeError> {
+    /// The rendition in CMAF, and in MPEG-TS where that is asked for and can be.
+    fn run(&self) -> Result<(Rendition, Option<Rendition>), EncodeError> {
         let name = self.stream.name.as_str();
         let mut segments = Chunks::open(self.stream)?;
         let mut track = segments.track.clone();
         let mut sink = Sink::create(self, &track)?;
+        let class = track_class(&self.stream.kind);
+        let protector = self.protector.map(|protector| (protector, class));
+        let mut ts = match self.packaging.hls_ts {
+            true => TsSink::create(name, &track, self.output, protector)?,
+            false => None,
+        };
         while let Some(chunk) = segments.next()? {
             if (self.is_cancelled)() {
                 return Err(EncodeError::Cancelled);
+            }
+            if let Some(ts) = &mut ts {
+                ts.write(&chunk)?;
             }
             sink.write(chunk)?;
         }
@@ -150,7 +186,8 @@ impl Job<'_> {
         let is_video = matches!(self.stream.kind, Kind::Video { .. });
         let colour = is_video.then(|| track.entry.colour());
         let SampleEntry { codecs, .. } = track.entry;
-        Ok(Rendition {
+        let in_ts = ts.map(|ts| ts.finish(&self.stream.kind));
+        let rendition = Rendition {
             name: name.to_owned(),
             kind: self.stream.kind.clone(),
             codecs,
@@ -159,7 +196,8 @@ impl Job<'_> {
             colour,
             segments,
             protection,
-        })
+        };
+        Ok((rendition, in_ts))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::extras::Extras;
 use crate::index::{Kind, Presentation, Rendition};
 use crate::ladder::{Ladder, Rung};
 use crate::manifest::{MPD_PATH, MULTIVARIANT_PATH};
+use crate::packager::Packaged;
 pub use crate::packager::Packaging;
 use crate::pipeline::{self, Encoding, Position};
 use crate::plan::{self, Plan, Settings};
@@ -399,11 +400,13 @@ pub(crate) fn publish(
     let output = OutputDir::create(&video_dir, &scratch)?;
     let is_cancelled = || options.cancel.is_cancelled();
     let packaging = &options.packaging;
-    let renditions = packager::package(streams, packaging, &output, scratch.path(), &is_cancelled)?;
+    let Packaged { renditions, for_hls } =
+        packager::package(streams, packaging, &output, scratch.path(), &is_cancelled)?;
     let texts = extras.write_texts(&renditions, packaging, &output)?;
     let images = extras.write_pictures(&renditions, &output)?;
     let presentation = Presentation {
         renditions,
+        for_hls,
         texts,
         images,
     };

@@ -13,7 +13,7 @@ const EMBEDS = {
   Headgate: `<script type="module">
       import { Headgate } from '/headgate/index.js';
       const player = new Headgate();
-      player.addEventListener('error', ({ detail }) => say('error', JSON.stringify(detail)));
+      player.addEventListener('error', ({ detail }) => say('error', detail.kind + ' ' + detail.message));
       player.attach(video);
       player.load(url);
       begin();

@@ -93,6 +93,9 @@ pub(crate) struct PackagingArgs {
     /// Write segments in parts (CMAF chunks) of this length.
     #[arg(long, value_name = "SECONDS")]
     part_s: Option<f64>,
+    /// Let HLS play MPEG-TS; DASH plays CMAF beside it. Encrypted, it is SAMPLE-AES with cbcs and AES-128 with cenc.
+    #[arg(long)]
+    hls_ts: bool,
     /// Subtitles in a SubRip or WebVTT file, such as de=film.de.srt, en:sdh=film.vtt or fr:forced=signs.srt; may be repeated.
     /// Those inside the source are taken anyway.
     #[arg(long, value_name = "LANG=FILE")]
@@ -142,6 +145,7 @@ impl PackagingArgs {
         Ok(Packaging {
             single_file: self.single_file,
             part_s: self.part_s,
+            hls_ts: self.hls_ts,
             subtitles: self.subtitles.clone(),
             text_segment_s: self.text_segment_s,
             constant_duration: self.mpd == "duration",

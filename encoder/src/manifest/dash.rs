@@ -299,6 +299,8 @@ fn representation(rendition: &Rendition, set: &[&Rendition], form: &Form<'_>, ha
         element = element.children(own_protection(rendition).iter().map(content_protection));
     }
     match rendition.container {
+        // DASH plays CMAF.
+        Container::TransportStream => element,
         Container::Files if has_template => element,
         Container::Files => element.child(template(rendition, form)),
         Container::SingleFile {

@@ -18,9 +18,11 @@ const SUBTITLES_GROUP: &str = "subtitles";
 pub(super) fn multivariant(presentation: &Presentation) -> String {
     let Presentation {
         renditions,
+        for_hls,
         texts,
         images,
     } = presentation;
+    let renditions = for_hls.as_ref().unwrap_or(renditions);
     let subtitles = (!texts.is_empty()).then_some(SUBTITLES_GROUP);
     let mut text = format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n");
     let session_data = Tag::new("EXT-X-SESSION-DATA");
@@ -127,7 +129,7 @@ pub(super) fn media(rendition: &Rendition) -> String {
         let kbps = bits_per_second(segment.bytes, seconds).div_ceil(1000);
         line(&mut text, format_args!("#EXT-X-BITRATE:{kbps}"));
         line(&mut text, format_args!("#EXTINF:{},", decimal(seconds)));
-        if rendition.container != Container::Files {
+        if matches!(rendition.container, Container::SingleFile { .. }) {
             line(
                 &mut text,
                 format_args!("#EXT-X-BYTERANGE:{}@{}", segment.bytes, segment.offset),
@@ -210,6 +212,7 @@ fn map(rendition: &Rendition, text: &mut String) {
         Container::SingleFile { init_bytes, .. } => {
             map.quoted("BYTERANGE", &format!("{init_bytes}@0")).end(text)
         }
+        Container::TransportStream => {}
     }
 }
 

@@ -28,9 +28,11 @@ pub(crate) fn write(
 ) -> Result<(), EncodeError> {
     let Presentation {
         renditions,
+        for_hls,
         texts,
         images,
     } = presentation;
+    let for_hls = for_hls.as_ref().unwrap_or(renditions);
     for text in texts {
         output.write(&format!("hls/{}.m3u8", text.name), hls::texts(text).as_bytes())?;
     }
@@ -38,7 +40,7 @@ pub(crate) fn write(
         let playlist = pictures::hls_playlist(images, &format!("../{}/", images.name));
         output.write(&format!("hls/{}.m3u8", images.name), playlist.as_bytes())?;
     }
-    for rendition in renditions {
+    for rendition in for_hls {
         let name = &rendition.name;
         output.write(&format!("hls/{name}.m3u8"), hls::media(rendition).as_bytes())?;
         if rendition.has_key_frames() {
@@ -48,7 +50,7 @@ pub(crate) fn write(
             )?;
         }
     }
-    output.write(table::PATH, &table::table(renditions)?)?;
+    output.write(table::PATH, &table::table(renditions, for_hls)?)?;
     output.write(MPD_PATH, dash::mpd(presentation, packaging).as_bytes())?;
     output.write(MULTIVARIANT_PATH, hls::multivariant(presentation).as_bytes())
 }
@@ -58,6 +60,8 @@ fn init_uri(rendition: &Rendition) -> String {
     match rendition.container {
         Container::Files => format!("../{}/init.mp4", rendition.name),
         Container::SingleFile { .. } => format!("../{}.mp4", rendition.name),
+        // The programme's tables are in every segment.
+        Container::TransportStream => String::new(),
     }
 }
 
@@ -65,6 +69,7 @@ fn segment_uri(rendition: &Rendition, segment: &Segment) -> String {
     match rendition.container {
         Container::Files => format!("../{}/{}.m4s", rendition.name, segment.number),
         Container::SingleFile { .. } => init_uri(rendition),
+        Container::TransportStream => format!("../{}/{}.ts", rendition.name, segment.number),
     }
 }
 

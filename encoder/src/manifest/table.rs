@@ -20,18 +20,29 @@ struct Table<'a> {
 #[derive(Serialize)]
 struct Row<'a> {
     /// The media playlist.
-    hls: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hls: Option<String>,
     /// The Representation.
-    dash: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dash: Option<&'a str>,
     bytes: Vec<u64>,
 }
 
-/// The table of all renditions.
-pub(super) fn table(renditions: &[Rendition]) -> Result<Vec<u8>, EncodeError> {
-    let rows = renditions.iter().map(|rendition| Row {
-        hls: format!("hls/{}.m3u8", rendition.name),
-        dash: &rendition.name,
+/// The table of all renditions: a row for both manifests where they share segments, else one for each.
+pub(super) fn table<'a>(
+    renditions: &'a [Rendition],
+    for_hls: &'a [Rendition],
+) -> Result<Vec<u8>, EncodeError> {
+    let row = |rendition: &'a Rendition, in_hls: bool, in_dash: bool| Row {
+        hls: in_hls.then(|| format!("hls/{}.m3u8", rendition.name)),
+        dash: in_dash.then_some(rendition.name.as_str()),
         bytes: rendition.segments.iter().map(|segment| segment.bytes).collect(),
+    };
+    let rows = renditions.iter().zip(for_hls).flat_map(|(rendition, in_hls)| {
+        match rendition.container == in_hls.container {
+            true => vec![row(rendition, true, true)],
+            false => vec![row(rendition, false, true), row(in_hls, true, false)],
+        }
     });
     let table = Table {
         version: 1,

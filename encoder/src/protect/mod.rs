@@ -16,10 +16,10 @@ mod signal;
 pub(crate) mod testing;
 
 pub(crate) use cenc::{Fragment, avc_sets, hevc_sets};
-pub(crate) use hls::SampleAes;
+pub(crate) use hls::{SampleAes, encrypt_segment};
 pub use keys::{ContentKey, Iv, Key, KeyId};
 pub use plan::{CryptoPeriod, KeyLabel, KeyPlan, KeySharing, Protection, Schedule, TrackClass};
-pub(crate) use protector::{KeyChange, ProtectedTrack, Protector, Signals};
+pub(crate) use protector::{KeyChange, ProtectedTrack, ProtectedTs, Protector, Signals, TsKey};
 pub use protector::{ProtectOptions, TsMethod};
 pub use pssh::System;
 pub use signal::Licensing;

@@ -139,6 +139,11 @@ impl Protector {
         })
     }
 
+    /// How samples are encrypted.
+    pub(crate) fn scheme(&self) -> super::Scheme {
+        self.options.keys.scheme()
+    }
+
     /// Starts with a rendition in MPEG-TS.
     pub(crate) fn transport_stream(&self, class: TrackClass, method: TsMethod) -> ProtectedTs<'_> {
         ProtectedTs {
