@@ -27,10 +27,10 @@ enum Command {
     Package(Box<cli::package::Package>),
     /// Decide how a file is encoded, without encoding it, for workers that share the work.
     #[command(after_help = cli::plan::EXAMPLES)]
-    Plan(cli::plan::Plan),
+    Plan(Box<cli::plan::Plan>),
     /// Package what several workers encoded (vod --chunk, vod --rendition).
     #[command(after_help = cli::join::EXAMPLES)]
-    Join(cli::join::Join),
+    Join(Box<cli::join::Join>),
     /// Make a clip with moving pictures and sound to try things with.
     #[command(after_help = cli::sample::EXAMPLES)]
     Sample(cli::sample::Sample),
@@ -47,8 +47,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Vod(arguments) => cli::vod::run(*arguments),
         Command::Package(arguments) => cli::package::run(*arguments),
-        Command::Plan(arguments) => cli::plan::run(arguments),
-        Command::Join(arguments) => cli::join::run(arguments),
+        Command::Plan(arguments) => cli::plan::run(*arguments),
+        Command::Join(arguments) => cli::join::run(*arguments),
         Command::Sample(arguments) => cli::sample::run(arguments),
     };
     match result {

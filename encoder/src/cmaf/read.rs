@@ -112,8 +112,11 @@ fn read_chunk(moof: &Moof, data: Vec<u8>) -> Result<Chunk, String> {
     })
 }
 
+/// A box's type and body.
+type Boxed = ([u8; 4], Vec<u8>);
+
 /// A whole box; none at the end, and where the end cuts it.
-fn read_box(reader: &mut impl Read) -> Result<Option<([u8; 4], Vec<u8>)>, String> {
+fn read_box(reader: &mut impl Read) -> Result<Option<Boxed>, String> {
     let mut header = [0; 8];
     if !fill(reader, &mut header)? {
         return Ok(None);
