@@ -134,7 +134,7 @@ impl FromStr for Chunk {
 }
 
 /// Makes the plan of an encoding in `chunks` chunks and writes it to `path`, for workers to be given by
-/// [`VodOptions::plan`]: what needs a look at the whole source is then done once.
+/// [`VodOptions::plan`](field@VodOptions::plan): what needs a look at the whole source is then done once.
 ///
 /// # Errors
 /// As [`crate::vod::encode`].
