@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use encoder::ladder::Ladder;
 use encoder::split::{self, Chunk, Share, ShareSummary};
+use encoder::storage::{CacheRule, Location};
 use encoder::vod::{self, Packaging, Sidecar, VodOptions};
 
 use super::protect::ProtectArgs;
@@ -34,15 +35,20 @@ pub(crate) struct Vod {
 /// Where output goes.
 #[derive(Args)]
 pub(crate) struct Target {
-    /// The folder to make; with --id the video lies in DIR/videos/ID.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
+    /// The folder to make, s3://bucket/prefix or gs://bucket/prefix; with --id the video lies in PLACE/videos/ID.
+    /// Credentials for a bucket are taken from the environment (AWS_*, with AWS_ENDPOINT_URL for other stores; GOOGLE_*).
+    #[arg(long, value_name = "PLACE")]
+    // Not parsed by clap, which repeats what it cannot parse: that could be a secret.
+    pub(crate) out: Option<String>,
     /// Put the video under videos/ID/, as in a CDN.
     #[arg(long)]
     pub(crate) id: Option<String>,
     /// Replace an earlier output.
     #[arg(long)]
     pub(crate) force: bool,
+    /// Cache-Control of the objects in a bucket whose name matches, as in '*.m3u8=max-age=10'; may be repeated.
+    #[arg(long, value_name = "PATTERN=VALUE")]
+    pub(crate) cache_control: Vec<CacheRule>,
 }
 
 /// How it is encoded.
@@ -119,7 +125,7 @@ struct ShareArgs {
 }
 
 impl Encoding {
-    pub(crate) fn options(self, input: PathBuf, out: PathBuf) -> anyhow::Result<VodOptions> {
+    pub(crate) fn options(self, input: PathBuf, out: Location) -> anyhow::Result<VodOptions> {
         let mut options = VodOptions::new(input, out);
         if let Some(ladder) = &self.ladder {
             options.ladder = Ladder::read(ladder)?;
@@ -152,8 +158,11 @@ impl PackagingArgs {
 
 impl Target {
     /// The output folder, which only a worker's share does without.
-    pub(crate) fn out(&self) -> anyhow::Result<PathBuf> {
-        self.out.clone().context("name the folder to make with --out DIR")
+    pub(crate) fn out(&self) -> anyhow::Result<Location> {
+        let out = self.out.as_deref();
+        let out =
+            out.context("name the folder to make with --out DIR, or a place such as s3://bucket/prefix")?;
+        Ok(out.parse()?)
     }
 }
 
@@ -179,13 +188,14 @@ pub(crate) fn run(arguments: Vod) -> anyhow::Result<()> {
         bail!("a share of the work needs a folder for its pieces: give --work DIR");
     }
     let out = if is_share {
-        PathBuf::new()
+        Location::from("")
     } else {
         arguments.target.out()?
     };
     let mut options = encoding.options(arguments.input, out)?;
     options.id = arguments.target.id;
     options.force = arguments.target.force;
+    options.cache_control = arguments.target.cache_control;
     options.packaging = arguments.packaging.packaging()?;
     stop_on_signals(&options.cancel.flag())?;
     let mut view = View::new(arguments.json);
