@@ -381,3 +381,119 @@ const MEMORY: usize = 64 << 20;
 const MEMORY_UNIT: usize = 4096;
 const TRIES: u32 = 3;
 const ABORT_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+#[path = "../../tests/common/s3.rs"]
+mod s3;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::io::Write;
+
+    use object_store::aws::AmazonS3Builder;
+
+    use super::s3::{FakeS3, SECRET};
+    use super::*;
+    use crate::storage::{Location, runtime};
+
+    fn uploads(server: &FakeS3) -> Arc<Uploads> {
+        runtime().unwrap();
+        let store = AmazonS3Builder::new()
+            .with_endpoint(format!("http://{}", server.address))
+            .with_allow_http(true)
+            .with_bucket_name("films")
+            .with_access_key_id("fake-id")
+            .with_secret_access_key(SECRET)
+            .build()
+            .unwrap();
+        let location: Location = "s3://films/a".parse().unwrap();
+        Uploads::new(Arc::new(store), location.objects().unwrap(), &[])
+    }
+
+    fn noise(bytes: usize) -> Vec<u8> {
+        let step = |state: &mut u32| {
+            *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            Some((*state >> 24) as u8)
+        };
+        std::iter::repeat_n((), bytes)
+            .scan(7, |state, ()| step(state))
+            .collect()
+    }
+
+    /// A head of 1000 bytes and 20 MiB in a file.
+    fn body(all: &[u8]) -> Body {
+        let (head, rest) = all.split_at(1000);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(rest).unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        Body::File {
+            head: bytes::Bytes::copy_from_slice(head),
+            file,
+            bytes: all.len() as u64,
+        }
+    }
+
+    #[test]
+    fn a_large_file_goes_in_parts_and_survives_errors() {
+        let server = FakeS3::start();
+        let uploads = uploads(&server);
+        let all = noise((20 << 20) + 1000);
+        server.store().faults.errors = 2;
+        server.store().faults.breaks = 1;
+        let run = Arc::clone(&uploads).run("film.mp4".to_owned(), body(&all));
+        runtime().unwrap().block_on(run);
+        assert!(uploads.take_failure().is_none());
+        let store = server.store();
+        let object = &store.objects["films/a/film.mp4"];
+        assert!(object.bytes == all);
+        assert_eq!((object.content_type.as_str(), store.parts), ("video/mp4", 3));
+        assert!(object.cache_control.contains("immutable"));
+        assert_eq!(uploads.bytes.load(Ordering::Relaxed), all.len() as u64);
+        assert_eq!(uploads.memory.available_permits(), MEMORY / MEMORY_UNIT);
+    }
+
+    #[test]
+    fn many_large_files_at_once_stay_in_bounds_and_finish() {
+        let server = FakeS3::start();
+        let uploads = uploads(&server);
+        let all = noise((17 << 20) + 5);
+        let mut tasks = JoinSet::new();
+        for number in 0..6 {
+            let run = Arc::clone(&uploads).run(format!("{number}.mp4"), body(&all));
+            tasks.spawn_on(run, runtime().unwrap().handle());
+        }
+        let all_done = async { tokio::time::timeout(Duration::from_secs(60), tasks.join_all()).await };
+        runtime().unwrap().block_on(all_done).unwrap();
+        let store = server.store();
+        assert_eq!(store.objects.len(), 6);
+        assert!(store.objects.values().all(|object| object.bytes == all));
+        assert_eq!(uploads.files.load(Ordering::Relaxed), 6);
+    }
+
+    #[test]
+    fn a_large_file_that_fails_takes_its_parts_back_and_stops_the_others() {
+        let server = FakeS3::start();
+        let uploads = uploads(&server);
+        let all = noise(20 << 20);
+        server.store().faults.full_after = Some(1);
+        let run = Arc::clone(&uploads).run("film.mp4".to_owned(), body(&all));
+        runtime().unwrap().block_on(run);
+        assert!(matches!(uploads.take_failure(), Some(UploadError::Store { .. })));
+        assert!(uploads.is_stopped());
+        let store = server.store();
+        assert_eq!((store.open_uploads(), store.objects.len()), (0, 0));
+        assert!(runtime().unwrap().block_on(uploads.reserve(1)).is_none());
+    }
+
+    #[test]
+    fn parts_grow_so_that_ten_thousand_are_enough() {
+        let parts = Parts::new(Body::File {
+            head: bytes::Bytes::new(),
+            file: tempfile::tempfile().unwrap(),
+            bytes: 200 << 30,
+        });
+        assert!(parts.part_bytes as u64 * MAX_PARTS >= parts.left);
+    }
+}

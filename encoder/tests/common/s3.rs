@@ -237,7 +237,7 @@ impl Store {
                 StatusCode::NO_CONTENT.into_response()
             }
             ("POST", None) if query.starts_with("uploads") => {
-                let id = format!("upload-{}", self.uploads.len());
+                let id = format!("upload-{}", self.log.len());
                 self.uploads
                     .insert(id.clone(), (name.to_owned(), object(), BTreeMap::new()));
                 xml(format!(
