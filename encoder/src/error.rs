@@ -115,6 +115,16 @@ pub enum EncodeError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A job file says something that cannot be done.
+    #[error("{} line {line}: {reason}", path.display())]
+    JobFile {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// The job, the option and what is wrong with it.
+        reason: String,
+    },
     /// A key file cannot be read or written. Its content is never in the text.
     #[error("key file {}: {reason}", path.display())]
     KeyFile {
@@ -159,12 +169,6 @@ pub enum EncodeError {
         rendition: String,
         /// Where a key frame was expected, in seconds.
         at_s: f64,
-    },
-    /// The system has no random bytes to make keys of.
-    #[error("no keys can be made ({source}); give them in a key file")]
-    NoEntropy {
-        /// The system's reason.
-        source: getrandom::Error,
     },
     /// The input has streams, but nothing in them could be decoded.
     #[error("{}: no picture or sound could be decoded; check that the file is complete (`ffprobe` shows what it holds)", path.display())]

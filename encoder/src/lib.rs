@@ -73,6 +73,7 @@ mod error;
 mod extras;
 mod graph;
 mod index;
+pub mod jobs;
 pub mod ladder;
 mod manifest;
 mod packager;

@@ -59,7 +59,7 @@ fn show_bar(bar: &ProgressBar, progress: &Progress) {
                 bar.set_length(length);
             }
             let unit = if total_frames.is_some() { "frames" } else { "s" };
-            let template = format!("{{bar:32}} {{pos}}/{{len}} {unit} {{msg}}");
+            let template = format!("{{prefix}}{{bar:32}} {{pos}}/{{len}} {unit} {{msg}}");
             if let Ok(style) = ProgressStyle::with_template(&template) {
                 bar.set_style(style);
             }
@@ -84,7 +84,7 @@ fn show_bar(bar: &ProgressBar, progress: &Progress) {
         }
         Progress::Packaging { bytes, total_bytes } => {
             bar.set_length(*total_bytes);
-            if let Ok(style) = ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes}") {
+            if let Ok(style) = ProgressStyle::with_template("{prefix}{bar:32} {bytes}/{total_bytes}") {
                 bar.set_style(style);
             }
             bar.set_position(*bytes);
@@ -92,7 +92,7 @@ fn show_bar(bar: &ProgressBar, progress: &Progress) {
         Progress::Analysis { media_s, duration_s } => {
             if let Some(duration_s) = duration_s {
                 bar.set_length(*duration_s as u64);
-                if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} s looked at") {
+                if let Ok(style) = ProgressStyle::with_template("{prefix}{bar:32} {pos}/{len} s looked at") {
                     bar.set_style(style);
                 }
             }
@@ -104,7 +104,7 @@ fn show_bar(bar: &ProgressBar, progress: &Progress) {
             files,
             packaged_files,
         } => {
-            if let Ok(style) = ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes} {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{prefix}{bar:32} {bytes}/{total_bytes} {msg}") {
                 bar.set_style(style);
             }
             bar.set_length(*total_bytes);

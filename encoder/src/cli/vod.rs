@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use encoder::jobs::{self, Job, Webhook};
 use encoder::ladder::Ladder;
 use encoder::split::{self, Chunk, Share, ShareSummary};
 use encoder::storage::{CacheRule, Location};
 use encoder::vod::{self, Packaging, Sidecar, VodOptions};
+use encoder::{EncodeError, explain};
 
 use super::protect::ProtectArgs;
 use super::stop_on_signals;
@@ -20,16 +22,27 @@ pub(crate) struct Vod {
     /// The video file.
     input: PathBuf,
     #[command(flatten)]
-    target: Target,
-    #[command(flatten)]
-    encoding: Encoding,
-    #[command(flatten)]
-    packaging: PackagingArgs,
+    job: JobArgs,
     #[command(flatten)]
     share: ShareArgs,
     /// Report as JSON, one object a line: start, progress, done.
     #[arg(long)]
     json: bool,
+}
+
+/// Everything that makes an output of an input. Job files have these options by the same names, and watched folders take them.
+#[derive(Args)]
+pub(crate) struct JobArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    encoding: Encoding,
+    #[command(flatten)]
+    packaging: PackagingArgs,
+    /// Tell this URL by a POST with JSON when it is done or has failed; signed by the secret in HEADGATE_WEBHOOK_SECRET.
+    #[arg(long, value_name = "URL", help_heading = "Word to others")]
+    // Not parsed by clap, which repeats what it cannot parse: that could be a secret.
+    webhook: Option<String>,
 }
 
 /// Where output goes.
@@ -143,6 +156,21 @@ impl Encoding {
     }
 }
 
+impl JobArgs {
+    /// The job that they describe.
+    pub(crate) fn job(self, input: PathBuf, out: Location) -> anyhow::Result<Job> {
+        let mut options = self.encoding.options(input, out)?;
+        options.id = self.target.id;
+        options.force = self.target.force;
+        options.cache_control = self.target.cache_control;
+        options.packaging = self.packaging.packaging()?;
+        let id = options.id.clone().unwrap_or_else(|| jobs::id_of(&options.input));
+        let mut job = Job::new(id, options);
+        job.webhook = self.webhook.as_deref().map(Webhook::new).transpose()?;
+        Ok(job)
+    }
+}
+
 impl PackagingArgs {
     pub(crate) fn packaging(&self) -> anyhow::Result<Packaging> {
         Ok(Packaging {
@@ -182,21 +210,16 @@ pub(crate) fn run(arguments: Vod) -> anyhow::Result<()> {
         renditions: arguments.share.rendition,
         chunk: arguments.share.chunk,
     };
-    let encoding = arguments.encoding;
     let is_share = share != Share::default();
-    if is_share && encoding.work.is_none() {
+    if is_share && arguments.job.encoding.work.is_none() {
         bail!("a share of the work needs a folder for its pieces: give --work DIR");
     }
     let out = if is_share {
         Location::from("")
     } else {
-        arguments.target.out()?
+        arguments.job.target.out()?
     };
-    let mut options = encoding.options(arguments.input, out)?;
-    options.id = arguments.target.id;
-    options.force = arguments.target.force;
-    options.cache_control = arguments.target.cache_control;
-    options.packaging = arguments.packaging.packaging()?;
+    let Job { id, options, webhook } = arguments.job.job(arguments.input, out)?;
     stop_on_signals(&options.cancel.flag())?;
     let mut view = View::new(arguments.json);
     if is_share {
@@ -211,6 +234,15 @@ pub(crate) fn run(arguments: Vod) -> anyhow::Result<()> {
     }
     let summary = vod::encode(&options, &mut |progress| view.show(&progress));
     view.clear();
+    if let Some(webhook) = &webhook
+        && !matches!(summary, Err(EncodeError::Cancelled))
+    {
+        let error = summary.as_ref().err().map(|error| explain(error));
+        let told = webhook.tell(&id, &options.input, summary.as_ref().ok(), error.as_deref());
+        if let Err(reason) = told {
+            tracing::warn!("{reason}");
+        }
+    }
     let summary = summary?;
     if arguments.json {
         print_done(&summary)
