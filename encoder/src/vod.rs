@@ -397,6 +397,10 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
         // Hours of encoding are not lost to a full disk or a store that fails.
         if error.is_of_output() {
             scratch.keep();
+            tracing::warn!(
+                "the encoded renditions are kept in {}; run it again with the same options to go on with them",
+                work_dir.display()
+            );
         }
     })?;
     if !plan.audio.is_empty() && renditions.iter().all(Rendition::is_video) {

@@ -296,3 +296,58 @@ fn an_interrupt_takes_back_what_was_uploaded() {
     assert_eq!(store.names(), Vec::<String>::new());
     assert_clean(&bench);
 }
+
+#[test]
+fn google_cloud_storage_is_written_the_same_way() {
+    let (bench, store) = (Bench::new(), FakeS3::start());
+    bench.sample(2, 160, 90);
+    store.store().faults.open = true;
+    // As emulators of the service are used.
+    let key = format!(
+        r#"{{"gcs_base_url": "http://{}", "disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}}"#,
+        store.address
+    );
+    let run = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_headgate-encode"))
+            .args([
+                "vod",
+                "sample.mp4",
+                "--out",
+                "gs://films/a",
+                "--single-file",
+                "--no-pictures",
+            ])
+            .args(["--ladder", "90p:100k", "--preset", "ultrafast", "--threads", "1"])
+            .current_dir(bench.dir.path())
+            .env("GOOGLE_BASE_URL", format!("http://{}", store.address))
+            .env("GOOGLE_SERVICE_ACCOUNT_KEY", &key)
+            .output()
+            .unwrap();
+        (output.status.success(), text(&output.stderr))
+    };
+    let (is_done, message) = run();
+    assert!(is_done, "{message}");
+    {
+        let objects = &store.store().objects;
+        let playlist = &objects["films/a/hls/master.m3u8"];
+        assert_eq!(playlist.content_type, "application/vnd.apple.mpegurl");
+        assert_eq!(playlist.cache_control, "public, max-age=60");
+        assert!(objects.contains_key("films/a/90p.mp4"));
+    }
+    let (is_done, message) = run();
+    assert!(
+        !is_done && message.contains("gs://films/a already exists"),
+        "{message}"
+    );
+    assert_clean(&bench);
+
+    // What was uploaded goes again.
+    store.store().objects.clear();
+    store.store().faults.refuse = Some("manifest.mpd".to_owned());
+    let (is_done, message) = run();
+    assert!(
+        !is_done && message.contains("removed again") && message.contains("are kept in"),
+        "{message}"
+    );
+    assert_eq!(store.names(), Vec::<String>::new());
+}

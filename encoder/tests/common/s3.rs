@@ -33,10 +33,17 @@ pub(crate) struct Store {
     pub(crate) objects: BTreeMap<String, Object>,
     /// Every request that was answered: method, `bucket/key`, query.
     pub(crate) log: Vec<(String, String, String)>,
-    uploads: HashMap<String, (String, Object, BTreeMap<u32, Vec<u8>>)>,
+    uploads: HashMap<String, Upload>,
     /// How many parts the last multipart upload had.
     pub(crate) parts: usize,
     pub(crate) faults: Faults,
+}
+
+/// A multipart upload that is under way.
+struct Upload {
+    name: String,
+    object: Object,
+    parts: BTreeMap<u32, Vec<u8>>,
 }
 
 /// What goes wrong.
@@ -54,6 +61,8 @@ pub(crate) struct Faults {
     pub(crate) forbidden: bool,
     /// Deletions are refused.
     pub(crate) keep: bool,
+    /// Requests need no signature.
+    pub(crate) open: bool,
 }
 
 impl FakeS3 {
@@ -118,7 +127,8 @@ pub(crate) const SECRET: &str = "do-not-show-this";
 async fn answer(State(state): State<Arc<Mutex<Store>>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let method = parts.method;
-    let name = parts.uri.path().trim_start_matches('/').to_owned();
+    // Google's client escapes slashes.
+    let name = parts.uri.path().trim_start_matches('/').replace("%2F", "/");
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let Ok(body) = axum::body::to_bytes(body, 1 << 30).await else {
         return StatusCode::BAD_REQUEST.into_response();
@@ -139,7 +149,7 @@ impl Store {
                 .unwrap()
                 .starts_with("AWS4-HMAC-SHA256 Credential=fake-id/")
         });
-        if self.faults.forbidden || !is_signed {
+        if self.faults.forbidden || !(is_signed || self.faults.open) {
             let text = "<Error><Code>SignatureDoesNotMatch</Code></Error>";
             return Some((StatusCode::FORBIDDEN, text).into_response());
         }
@@ -208,15 +218,19 @@ impl Store {
             ("PUT", Some(id)) => {
                 let number = parameter("partNumber").unwrap().parse().unwrap();
                 match self.uploads.get_mut(&id) {
-                    Some((_, _, parts)) => {
-                        parts.insert(number, body.to_vec());
+                    Some(upload) => {
+                        upload.parts.insert(number, body.to_vec());
                         etag.into_response()
                     }
                     None => StatusCode::NOT_FOUND.into_response(),
                 }
             }
             ("POST", Some(id)) => {
-                let (name, mut object, parts) = self.uploads.remove(&id).unwrap();
+                let Upload {
+                    name,
+                    mut object,
+                    parts,
+                } = self.uploads.remove(&id).unwrap();
                 self.parts = parts.len();
                 let (last, others) = parts
                     .values()
@@ -239,8 +253,12 @@ impl Store {
             }
             ("POST", None) if query.starts_with("uploads") => {
                 let id = format!("upload-{}", self.log.len());
-                self.uploads
-                    .insert(id.clone(), (name.to_owned(), object(), BTreeMap::new()));
+                let upload = Upload {
+                    name: name.to_owned(),
+                    object: object(),
+                    parts: BTreeMap::new(),
+                };
+                self.uploads.insert(id.clone(), upload);
                 xml(format!(
                     "<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"
                 ))
@@ -266,6 +284,10 @@ impl Store {
                 }
                 None => StatusCode::NOT_FOUND.into_response(),
             },
+            ("DELETE", None) => {
+                self.objects.remove(name);
+                StatusCode::NO_CONTENT.into_response()
+            }
             _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
         }
     }
