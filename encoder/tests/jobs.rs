@@ -310,6 +310,14 @@ fn what_is_wrong_in_a_job_file_is_named_before_anything_begins() {
             "input: a.mp4\n    out: o\n  - {input: b.mp4, out: o}",
             "line 4: job 2: its output o is also that of job 1",
         ),
+        (
+            "{input: a.mp4, out: a, encrypt: cbcs, key_out: k}\n  - {input: b.mp4, out: b, encrypt: cbcs, key_out: k}",
+            "line 3: job 2: its key-out k is also that of another job",
+        ),
+        (
+            "input: a.mp4\n    out: o\n    key_out: k",
+            "job 1: the following required arguments were not provided",
+        ),
         ("input: [", "line "),
     ] {
         fs::write(bench.path("jobs.yaml"), format!("jobs:\n  - {job}\n")).unwrap();

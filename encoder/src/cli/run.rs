@@ -86,6 +86,15 @@ fn read_jobs(file: &JobFile) -> anyhow::Result<Vec<Job>> {
             let reason = format!("its output {location} is also that of job {}", number + 1);
             return Err(fail(&reason).into());
         }
+        let key_file = key_file(&mut job).cloned();
+        if let Some(path) = key_file
+            && jobs
+                .iter_mut()
+                .any(|other| self::key_file(other) == Some(&mut path.clone()))
+        {
+            let reason = format!("its key-out {} is also that of another job", path.display());
+            return Err(fail(&reason).into());
+        }
         if jobs.iter().any(|other| other.id == job.id) {
             // Two files of the same name in different folders, with outputs of their own.
             job.id = format!("{}-{}", job.id, entry.number);
@@ -97,6 +106,11 @@ fn read_jobs(file: &JobFile) -> anyhow::Result<Vec<Job>> {
         jobs.push(job);
     }
     Ok(jobs)
+}
+
+/// Where a job's keys are written to.
+pub(crate) fn key_file(job: &mut Job) -> Option<&mut PathBuf> {
+    job.options.packaging.protection.as_mut()?.key_file.as_mut()
 }
 
 fn read_job(file: &JobFile, entry: &JobEntry) -> anyhow::Result<Job> {

@@ -8,7 +8,7 @@ use clap::Args;
 use encoder::jobs::{self, Job, WatchOptions};
 use encoder::vod::CancelToken;
 
-use super::run::Board;
+use super::run::{Board, key_file};
 use super::stop_on_signals;
 use super::vod::JobArgs;
 
@@ -34,7 +34,7 @@ pub(crate) const EXAMPLES: &str = "Example; film.mp4 becomes s3://films/public/v
   headgate-encode watch inbox --out s3://films/public --webhook https://example.com/hooks/encoded
 
 Copy files to a name that ends in .part, or to one that begins with a dot, and rename them when they are whole; or rely on
---settle-s. Ctrl-C stops, and what was being encoded is gone on with at the next start; a second Ctrl-C ends it at once.";
+--settle-s. With --key-out DIR each file's keys are written into a file of its own there. Ctrl-C stops, and what was being encoded is gone on with at the next start; a second Ctrl-C ends it at once.";
 
 pub(crate) fn run(arguments: Watch) -> anyhow::Result<()> {
     if arguments.job.target.id.is_some() {
@@ -58,7 +58,15 @@ pub(crate) fn run(arguments: Watch) -> anyhow::Result<()> {
         cancel,
     };
     let out = arguments.job.target.out()?;
-    let template = arguments.job.job(PathBuf::new(), out)?;
+    let mut template = arguments.job.job(PathBuf::new(), out)?;
+    if let Some(path) = key_file(&mut template)
+        && !path.is_dir()
+    {
+        bail!(
+            "--key-out {}: name a folder that is there, for a file of keys an input",
+            path.display()
+        );
+    }
     let board = Board::new(arguments.json);
     let make = |path: &Path, id: &str| {
         let mut job = Job {
@@ -67,6 +75,9 @@ pub(crate) fn run(arguments: Watch) -> anyhow::Result<()> {
         };
         job.options.input = path.to_owned();
         job.options.id = Some(id.to_owned());
+        if let Some(path) = key_file(&mut job) {
+            path.push(format!("{id}.json"));
+        }
         job.options.work_dir = job.options.work_dir.map(|work| work.join(id));
         job
     };

@@ -127,8 +127,9 @@ pub(crate) const SECRET: &str = "do-not-show-this";
 async fn answer(State(state): State<Arc<Mutex<Store>>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let method = parts.method;
-    // Google's client escapes slashes.
-    let name = parts.uri.path().trim_start_matches('/').replace("%2F", "/");
+    // Google's client escapes what it need not.
+    let name = parts.uri.path().trim_start_matches('/');
+    let name = name.replace("%2F", "/").replace("%2E", ".").replace("%2D", "-");
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let Ok(body) = axum::body::to_bytes(body, 1 << 30).await else {
         return StatusCode::BAD_REQUEST.into_response();
