@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::storage::Location;
+
 /// Why a video could not be prepared.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -113,6 +115,16 @@ pub enum EncodeError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A job file says something that cannot be done.
+    #[error("{} line {line}: {reason}", path.display())]
+    JobFile {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// The job, the option and what is wrong with it.
+        reason: String,
+    },
     /// A key file cannot be read or written. Its content is never in the text.
     #[error("key file {}: {reason}", path.display())]
     KeyFile {
@@ -120,6 +132,18 @@ pub enum EncodeError {
         path: PathBuf,
         /// What is wrong and what would be right.
         reason: String,
+    },
+    /// What was uploaded could not all be removed again after a failure.
+    #[error(
+        "{source}; {left} uploaded objects are still under {location}, where no manifest names them: remove them yourself"
+    )]
+    LeftBehind {
+        /// Where they are.
+        location: String,
+        /// How many.
+        left: usize,
+        /// What had failed.
+        source: Box<Self>,
     },
     /// A manifest could not be written down.
     #[error("{manifest} could not be written ({reason}); please report this")]
@@ -169,11 +193,11 @@ pub enum EncodeError {
         /// FFmpeg's reason.
         source: ffmpeg_next::Error,
     },
-    /// The output folder is there already.
-    #[error("{} already exists; choose another folder, or give --force to replace it", path.display())]
+    /// The output is there already.
+    #[error("{location} already exists; choose another place, or give --force to replace it")]
     OutputExists {
-        /// The output folder.
-        path: PathBuf,
+        /// The output's place.
+        location: Location,
     },
     /// The output folder to be replaced was not written by this program, or holds the input.
     #[error("{} will not be replaced: {reason}; choose another folder or remove it yourself", path.display())]
@@ -229,9 +253,26 @@ pub enum EncodeError {
         /// FFmpeg's reason.
         source: ffmpeg_next::Error,
     },
+    /// An object store refused a request or cannot be reached.
+    #[error("{location}: {reason}")]
+    Storage {
+        /// The place in the store.
+        location: String,
+        /// What it said and what to do, without anything secret.
+        reason: String,
+    },
 }
 
 impl EncodeError {
+    /// Whether the output's place failed, so that what was encoded is of use for another try.
+    pub(crate) fn is_of_output(&self) -> bool {
+        match self {
+            Self::OutputUnwritable { .. } | Self::Storage { .. } => true,
+            Self::LeftBehind { source, .. } => source.is_of_output(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn unwritable(path: &Path, source: io::Error) -> Self {
         Self::OutputUnwritable {
             path: path.to_owned(),

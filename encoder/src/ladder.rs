@@ -113,19 +113,23 @@ pub enum AudioCodec {
 }
 
 impl Ladder {
-    /// Reads a ladder from the JSON file that `text` names, or else from `text` itself.
+    /// Reads a ladder from the JSON file that `text` names, or else from `text` itself, which may also be JSON.
     ///
     /// # Errors
     /// [`EncodeError::BadLadder`] when it is neither.
     pub fn read(text: &str) -> Result<Self, EncodeError> {
-        if !Path::new(text).is_file() {
+        let is_json = text.starts_with('{');
+        if !is_json && !Path::new(text).is_file() {
             return text.parse();
         }
         let bad = |reason: String| EncodeError::BadLadder {
             ladder: text.to_owned(),
             reason,
         };
-        let json = std::fs::read_to_string(text).map_err(|error| bad(error.to_string()))?;
+        let json = match is_json {
+            true => text.to_owned(),
+            false => std::fs::read_to_string(text).map_err(|error| bad(error.to_string()))?,
+        };
         let ladder: Self = serde_json::from_str(&json).map_err(|error| bad(error.to_string()))?;
         ladder.check().map_err(bad)?;
         Ok(ladder)

@@ -11,7 +11,7 @@
 //! options.id = Some("film".to_owned());
 //! options.ladder = "720p:2500k,360p:600k".parse()?;
 //! let summary = encode(&options, &mut |_| {})?;
-//! assert_eq!(summary.hls, std::path::Path::new("public/videos/film/hls/master.m3u8"));
+//! assert_eq!(summary.hls.to_string(), "public/videos/film/hls/master.m3u8");
 //! # Ok::<(), encoder::EncodeError>(())
 //! ```
 //!
@@ -73,6 +73,7 @@ mod error;
 mod extras;
 mod graph;
 mod index;
+pub mod jobs;
 pub mod ladder;
 mod manifest;
 mod packager;
@@ -85,7 +86,7 @@ pub mod remux;
 pub mod sample;
 mod source;
 pub mod split;
-mod storage;
+pub mod storage;
 mod text;
 mod timing;
 mod ts;

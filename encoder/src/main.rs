@@ -31,6 +31,12 @@ enum Command {
     /// Package what several workers encoded (vod --chunk, vod --rendition).
     #[command(after_help = cli::join::EXAMPLES)]
     Join(Box<cli::join::Join>),
+    /// Do the jobs of a file, one after the other or several at a time.
+    #[command(after_help = cli::run::EXAMPLES)]
+    Run(cli::run::Run),
+    /// Encode every file that lands in a folder.
+    #[command(after_help = cli::watch::EXAMPLES)]
+    Watch(Box<cli::watch::Watch>),
     /// Make a clip with moving pictures and sound to try things with.
     #[command(after_help = cli::sample::EXAMPLES)]
     Sample(cli::sample::Sample),
@@ -49,6 +55,8 @@ fn main() -> ExitCode {
         Command::Package(arguments) => cli::package::run(*arguments),
         Command::Plan(arguments) => cli::plan::run(*arguments),
         Command::Join(arguments) => cli::join::run(*arguments),
+        Command::Run(arguments) => cli::run::run(&arguments),
+        Command::Watch(arguments) => cli::watch::run(*arguments),
         Command::Sample(arguments) => cli::sample::run(arguments),
     };
     match result {

@@ -25,7 +25,7 @@ use crate::index::{Kind, Sound};
 use crate::packager::{Packaging, Stream};
 use crate::piece::PieceWriter;
 use crate::source;
-use crate::storage::{Scratch, scratch_beside};
+use crate::storage::{self, CacheRule, Location, Scratch};
 use crate::text::{self, SourceText};
 use crate::timing::FrameRate;
 use crate::vod::{CancelToken, Progress, Summary, VodOptions, Watch, publish};
@@ -36,7 +36,7 @@ pub struct PackageOptions {
     /// Files of the same film. Each video and sound stream in them becomes a rendition; texts become subtitles.
     pub inputs: Vec<PathBuf>,
     /// The folder to make. With an [`id`](Self::id) the video lies in `videos/<id>` of it.
-    pub out_dir: PathBuf,
+    pub out: Location,
     /// Puts the video under `videos/<id>/`, as in a CDN.
     pub id: Option<String>,
     /// Segments begin at the first key frames that all videos have at least so many seconds apart.
@@ -45,20 +45,23 @@ pub struct PackageOptions {
     pub packaging: Packaging,
     /// Replaces an earlier output.
     pub force: bool,
+    /// As [`VodOptions::cache_control`].
+    pub cache_control: Vec<CacheRule>,
     /// Stops it from another thread.
     pub cancel: CancelToken,
 }
 
 impl PackageOptions {
     /// Segments of 2 s or more, in files of their own.
-    pub fn new(inputs: impl IntoIterator<Item = impl Into<PathBuf>>, out_dir: impl Into<PathBuf>) -> Self {
+    pub fn new(inputs: impl IntoIterator<Item = impl Into<PathBuf>>, out: impl Into<Location>) -> Self {
         Self {
             inputs: inputs.into_iter().map(Into::into).collect(),
-            out_dir: out_dir.into(),
+            out: out.into(),
             id: None,
             segment_s: 2.0,
             packaging: Packaging::default(),
             force: false,
+            cache_control: Vec::new(),
             cancel: CancelToken::default(),
         }
     }
@@ -73,12 +76,13 @@ pub fn package(options: &PackageOptions, progress: &mut dyn FnMut(Progress)) -> 
     let watch = Watch::start();
     let mut target = VodOptions::new(
         options.inputs.first().cloned().unwrap_or_default(),
-        &options.out_dir,
+        options.out.clone(),
     );
     target.id = options.id.clone();
     target.segment_s = options.segment_s;
     target.packaging = options.packaging.clone();
     target.force = options.force;
+    target.cache_control = options.cache_control.clone();
     target.cancel = options.cancel.clone();
     target.check()?;
     crate::init_ffmpeg();
@@ -99,7 +103,7 @@ pub fn package(options: &PackageOptions, progress: &mut dyn FnMut(Progress)) -> 
     let names = name_all(&mut files);
     tracing::info!("renditions: {}", names.join(", "));
     let timeline = Timeline::of(&files, options.segment_s)?;
-    let scratch = Scratch::open(&scratch_beside(&target.video_dir(), "work")?)?;
+    let scratch = Scratch::open(&storage::scratch_for(&target.location(), "work")?)?;
     let mut streams = Vec::new();
     let mut extras = Extras::default();
     for file in files {
@@ -112,8 +116,8 @@ pub fn package(options: &PackageOptions, progress: &mut dyn FnMut(Progress)) -> 
         Kind::Video { width, height, .. } => (0, std::cmp::Reverse(width * height)),
         Kind::Audio(sound) => (1, std::cmp::Reverse(u32::from(sound.is_default))),
     });
-    let (renditions, video_dir) = publish(&streams, &extras, &target)?;
-    Ok(watch.summary(&video_dir, &renditions))
+    let renditions = publish(&streams, &extras, &target, progress)?;
+    Ok(watch.summary(&target.location(), &renditions))
 }
 
 /// Tells how far it is, in bytes of the inputs: each is read twice.

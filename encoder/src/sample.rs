@@ -79,7 +79,7 @@ impl SampleOptions {
         }
         if self.path.exists() && !self.force {
             return Err(EncodeError::OutputExists {
-                path: self.path.clone(),
+                location: self.path.clone().into(),
             });
         }
         Ok(())

@@ -12,7 +12,7 @@
 //!     encode_share(&options, &share, &mut |_| {})?;
 //! }
 //! // Where both folders are:
-//! let summary = join(&JoinOptions::new(["a", "b"], "public"))?;
+//! let summary = join(&JoinOptions::new(["a", "b"], "public"), &mut |_| {})?;
 //! # Ok::<(), encoder::EncodeError>(())
 //! ```
 //!
@@ -31,7 +31,7 @@ use crate::error::EncodeError;
 use crate::pipeline::Encoding;
 use crate::plan::Plan;
 use crate::source;
-use crate::storage::Scratch;
+use crate::storage::{CacheRule, Location, Scratch};
 use crate::vod::{
     CancelToken, Packaging, Progress, Summary, VodOptions, Watch, announcement, encode_pieces, publish,
 };
@@ -88,8 +88,8 @@ pub struct PlanSummary {
 pub struct JoinOptions {
     /// The workers' folders.
     pub work_dirs: Vec<PathBuf>,
-    /// The folder to make. With an [`id`](Self::id) the video lies in `videos/<id>` of it.
-    pub out_dir: PathBuf,
+    /// The folder to make, or a place in an object store. With an [`id`](Self::id) the video lies in `videos/<id>` of it.
+    pub out: Location,
     /// Puts the video under `videos/<id>/`, as in a CDN.
     pub id: Option<String>,
     /// What files are made of the encoded renditions.
@@ -98,20 +98,23 @@ pub struct JoinOptions {
     pub film: Option<PathBuf>,
     /// Replaces an earlier output.
     pub force: bool,
+    /// As [`VodOptions::cache_control`].
+    pub cache_control: Vec<CacheRule>,
     /// Stops it from another thread.
     pub cancel: CancelToken,
 }
 
 impl JoinOptions {
     /// Segments in files of their own.
-    pub fn new(work_dirs: impl IntoIterator<Item = impl Into<PathBuf>>, out_dir: impl Into<PathBuf>) -> Self {
+    pub fn new(work_dirs: impl IntoIterator<Item = impl Into<PathBuf>>, out: impl Into<Location>) -> Self {
         Self {
             work_dirs: work_dirs.into_iter().map(Into::into).collect(),
-            out_dir: out_dir.into(),
+            out: out.into(),
             id: None,
             packaging: Packaging::default(),
             film: None,
             force: false,
+            cache_control: Vec::new(),
             cancel: CancelToken::default(),
         }
     }
@@ -247,7 +250,7 @@ pub fn encode_share(
 /// # Errors
 /// [`EncodeError::PiecesMissing`] names the renditions and chunks that are not there yet; [`EncodeError::PlansDiffer`] the
 /// folders that do not belong together.
-pub fn join(options: &JoinOptions) -> Result<Summary, EncodeError> {
+pub fn join(options: &JoinOptions, progress: &mut dyn FnMut(Progress)) -> Result<Summary, EncodeError> {
     let watch = Watch::start();
     let mut folders = Vec::new();
     let mut plan: Option<Plan> = None;
@@ -270,15 +273,16 @@ pub fn join(options: &JoinOptions) -> Result<Summary, EncodeError> {
         reason: "name the workers' folders".to_owned(),
     })?;
     let streams = streams(&plan, &folders)?;
-    let mut target = VodOptions::new("", &options.out_dir);
+    let mut target = VodOptions::new("", options.out.clone());
     target.id = options.id.clone();
     target.packaging = options.packaging.clone();
     target.force = options.force;
+    target.cache_control = options.cache_control.clone();
     target.cancel = options.cancel.clone();
     target.check()?;
     let extras = extras(&plan, &folders, options.film.as_deref())?;
-    let (renditions, video_dir) = publish(&streams, &extras, &target)?;
-    Ok(watch.summary(&video_dir, &renditions))
+    let renditions = publish(&streams, &extras, &target, progress)?;
+    Ok(watch.summary(&target.location(), &renditions))
 }
 
 const MAX_CHUNKS: u32 = 1000;

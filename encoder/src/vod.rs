@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::packager::Packaged;
 pub use crate::packager::Packaging;
 use crate::pipeline::{self, Encoding, Position};
 use crate::plan::{self, Plan, Settings};
-use crate::storage::{Output, OutputDir, Scratch, check_replaceable, scratch_beside};
+use crate::storage::{self, CacheRule, Location, Output, Publishing, Scratch, UploadPosition};
 pub use crate::text::{Role, Sidecar};
 use crate::work::{self, Work};
 use crate::{analysis, manifest, packager, source};
@@ -26,8 +27,8 @@ use crate::{analysis, manifest, packager, source};
 pub struct VodOptions {
     /// A local media file.
     pub input: PathBuf,
-    /// The folder to make. With an [`id`](Self::id) the video lies in `videos/<id>` of it.
-    pub out_dir: PathBuf,
+    /// The folder to make, or a place in an object store. With an [`id`](Self::id) the video lies in `videos/<id>` of it.
+    pub out: Location,
     /// Puts the video under `videos/<id>/`, as in a CDN: letters, digits, `-`, `_` and `.`.
     pub id: Option<String>,
     /// The renditions to offer.
@@ -56,8 +57,13 @@ pub struct VodOptions {
     /// Where unfinished renditions lie. The folder is kept when something fails, so that the next run goes on with it. Without
     /// one they lie beside the output, and only a crash or a failed write leaves them.
     pub work_dir: Option<PathBuf>,
-    /// Replaces an earlier output.
+    /// Replaces an earlier output. That of an object store is taken out of sight before the first object is replaced.
     pub force: bool,
+    /// `Cache-Control` of objects, for an object store; the last rule that matches decides. Where none does, segments may be
+    /// cached for ever and manifests for a minute.
+    pub cache_control: Vec<CacheRule>,
+    /// Names the source and the settings ([`crate::jobs`]); it is noted in the output, so that the same job is known as done.
+    pub fingerprint: Option<String>,
     /// Stops the encoding from another thread.
     pub cancel: CancelToken,
 }
@@ -113,17 +119,28 @@ pub enum Progress {
         /// Seconds that are probably left.
         eta_s: Option<f64>,
     },
+    /// Comes a few times a second while an output goes to an object store.
+    Upload {
+        /// Bytes that are there.
+        bytes: u64,
+        /// Bytes to expect: the size of the encoded renditions, until more than that was packaged.
+        total_bytes: u64,
+        /// Objects that are there.
+        files: u64,
+        /// Objects that were packaged so far.
+        packaged_files: u64,
+    },
 }
 
 /// What was made.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// The video's folder.
-    pub out_dir: PathBuf,
+    /// The video's folder, or its place in an object store.
+    pub out: Location,
     /// The multivariant playlist.
-    pub hls: PathBuf,
+    pub hls: Location,
     /// The MPD.
-    pub dash: PathBuf,
+    pub dash: Location,
     /// Every rendition: video from the highest, then sound.
     pub renditions: Vec<RenditionSummary>,
     /// Length of the longest rendition in seconds.
@@ -159,10 +176,10 @@ pub struct RenditionSummary {
 
 impl VodOptions {
     /// The default ladder in segments of 2 s at preset `veryfast`.
-    pub fn new(input: impl Into<PathBuf>, out_dir: impl Into<PathBuf>) -> Self {
+    pub fn new(input: impl Into<PathBuf>, out: impl Into<Location>) -> Self {
         Self {
             input: input.into(),
-            out_dir: out_dir.into(),
+            out: out.into(),
             id: None,
             ladder: Ladder::default(),
             segment_s: 2.0,
@@ -176,15 +193,17 @@ impl VodOptions {
             chunks: 1,
             work_dir: None,
             force: false,
+            cache_control: Vec::new(),
+            fingerprint: None,
             cancel: CancelToken::default(),
         }
     }
 
     /// Where the video will lie.
-    pub fn video_dir(&self) -> PathBuf {
+    pub fn location(&self) -> Location {
         match &self.id {
-            Some(id) => self.out_dir.join("videos").join(id),
-            None => self.out_dir.clone(),
+            Some(id) => self.out.join(&format!("videos/{id}")),
+            None => self.out.clone(),
         }
     }
 
@@ -318,8 +337,9 @@ impl CancelToken {
 
 /// Encodes and packages a video.
 ///
-/// Everything is written into a folder beside [`VodOptions::video_dir`] that gets its name when all is there; on an
-/// error, a panic or a cancellation nothing remains.
+/// Everything is written into a folder beside [`VodOptions::location`] that gets its name when all is there; on an
+/// error, a panic or a cancellation nothing remains. In an object store what players load comes before what names it, and is
+/// removed again on an error; unfinished renditions lie in a hidden folder of the current one.
 ///
 /// ```no_run
 /// use encoder::vod::{Progress, VodOptions, encode};
@@ -330,7 +350,7 @@ impl CancelToken {
 ///         eprintln!("{media_s:.0} s");
 ///     }
 /// })?;
-/// println!("{}", summary.hls.display());
+/// println!("{}", summary.hls);
 /// # Ok::<(), encoder::EncodeError>(())
 /// ```
 ///
@@ -341,12 +361,12 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
     options.check()?;
     crate::init_ffmpeg();
     let source = source::open(&options.input)?;
-    let video_dir = options.video_dir();
-    check_replaceable(&video_dir, options.force, &options.input)?;
+    let location = options.location();
+    storage::check_replaceable(&location, options.force, &options.input)?;
     let plan = options.plan(&source, options.chunks, progress)?;
     let work_dir = match &options.work_dir {
         Some(path) => path.clone(),
-        None => scratch_beside(&video_dir, "work")?,
+        None => storage::scratch_for(&location, "work")?,
     };
     let mut scratch = Scratch::open(&work_dir)?;
     let work = Work::prepare(&work_dir, &plan)?;
@@ -374,10 +394,14 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
     }
     let streams = work::streams(&plan, std::slice::from_ref(&work))?;
     let extras = work::extras(&plan, std::slice::from_ref(&work), Some(&options.input))?;
-    let (renditions, video_dir) = publish(&streams, &extras, options).inspect_err(|error| {
-        // Hours of encoding are not lost to a full disk.
-        if matches!(error, EncodeError::OutputUnwritable { .. }) {
+    let renditions = publish(&streams, &extras, options, progress).inspect_err(|error| {
+        // Hours of encoding are not lost to a full disk or a store that fails.
+        if error.is_of_output() {
             scratch.keep();
+            tracing::warn!(
+                "the encoded renditions are kept in {}; run it again with the same options to go on with them",
+                work_dir.display()
+            );
         }
     })?;
     if !plan.audio.is_empty() && renditions.iter().all(Rendition::is_video) {
@@ -385,37 +409,91 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
     }
     warn_if_short(&options.input, &renditions, plan.duration_s);
     scratch.remove();
-    Ok(watch.summary(&video_dir, &renditions))
+    Ok(watch.summary(&location, &renditions))
 }
 
-/// Packages `streams` and makes the output folder, whose path it returns.
+/// Packages `streams` and publishes the output.
 pub(crate) fn publish(
     streams: &[packager::Stream],
     extras: &Extras,
     options: &VodOptions,
-) -> Result<(Vec<Rendition>, PathBuf), EncodeError> {
-    let video_dir = options.video_dir();
-    check_replaceable(&video_dir, options.force, &options.input)?;
-    let scratch = Scratch::open(&scratch_beside(&video_dir, "partial")?)?;
-    let output = OutputDir::create(&video_dir, &scratch)?;
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<Rendition>, EncodeError> {
+    let location = options.location();
+    storage::check_replaceable(&location, options.force, &options.input)?;
+    let scratch = Scratch::open(&storage::scratch_for(&location, "partial")?)?;
+    let publishing = Publishing {
+        location: &location,
+        force: options.force,
+        cache_control: &options.cache_control,
+        fingerprint: options.fingerprint.as_deref(),
+        cancel: &options.cancel,
+    };
+    let output = storage::create(&publishing, &scratch)?;
+    let output = output.as_ref();
     let is_cancelled = || options.cancel.is_cancelled();
     let packaging = &options.packaging;
-    let Packaged { renditions, for_hls } =
-        packager::package(streams, packaging, &output, scratch.path(), &is_cancelled)?;
-    let texts = extras.write_texts(&renditions, packaging, &output)?;
-    let images = extras.write_pictures(&renditions, &output)?;
-    let presentation = Presentation {
-        renditions,
-        for_hls,
-        texts,
-        images,
+    let write = || {
+        let Packaged { renditions, for_hls } =
+            packager::package(streams, packaging, output, scratch.path(), &is_cancelled)?;
+        let texts = extras.write_texts(&renditions, packaging, output)?;
+        let images = extras.write_pictures(&renditions, output)?;
+        let presentation = Presentation {
+            renditions,
+            for_hls,
+            texts,
+            images,
+        };
+        manifest::write(output, &presentation, packaging)?;
+        if is_cancelled() {
+            return Err(EncodeError::Cancelled);
+        }
+        output.commit()?;
+        Ok(presentation.renditions)
     };
-    manifest::write(&output, &presentation, packaging)?;
-    if options.cancel.is_cancelled() {
-        return Err(EncodeError::Cancelled);
-    }
-    output.commit()?;
-    Ok((presentation.renditions, video_dir))
+    let written = match output.position() {
+        None => write(),
+        Some(_) => with_upload_progress(write, output, streams, progress),
+    };
+    written.map_err(|error| output.discard(error))
+}
+
+/// Runs `write` beside reports of how far the uploads are.
+fn with_upload_progress<T: Send>(
+    write: impl FnOnce() -> Result<T, EncodeError> + Send,
+    output: &dyn Output,
+    streams: &[packager::Stream],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<T, EncodeError> {
+    let pieces = streams.iter().flat_map(|stream| &stream.pieces);
+    let expected_bytes: u64 = pieces
+        .filter_map(|path| std::fs::metadata(path).ok())
+        .map(|data| data.len())
+        .sum();
+    let mut report = |position: UploadPosition, expected_bytes: u64| {
+        progress(Progress::Upload {
+            bytes: position.bytes,
+            total_bytes: position.known_bytes.max(expected_bytes),
+            files: position.files,
+            packaged_files: position.known_files,
+        });
+    };
+    let result = thread::scope(|scope| {
+        let worker = scope.spawn(write);
+        let mut reported = Instant::now();
+        while !worker.is_finished() {
+            thread::sleep(LOOK_EVERY);
+            if reported.elapsed() >= REPORT_EVERY {
+                reported = Instant::now();
+                report(output.position().unwrap_or_default(), expected_bytes);
+            }
+        }
+        worker
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    report(output.position().unwrap_or_default(), 0);
+    Ok(result)
 }
 
 /// What there will be to report of.
@@ -490,11 +568,11 @@ impl Watch {
         elapsed.unwrap_or_default().as_secs_f64()
     }
 
-    pub(crate) fn summary(&self, video_dir: &Path, renditions: &[Rendition]) -> Summary {
+    pub(crate) fn summary(&self, location: &Location, renditions: &[Rendition]) -> Summary {
         Summary {
-            out_dir: video_dir.to_owned(),
-            hls: video_dir.join(MULTIVARIANT_PATH),
-            dash: video_dir.join(MPD_PATH),
+            out: location.clone(),
+            hls: location.join(MULTIVARIANT_PATH),
+            dash: location.join(MPD_PATH),
             duration_s: renditions.iter().map(Rendition::duration_s).fold(0.0, f64::max),
             renditions: renditions.iter().map(summarize).collect(),
             wall_s: self.wall_s(),
@@ -551,6 +629,7 @@ fn summarize(rendition: &Rendition) -> RenditionSummary {
 }
 
 const REPORT_EVERY: Duration = Duration::from_millis(200);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 const PRESETS: [&str; 10] = [
     "ultrafast",
     "superfast",

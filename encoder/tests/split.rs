@@ -73,12 +73,12 @@ fn renditions_and_chunks_of_workers_are_those_of_one_run() {
     let folders = |names: &[&str]| names.iter().map(|name| bench.path(name)).collect::<Vec<_>>();
     let mut joining = JoinOptions::new(folders(&["b", "a"]), bench.path("joined"));
     joining.film = Some(source.clone());
-    join(&joining).unwrap();
+    join(&joining, &mut |_| {}).unwrap();
     assert_same(&bench.path("out"), &bench.path("joined"));
 
     let mut in_chunks = options(&bench, &source);
     in_chunks.chunks = 3;
-    in_chunks.out_dir = bench.path("chunked");
+    in_chunks.out = bench.path("chunked").into();
     vod::encode(&in_chunks, &mut |_| {}).unwrap();
     for (folder, chunk) in [("1", "1/3"), ("2", "2/3"), ("3", "3/3")] {
         let share = Share {
@@ -87,7 +87,11 @@ fn renditions_and_chunks_of_workers_are_those_of_one_run() {
         };
         encode_part(&bench, &source, folder, &share);
     }
-    let missing = join(&JoinOptions::new(folders(&["1", "3"]), bench.path("gap"))).unwrap_err();
+    let missing = join(
+        &JoinOptions::new(folders(&["1", "3"]), bench.path("gap")),
+        &mut |_| {},
+    )
+    .unwrap_err();
     assert!(
         matches!(&missing, EncodeError::PiecesMissing { missing } if missing.len() == 2),
         "{missing}"
@@ -95,7 +99,7 @@ fn renditions_and_chunks_of_workers_are_those_of_one_run() {
     assert!(!bench.path("gap").exists());
     let mut joining = JoinOptions::new(folders(&["3", "1", "2"]), bench.path("rejoined"));
     joining.film = Some(source.clone());
-    join(&joining).unwrap();
+    join(&joining, &mut |_| {}).unwrap();
     assert_same(&bench.path("chunked"), &bench.path("rejoined"));
 
     // Chunks change the bits, not the segments.
@@ -120,7 +124,10 @@ fn pieces_of_another_encoding_are_not_joined() {
     other.work_dir = Some(bench.path("b"));
     encode_share(&other, &share("120p"), &mut |_| {}).unwrap();
     let options = JoinOptions::new([bench.path("a"), bench.path("b")], bench.path("joined"));
-    assert!(matches!(join(&options), Err(EncodeError::PlansDiffer { .. })));
+    assert!(matches!(
+        join(&options, &mut |_| {}),
+        Err(EncodeError::PlansDiffer { .. })
+    ));
     let unknown = encode_share(&other, &share("999p"), &mut |_| {})
         .unwrap_err()
         .to_string();
@@ -256,10 +263,10 @@ fn segments_begin_with_shots_on_every_rung_and_for_every_worker() {
         };
         encode_share(&options, &share, &mut |_| {}).unwrap();
     }
-    join(&JoinOptions::new(
-        [bench.path("1"), bench.path("2")],
-        bench.path("joined"),
-    ))
+    join(
+        &JoinOptions::new([bench.path("1"), bench.path("2")], bench.path("joined")),
+        &mut |_| {},
+    )
     .unwrap();
     assert_eq!(starts("joined", "180p"), expected);
     let other = bench.sample(1, 320, 180);

@@ -99,7 +99,7 @@ impl Recipe {
         vod.id = Some(self.name.clone());
         vod.cancel = cancel.clone();
         match vod::encode(&vod, progress) {
-            Ok(summary) => Ok(summary.out_dir),
+            Ok(_) => Ok(folder),
             // Another process was faster.
             Err(EncodeError::OutputExists { .. } | EncodeError::OutputUnwritable { .. })
                 if folder.join("hls/master.m3u8").is_file() =>

@@ -6,7 +6,7 @@ use clap::Args;
 use encoder::split::{self, JoinOptions};
 
 use super::stop_on_signals;
-use super::view::{print_done, print_summary};
+use super::view::{View, print_done, print_summary};
 use super::vod::{PackagingArgs, Target};
 
 /// Arguments of `join`.
@@ -35,10 +35,14 @@ pub(crate) fn run(arguments: Join) -> anyhow::Result<()> {
     let mut options = JoinOptions::new(arguments.work, arguments.target.out()?);
     options.id = arguments.target.id;
     options.force = arguments.target.force;
+    options.cache_control = arguments.target.cache_control;
     options.packaging = arguments.packaging.packaging()?;
     options.film = arguments.source;
     stop_on_signals(&options.cancel.flag())?;
-    let summary = split::join(&options)?;
+    let mut view = View::new(arguments.json);
+    let summary = split::join(&options, &mut |progress| view.show(&progress));
+    view.clear();
+    let summary = summary?;
     if arguments.json {
         print_done(&summary)
     } else {

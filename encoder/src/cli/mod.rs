@@ -4,9 +4,11 @@ pub(crate) mod join;
 pub(crate) mod package;
 pub(crate) mod plan;
 mod protect;
+pub(crate) mod run;
 pub(crate) mod sample;
 mod view;
 pub(crate) mod vod;
+pub(crate) mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

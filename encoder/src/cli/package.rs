@@ -35,6 +35,7 @@ pub(crate) fn run(arguments: Package) -> anyhow::Result<()> {
     let mut options = PackageOptions::new(arguments.inputs, arguments.target.out()?);
     options.id = arguments.target.id;
     options.force = arguments.target.force;
+    options.cache_control = arguments.target.cache_control;
     options.segment_s = arguments.segment_s;
     options.packaging = arguments.packaging.packaging()?;
     stop_on_signals(&options.cancel.flag())?;

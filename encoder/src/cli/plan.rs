@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use encoder::split;
+use encoder::storage::Location;
 
 use super::stop_on_signals;
 use super::view::{View, print_done};
@@ -33,7 +34,7 @@ pub(crate) const EXAMPLES: &str = "Example, a look at the whole film once, for t
 
 pub(crate) fn run(arguments: Plan) -> anyhow::Result<()> {
     let chunks = arguments.encoding.chunks;
-    let options = arguments.encoding.options(arguments.input, PathBuf::new())?;
+    let options = arguments.encoding.options(arguments.input, Location::from(""))?;
     stop_on_signals(&options.cancel.flag())?;
     let mut view = View::new(arguments.json);
     let summary = split::plan(&options, chunks, &arguments.out, &mut |progress| {

@@ -59,7 +59,7 @@ fn show_bar(bar: &ProgressBar, progress: &Progress) {
                 bar.set_length(length);
             }
             let unit = if total_frames.is_some() { "frames" } else { "s" };
-            let template = format!("{{bar:32}} {{pos}}/{{len}} {unit} {{msg}}");
+            let template = format!("{{prefix}}{{bar:32}} {{pos}}/{{len}} {unit} {{msg}}");
             if let Ok(style) = ProgressStyle::with_template(&template) {
                 bar.set_style(style);
             }
@@ -84,7 +84,7 @@ fn show_bar(bar: &ProgressBar, progress: &Progress) {
         }
         Progress::Packaging { bytes, total_bytes } => {
             bar.set_length(*total_bytes);
-            if let Ok(style) = ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes}") {
+            if let Ok(style) = ProgressStyle::with_template("{prefix}{bar:32} {bytes}/{total_bytes}") {
                 bar.set_style(style);
             }
             bar.set_position(*bytes);
@@ -92,11 +92,24 @@ fn show_bar(bar: &ProgressBar, progress: &Progress) {
         Progress::Analysis { media_s, duration_s } => {
             if let Some(duration_s) = duration_s {
                 bar.set_length(*duration_s as u64);
-                if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} s looked at") {
+                if let Ok(style) = ProgressStyle::with_template("{prefix}{bar:32} {pos}/{len} s looked at") {
                     bar.set_style(style);
                 }
             }
             bar.set_position(*media_s as u64);
+        }
+        Progress::Upload {
+            bytes,
+            total_bytes,
+            files,
+            packaged_files,
+        } => {
+            if let Ok(style) = ProgressStyle::with_template("{prefix}{bar:32} {bytes}/{total_bytes} {msg}") {
+                bar.set_style(style);
+            }
+            bar.set_length(*total_bytes);
+            bar.set_position(*bytes);
+            bar.set_message(format!("uploaded, {files} of {packaged_files} objects"));
         }
         _ => {}
     }
@@ -141,8 +154,8 @@ pub(crate) fn print_summary(summary: &Summary) -> anyhow::Result<()> {
             "{:.1} s of media in {:.1} s ({:.1} CPU s)",
             summary.duration_s, summary.wall_s, summary.cpu_s
         )?;
-        writeln!(out, "HLS  {}", summary.hls.display())?;
-        writeln!(out, "DASH {}", summary.dash.display())
+        writeln!(out, "HLS  {}", summary.hls)?;
+        writeln!(out, "DASH {}", summary.dash)
     };
     print().context("standard output")
 }

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use encoder::jobs::{self, Job, Webhook};
 use encoder::ladder::Ladder;
 use encoder::split::{self, Chunk, Share, ShareSummary};
+use encoder::storage::{CacheRule, Location};
 use encoder::vod::{self, Packaging, Sidecar, VodOptions};
+use encoder::{EncodeError, explain};
 
 use super::protect::ProtectArgs;
 use super::stop_on_signals;
@@ -19,11 +22,7 @@ pub(crate) struct Vod {
     /// The video file.
     input: PathBuf,
     #[command(flatten)]
-    target: Target,
-    #[command(flatten)]
-    encoding: Encoding,
-    #[command(flatten)]
-    packaging: PackagingArgs,
+    job: JobArgs,
     #[command(flatten)]
     share: ShareArgs,
     /// Report as JSON, one object a line: start, progress, done.
@@ -31,18 +30,38 @@ pub(crate) struct Vod {
     json: bool,
 }
 
+/// Everything that makes an output of an input. Job files have these options by the same names, and watched folders take them.
+#[derive(Args)]
+pub(crate) struct JobArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    encoding: Encoding,
+    #[command(flatten)]
+    packaging: PackagingArgs,
+    /// Tell this URL by a POST with JSON when it is done or has failed; signed by the secret in HEADGATE_WEBHOOK_SECRET.
+    #[arg(long, value_name = "URL", help_heading = "Word to others")]
+    // Not parsed by clap, which repeats what it cannot parse: that could be a secret.
+    webhook: Option<String>,
+}
+
 /// Where output goes.
 #[derive(Args)]
 pub(crate) struct Target {
-    /// The folder to make; with --id the video lies in DIR/videos/ID.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
+    /// The folder to make, s3://bucket/prefix or gs://bucket/prefix; with --id the video lies in PLACE/videos/ID.
+    /// Credentials for a bucket are taken from the environment (AWS_*, with AWS_ENDPOINT_URL for other stores; GOOGLE_*).
+    #[arg(long, value_name = "PLACE")]
+    // Not parsed by clap, which repeats what it cannot parse: that could be a secret.
+    pub(crate) out: Option<String>,
     /// Put the video under videos/ID/, as in a CDN.
     #[arg(long)]
     pub(crate) id: Option<String>,
     /// Replace an earlier output.
     #[arg(long)]
     pub(crate) force: bool,
+    /// Cache-Control of the objects in a bucket whose name matches, as in '*.m3u8=max-age=10'; may be repeated.
+    #[arg(long, value_name = "PATTERN=VALUE")]
+    pub(crate) cache_control: Vec<CacheRule>,
 }
 
 /// How it is encoded.
@@ -122,7 +141,7 @@ struct ShareArgs {
 }
 
 impl Encoding {
-    pub(crate) fn options(self, input: PathBuf, out: PathBuf) -> anyhow::Result<VodOptions> {
+    pub(crate) fn options(self, input: PathBuf, out: Location) -> anyhow::Result<VodOptions> {
         let mut options = VodOptions::new(input, out);
         if let Some(ladder) = &self.ladder {
             options.ladder = Ladder::read(ladder)?;
@@ -137,6 +156,21 @@ impl Encoding {
         options.chunks = self.chunks;
         options.work_dir = self.work;
         Ok(options)
+    }
+}
+
+impl JobArgs {
+    /// The job that they describe.
+    pub(crate) fn job(self, input: PathBuf, out: Location) -> anyhow::Result<Job> {
+        let mut options = self.encoding.options(input, out)?;
+        options.id = self.target.id;
+        options.force = self.target.force;
+        options.cache_control = self.target.cache_control;
+        options.packaging = self.packaging.packaging()?;
+        let id = options.id.clone().unwrap_or_else(|| jobs::id_of(&options.input));
+        let mut job = Job::new(id, options);
+        job.webhook = self.webhook.as_deref().map(Webhook::new).transpose()?;
+        Ok(job)
     }
 }
 
@@ -156,8 +190,11 @@ impl PackagingArgs {
 
 impl Target {
     /// The output folder, which only a worker's share does without.
-    pub(crate) fn out(&self) -> anyhow::Result<PathBuf> {
-        self.out.clone().context("name the folder to make with --out DIR")
+    pub(crate) fn out(&self) -> anyhow::Result<Location> {
+        let out = self.out.as_deref();
+        let out =
+            out.context("name the folder to make with --out DIR, or a place such as s3://bucket/prefix")?;
+        Ok(out.parse()?)
     }
 }
 
@@ -177,20 +214,16 @@ pub(crate) fn run(arguments: Vod) -> anyhow::Result<()> {
         renditions: arguments.share.rendition,
         chunk: arguments.share.chunk,
     };
-    let encoding = arguments.encoding;
     let is_share = share != Share::default();
-    if is_share && encoding.work.is_none() {
+    if is_share && arguments.job.encoding.work.is_none() {
         bail!("a share of the work needs a folder for its pieces: give --work DIR");
     }
     let out = if is_share {
-        PathBuf::new()
+        Location::from("")
     } else {
-        arguments.target.out()?
+        arguments.job.target.out()?
     };
-    let mut options = encoding.options(arguments.input, out)?;
-    options.id = arguments.target.id;
-    options.force = arguments.target.force;
-    options.packaging = arguments.packaging.packaging()?;
+    let Job { id, options, webhook } = arguments.job.job(arguments.input, out)?;
     stop_on_signals(&options.cancel.flag())?;
     let mut view = View::new(arguments.json);
     if is_share {
@@ -205,6 +238,15 @@ pub(crate) fn run(arguments: Vod) -> anyhow::Result<()> {
     }
     let summary = vod::encode(&options, &mut |progress| view.show(&progress));
     view.clear();
+    if let Some(webhook) = &webhook
+        && !matches!(summary, Err(EncodeError::Cancelled))
+    {
+        let error = summary.as_ref().err().map(|error| explain(error));
+        let told = webhook.tell(&id, &options.input, summary.as_ref().ok(), error.as_deref());
+        if let Err(reason) = told {
+            tracing::warn!("{reason}");
+        }
+    }
     let summary = summary?;
     if arguments.json {
         print_done(&summary)

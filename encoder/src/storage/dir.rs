@@ -1,94 +1,18 @@
-//! Where output goes, and the folders in which it is prepared.
+//! Output into a folder, which gets its name when it is whole.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::location::Location;
+use super::{Output, Scratch};
 use crate::error::EncodeError;
-
-/// A place that files are published in. Nothing of it is to be taken for whole before [`commit`](Self::commit).
-pub(crate) trait Output: Sync {
-    /// Writes one file; `name` is relative and uses `/`.
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), EncodeError>;
-
-    /// Writes one file of `head` and what the file `body` holds.
-    fn write_joined(&self, name: &str, head: &[u8], body: &Path) -> Result<(), EncodeError>;
-
-    /// Publishes what was written.
-    fn commit(&self) -> Result<(), EncodeError>;
-}
-
-/// A folder of our own for unfinished things, locked against other processes.
-///
-/// It is removed when it is dropped, unless [`keep`](Self::keep) was called. What a crash left is found again by the next
-/// [`Scratch::open`].
-#[derive(Debug)]
-pub(crate) struct Scratch {
-    path: PathBuf,
-    is_kept: bool,
-    // Holds the lock.
-    _lock: File,
-}
 
 /// A folder that does not exist under its name until the commit.
 pub(crate) struct OutputDir {
     destination: PathBuf,
     partial: PathBuf,
     scratch: PathBuf,
-}
-
-impl Scratch {
-    /// Makes or takes over the folder `path`.
-    pub(crate) fn open(path: &Path) -> Result<Self, EncodeError> {
-        let unwritable = |error| EncodeError::unwritable(path, error);
-        loop {
-            fs::create_dir_all(path).map_err(unwritable)?;
-            let lock = match File::create(path.join(LOCK_NAME)) {
-                // Its last owner removed it meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                other => other.map_err(unwritable)?,
-            };
-            match lock.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
-                    return Err(EncodeError::Busy {
-                        path: path.to_owned(),
-                    });
-                }
-                Err(TryLockError::Error(error)) => return Err(unwritable(error)),
-            }
-            if is_same_file(&lock, &path.join(LOCK_NAME)) {
-                return Ok(Self {
-                    path: path.to_owned(),
-                    is_kept: false,
-                    _lock: lock,
-                });
-            }
-        }
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Leaves the folder for a later run.
-    pub(crate) fn keep(&mut self) {
-        self.is_kept = true;
-    }
-
-    /// Removes the folder after all.
-    pub(crate) fn remove(mut self) {
-        self.is_kept = false;
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            // What cannot be removed now is taken over by the next run.
-            let _ = fs::remove_dir_all(&self.path);
-        }
-    }
 }
 
 impl OutputDir {
@@ -158,42 +82,6 @@ impl Output for OutputDir {
     }
 }
 
-/// A hidden folder beside `destination`, for what its preparation needs; `kind` is its ending.
-pub(crate) fn scratch_beside(destination: &Path, kind: &str) -> Result<PathBuf, EncodeError> {
-    let name = destination.file_name().ok_or_else(|| EncodeError::BadOption {
-        option: "output folder",
-        value: destination.display().to_string(),
-        reason: "name a folder to create".to_owned(),
-    })?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(".headgate-");
-    hidden.push(kind);
-    let parent = match destination.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    Ok(parent.join(hidden))
-}
-
-#[cfg(unix)]
-fn is_same_file(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let id = |data: fs::Metadata| (data.dev(), data.ino());
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(file), Ok(path)) => id(file) == id(path),
-        _ => false,
-    }
-}
-
-/// A folder with an open file in it is not removed elsewhere.
-#[cfg(not(unix))]
-fn is_same_file(_file: &File, path: &Path) -> bool {
-    path.exists()
-}
-
-const LOCK_NAME: &str = "lock";
-
 /// Refuses a destination that holds something, unless it is an earlier output and `force` allows to replace it.
 pub(crate) fn check_replaceable(destination: &Path, force: bool, input: &Path) -> Result<(), EncodeError> {
     let path = destination.to_owned();
@@ -216,7 +104,9 @@ pub(crate) fn check_replaceable(destination: &Path, force: bool, input: &Path) -
         return Ok(());
     }
     if !force {
-        return Err(EncodeError::OutputExists { path });
+        return Err(EncodeError::OutputExists {
+            location: Location::from(path),
+        });
     }
     if !destination.join("hls/master.m3u8").is_file() {
         return Err(EncodeError::OutputNotOurs {
@@ -241,6 +131,7 @@ pub(crate) fn check_replaceable(destination: &Path, force: bool, input: &Path) -
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::scratch_beside;
     use super::*;
 
     fn entries(path: &Path) -> Vec<String> {
@@ -277,21 +168,6 @@ mod tests {
         drop(scratch);
         assert_eq!(entries(&root.path().join("deep")), ["out"]);
         assert_eq!(fs::read(destination.join("a.mp4")).unwrap(), b"head body");
-    }
-
-    #[test]
-    fn a_folder_has_one_owner_and_a_kept_one_is_found_again() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("scratch");
-        let mut first = Scratch::open(&path).unwrap();
-        assert!(matches!(Scratch::open(&path), Err(EncodeError::Busy { .. })));
-        fs::write(path.join("piece"), b"1").unwrap();
-        first.keep();
-        drop(first);
-        let second = Scratch::open(&path).unwrap();
-        assert_eq!(entries(&path), ["lock", "piece"]);
-        drop(second);
-        assert!(!path.exists());
     }
 
     #[test]
