@@ -1,8 +1,10 @@
 //! Prepares HLS and DASH ladders with FFmpeg.
 //!
-//! [`vod::encode`] turns one media file into a folder that any static web server or CDN can serve: H.264, H.265, AV1
-//! or VP9 and AAC or Opus in one set of CMAF segments, with HLS playlists and a DASH manifest that both point to them. [`sample::write`] makes a clip
-//! to try it with. The binary `headgate-encode` is a thin shell around the two.
+//! [`vod::encode`] turns one media file into a folder, or a place in an object store, that any static web server or CDN can
+//! serve: H.264, H.265, AV1 or VP9 and AAC or Opus in one set of CMAF segments, with HLS playlists and a DASH manifest that both
+//! point to them. [`remux::package`] does the same with files that are encoded already. [`split`] shares one encoding among
+//! workers, [`jobs`] does many. [`sample::write`] makes a clip to try it with. The binary `headgate-encode` is a thin shell around
+//! them.
 //!
 //! ```no_run
 //! use encoder::vod::{VodOptions, encode};
@@ -15,16 +17,22 @@
 //! # Ok::<(), encoder::EncodeError>(())
 //! ```
 //!
-//! # The pipeline
+//! # Two stages
 //!
 //! ```text
-//! source ──▶ demux, decode ──▶ graph: turn, constant rate, split ─┬▶ scale ─▶ queue ─▶ x264 ─▶ packager ─▶ 1080p/
-//! (our own      (once)                                             ├▶ scale ─▶ queue ─▶ x264 ─▶ packager ─▶ 720p/
-//! file handle)      │                                              └▶ …                      ▲
-//!                   └─▶ resample, fill gaps ─▶ queue ─▶ AAC ─▶ packager ─▶ audio/            one IDR plan
-//!                                                                      │
-//!                                       segment index ◀────────────────┘ ──▶ media playlists, MPD, multivariant playlist
+//! source ──▶ demux, decode ──▶ graph: turn, constant rate, split ─┬▶ scale ─▶ queue ─▶ encoder ─▶ piece   1080p
+//! (our own      (once)          one IDR plan for all              ├▶ scale ─▶ queue ─▶ encoder ─▶ piece    720p
+//! file handle)      │                                             └▶ a small picture twice a second ─▶ thumbnails, poster
+//!                   ├─▶ resample, fill gaps ─▶ queue ─▶ encoder ─▶ piece   audio
+//!                   └─▶ subtitles ─▶ cues
+//!
+//! pieces ──▶ encrypt, box, index ──▶ CMAF segments or single files, MPEG-TS ──▶ media playlists, MPD, multivariant playlist
 //! ```
+//!
+//! The first stage *encodes*: each rendition grows as a piece, a clear fragmented file with one chunk a segment, in a work
+//! folder. The second *packages*: it reads pieces a segment at a time and writes what is asked for. So what a crash interrupts
+//! goes on after the last whole segment, workers' pieces are joined, and files that others encoded are packaged, all by the same
+//! second stage; playlists are the same however the pieces came to be.
 //!
 //! - The source is opened through our own file handle, with no protocol allowed and only formats that hold their media
 //!   themselves: a crafted file cannot make FFmpeg read other files or the network.
@@ -43,16 +51,23 @@
 //! # The output
 //!
 //! ```text
-//! <out>/                     or <out>/videos/<id>/ with an id
-//!   hls/master.m3u8          multivariant playlist
-//!   hls/<rendition>.m3u8     media playlists; "audio" is a group of its own
-//!   dash/manifest.mpd        static MPD, SegmentTemplate with SegmentTimeline
-//!   segments.json            size of every segment, for players that plan ahead; both manifests refer to it
-//!   <rendition>/init.mp4     ftyp, moov
-//!   <rendition>/<n>.m4s      styp, moof, mdat; n counts from 1
+//! <out>/                       or <out>/videos/<id>/ with an id
+//!   hls/master.m3u8            multivariant playlist
+//!   hls/<rendition>.m3u8       media playlists; sound is in groups of its own
+//!   hls/<rendition>.iframes.m3u8  I-frame playlists
+//!   dash/manifest.mpd          static MPD
+//!   segments.json              size of every segment, for players that plan ahead; both manifests refer to it
+//!   <rendition>/init.mp4       ftyp, moov
+//!   <rendition>/<n>.m4s        styp, moof, mdat; n counts from 1
+//!   <rendition>/<n>.ts         with [`vod::Packaging::hls_ts`]: the same in MPEG-TS, for HLS
+//!   <rendition>.mp4            with [`vod::Packaging::single_file`], in place of the folder: ftyp, moov, sidx, moof, mdat, …
+//!   text-<language>/<n>.vtt    subtitles for HLS; text-<language>.vtt for DASH
+//!   thumbnails/<n>.jpg         sprite sheets; thumbnails.vtt, an image playlist and the MPD name their tiles
+//!   poster.jpg  poster-640.jpg the most telling picture
 //! ```
 //!
-//! All of it is first written into a hidden folder beside `<out>` and renamed when it is whole.
+//! A folder is first written under a hidden name beside `<out>` and renamed when it is whole; in an object store the multivariant
+//! playlist comes last.
 //!
 //! # Encryption
 //!
