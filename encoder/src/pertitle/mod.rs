@@ -26,14 +26,15 @@ use crate::encode::check_rung;
 use crate::error::EncodeError;
 use crate::graph::{PictureOutput, Scan, detect};
 use crate::ladder::{Ladder, Rung, VideoCodec};
-use crate::quality::{Method, mean};
+use crate::quality::{self, Method, mean};
 use crate::source::VideoStream;
 use crate::timing::FrameRate;
 use choose::{Limits, rungs};
 use hull::{Point, curves, hull};
 pub(crate) use report::{Report, write};
 use stretches::Stretch;
-use trial::{Lab, Outcome, Trial};
+use trial::{Lab, Outcome, Shown, Trial};
+pub(crate) use trial::{MEASURED, Scaler};
 
 /// How a ladder is made for a film.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -361,6 +362,7 @@ fn experiment(
         })
         .collect();
     let mut sums: Vec<Sum> = trials.iter().map(|_| Sum::default()).collect();
+    let stride = lab.measure.map_or(1, |(_, stride)| stride);
     let mut lengths = Vec::new();
     let fixed_outcomes = thread::scope(|scope| {
         // Their bitrate is kept over time, so they go on from stretch to stretch, each in a thread of its own.
@@ -380,7 +382,7 @@ fn experiment(
         let mut run = || {
             for stretch in stretches {
                 tick(stretch.first_frame)?;
-                let frames: Frames = Arc::new(frames(title, output, stretch, &mut reading)?);
+                let frames: Frames = Arc::new(frames(title, output, stretch, stride, &mut reading)?);
                 if frames.is_empty() {
                     continue;
                 }
@@ -436,15 +438,16 @@ fn experiment(
     })
 }
 
-type Frames = Arc<Vec<Arc<frame::Video>>>;
+type Frames = Arc<Vec<Arc<Shown>>>;
 
 /// The frames of a stretch, at the display's size. `reading` goes on where the stretch before ended, if that is near.
 fn frames(
     title: &Title<'_>,
     output: PictureOutput,
     stretch: &Stretch,
+    stride: u64,
     reading: &mut Option<(Reader, u64)>,
-) -> Result<Vec<Arc<frame::Video>>, EncodeError> {
+) -> Result<Vec<Arc<Shown>>, EncodeError> {
     let near = (title.video.rate.fps() * NEAR_S) as u64;
     let is_near = |at: &u64| *at <= stretch.first_frame && stretch.first_frame - at <= near;
     let mut reader = match reading.take() {
@@ -458,7 +461,7 @@ fn frames(
         )?,
     };
     let end = stretch.first_frame + stretch.frames;
-    let mut frames = Vec::new();
+    let mut frames: Vec<frame::Video> = Vec::new();
     let mut at = stretch.first_frame;
     while at < end {
         let Some(frame) = reader.next_frame()? else {
@@ -466,11 +469,32 @@ fn frames(
         };
         at = frame.pts().map_or(at, i64::unsigned_abs) + 1;
         if at > stretch.first_frame {
-            frames.push(Arc::new(frame));
+            frames.push(frame);
         }
     }
     *reading = Some((reader, at));
-    Ok(frames)
+    let mut plain = Scaler::default();
+    let mut moving = |index: usize| -> Result<f32, EncodeError> {
+        let near = index.saturating_sub(1)..frames.len().min(index + 2);
+        let mut pictures = Vec::new();
+        for frame in frames.get(near).unwrap_or_default() {
+            pictures.push(plain.scale(frame, frame.width(), frame.height(), MEASURED)?);
+        }
+        let this = index.min(1);
+        let neighbours = pictures.iter().enumerate().filter(|(at, _)| *at != this);
+        Ok(pictures.get(this).map_or(0.0, |picture| {
+            quality::motion(picture, neighbours.map(|(_, picture)| picture))
+        }))
+    };
+    let motions = (0..frames.len()).map(|index| match (index as u64).is_multiple_of(stride) {
+        true => moving(index),
+        false => Ok(0.0),
+    });
+    let motions: Vec<f32> = motions.collect::<Result<_, _>>()?;
+    let shown = frames.into_iter().zip(motions);
+    Ok(shown
+        .map(|(frame, motion)| Arc::new(Shown { frame, motion }))
+        .collect())
 }
 
 /// Weighted means over stretches.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Title;
-use super::trial::{Lab, Trial};
+use super::trial::{Lab, Shown, Trial};
 use crate::analysis::Reader;
 use crate::error::EncodeError;
 use crate::ladder::{Rung, VideoCodec};
@@ -48,7 +48,7 @@ pub(super) fn choose(
     while let Some(frame) = reader.next_frame()? {
         tick(frames)?;
         frames += 1;
-        stretch.push(Arc::new(frame));
+        stretch.push(Arc::new(Shown { frame, motion: 0.0 }));
         if stretch.len() as u64 >= segment {
             trial.encode(&stretch)?;
             stretch.clear();

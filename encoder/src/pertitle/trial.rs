@@ -40,10 +40,17 @@ pub(super) struct Trial<'a> {
     plain: Scaler,
     meter: Option<Meter>,
     /// Frames whose quality is to be measured, until they come out of the decoder.
-    waiting: VecDeque<(i64, Arc<frame::Video>)>,
+    waiting: VecDeque<(i64, Arc<Shown>)>,
     sent: i64,
     in_stretch: u64,
     outcome: Outcome,
+}
+
+/// A picture of the source, at the display's size.
+pub(super) struct Shown {
+    pub(super) frame: frame::Video,
+    /// Known where quality is measured.
+    pub(super) motion: f32,
 }
 
 /// What a trial found.
@@ -74,9 +81,9 @@ impl<'a> Trial<'a> {
     }
 
     /// Encodes the frames of a stretch after those before.
-    pub(super) fn encode(&mut self, stretch: &[Arc<frame::Video>]) -> Result<(), EncodeError> {
+    pub(super) fn encode(&mut self, stretch: &[Arc<Shown>]) -> Result<(), EncodeError> {
         self.in_stretch = 0;
-        stretch.iter().try_for_each(|frame| self.push(frame))
+        stretch.iter().try_for_each(|shown| self.push(shown))
     }
 
     /// What was found of all stretches.
@@ -88,9 +95,11 @@ impl<'a> Trial<'a> {
         Ok(self.outcome)
     }
 
-    fn push(&mut self, frame: &Arc<frame::Video>) -> Result<(), EncodeError> {
+    fn push(&mut self, shown: &Arc<Shown>) -> Result<(), EncodeError> {
+        let frame = &shown.frame;
         let (width, height) = (self.rung.width, self.rung.height);
-        let is_idr = self.in_stretch.is_multiple_of(self.lab.gop_frames.max(1));
+        let position = self.in_stretch;
+        let is_idr = position.is_multiple_of(self.lab.gop_frames.max(1));
         self.in_stretch += 1;
         let keyframes = Keyframes {
             max_gop: self.lab.gop_frames,
@@ -112,8 +121,8 @@ impl<'a> Trial<'a> {
                     .meter
                     .insert(Meter::new(method, frame.width(), frame.height(), stride)?),
             };
-            if meter.wants(self.sent.unsigned_abs()) {
-                self.waiting.push_back((self.sent, Arc::clone(frame)));
+            if meter.wants(position) {
+                self.waiting.push_back((self.sent, Arc::clone(shown)));
             }
         }
         self.sent += 1;
@@ -211,10 +220,11 @@ impl<'a> Trial<'a> {
             if let Some((_, reference)) = is_next.then(|| self.waiting.pop_front()).flatten()
                 && let Some(meter) = &mut self.meter
             {
-                let (width, height) = (reference.width(), reference.height());
-                let shown = self.up.scale(&decoded, width, height, MEASURED)?;
-                let reference = self.plain.scale(&reference, width, height, MEASURED)?;
-                meter.add(pts.unsigned_abs(), &reference, &shown)?;
+                let Shown { frame, motion } = &*reference;
+                let (width, height) = (frame.width(), frame.height());
+                let decoded = self.up.scale(&decoded, width, height, MEASURED)?;
+                let plain = self.plain.scale(frame, width, height, MEASURED)?;
+                meter.add(pts.unsigned_abs(), &plain, *motion, &decoded)?;
             }
         }
     }

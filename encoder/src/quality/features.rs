@@ -12,27 +12,34 @@ pub(crate) struct Plane {
     pub(crate) pixels: Vec<f32>,
 }
 
-/// How many numbers [`compare`] gives.
-pub(crate) const COUNT: usize = 8;
+/// What is left of one picture in another; all is left at 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Features {
+    /// At a half, a quarter and an eighth of the size.
+    pub(crate) information: [f32; 3],
+    /// At the same sizes.
+    pub(crate) detail: [f32; 3],
+    /// The mean of the squared differences of luma.
+    pub(crate) squared_error: f32,
+}
 
-/// What is left of `reference` in `distorted`, of the same size: VIF at a half, a quarter and an eighth of the size, DLM at a
-/// half, a quarter and an eighth. Each is 1 where nothing is lost.
-pub(crate) fn compare(reference: &Plane, distorted: &Plane) -> [f32; COUNT] {
-    let mut features = [1.0; COUNT];
-    let (vif, dlm) = features.split_at_mut(4);
-    let (mut a, mut b) = (reference.clone(), distorted.clone());
-    for (scale, (slot, taps)) in vif
-        .iter_mut()
-        .zip([&TAPS_9[..], &TAPS_9, &TAPS_5, &TAPS_3])
-        .enumerate()
-    {
-        if scale > 0 {
-            (a, b) = (a.halved(taps), b.halved(taps));
-        }
+/// What is left of `reference` in `distorted`, of the same size.
+pub(crate) fn compare(reference: &Plane, distorted: &Plane) -> Features {
+    let mut features = Features {
+        information: [1.0; 3],
+        detail: [1.0; 3],
+        squared_error: mean_over_rows(reference, distorted, |difference| difference * difference),
+    };
+    let (mut a, mut b) = (reference.halved(&TAPS_9), distorted.halved(&TAPS_9));
+    let [half, quarter, eighth] = &mut features.information;
+    *half = information_left(&a, &b, &TAPS_9);
+    for (slot, taps) in [(quarter, &TAPS_5[..]), (eighth, &TAPS_3)] {
+        (a, b) = (a.halved(taps), b.halved(taps));
         *slot = information_left(&a, &b, taps);
     }
-    let (mut a, mut b) = (reference.clone(), distorted.clone());
-    for slot in dlm {
+    // The finest band says little that the squared error does not.
+    let (mut a, mut b) = (reference.bands().low, distorted.bands().low);
+    for slot in &mut features.detail {
         let (of_a, of_b) = (a.bands(), b.bands());
         *slot = detail_left(&of_a, &of_b);
         (a, b) = (of_a.low, of_b.low);
@@ -40,15 +47,19 @@ pub(crate) fn compare(reference: &Plane, distorted: &Plane) -> [f32; COUNT] {
     features
 }
 
-/// The mean difference of two pictures of the same size.
-pub(crate) fn difference(one: &Plane, other: &Plane) -> f32 {
-    let sum: f32 = one
+/// How much `one` and `other` differ, blurred, in steps of luma: the motion between two pictures.
+pub(crate) fn motion(one: &Plane, other: &Plane) -> f32 {
+    let (one, other) = (one.halved(&TAPS_9), other.halved(&TAPS_9));
+    mean_over_rows(&one, &other, f32::abs)
+}
+
+fn mean_over_rows(one: &Plane, other: &Plane, measure: impl Fn(f32) -> f32) -> f32 {
+    let rows = one
         .pixels
         .chunks(one.width.max(1))
-        .zip(other.pixels.chunks(other.width.max(1)))
-        .map(|(a, b)| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>())
-        .sum();
-    sum / one.pixels.len().max(1) as f32
+        .zip(other.pixels.chunks(other.width.max(1)));
+    let sums = rows.map(|(a, b)| f64::from(a.iter().zip(b).map(|(a, b)| measure(a - b)).sum::<f32>()));
+    (sums.sum::<f64>() / one.pixels.len().max(1) as f64) as f32
 }
 
 /// A wavelet's low band and its three bands of detail, each half as wide and high.
@@ -59,7 +70,7 @@ struct Bands {
 
 impl Plane {
     /// Blurred, and every second pixel of every second row.
-    pub(crate) fn halved(&self, taps: &[f32]) -> Self {
+    fn halved(&self, taps: &[f32]) -> Self {
         let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
         let mut wide = Vec::with_capacity(width * self.height);
         let mut row = Vec::new();
@@ -268,7 +279,7 @@ fn mirrored(index: isize, len: usize) -> usize {
 const EYE_NOISE: f32 = 2.0;
 const TINY: f32 = 1e-6;
 /// Gaussian windows of a fifth of their width.
-pub(crate) const TAPS_9: [f32; 9] = [
+const TAPS_9: [f32; 9] = [
     0.018_978_08,
     0.055_898_17,
     0.120_920_91,
@@ -279,14 +290,82 @@ pub(crate) const TAPS_9: [f32; 9] = [
     0.055_898_17,
     0.018_978_08,
 ];
-pub(crate) const TAPS_5: [f32; 5] = [
+const TAPS_5: [f32; 5] = [
     0.054_488_684,
     0.244_201_35,
     0.402_619_95,
     0.244_201_35,
     0.054_488_684,
 ];
-pub(crate) const TAPS_3: [f32; 3] = [0.166_378_9, 0.667_242_2, 0.166_378_9];
+const TAPS_3: [f32; 3] = [0.166_378_9, 0.667_242_2, 0.166_378_9];
 /// Daubechies' wavelet with two vanishing moments.
 const LOW: [f32; 4] = [0.482_962_9, 0.836_516_3, 0.224_143_87, -0.129_409_52];
 const HIGH: [f32; 4] = [-0.129_409_52, -0.224_143_87, 0.836_516_3, -0.482_962_9];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stripes and blobs, and `loss` of their detail gone.
+    fn picture(loss: f32) -> Plane {
+        let (width, height) = (101, 67);
+        let pixel = |index: usize| {
+            let (x, y) = ((index % width) as f32, (index / width) as f32);
+            let coarse = 60.0 * (x / 13.0).sin() * (y / 11.0).cos();
+            let fine = 30.0 * (x * 1.3).sin() * (y * 0.9).sin() + 25.0 * (x * 0.5 + y * 0.4).sin();
+            128.0 + coarse + fine * (1.0 - loss)
+        };
+        Plane {
+            width,
+            height,
+            pixels: (0..width * height).map(pixel).collect(),
+        }
+    }
+
+    #[test]
+    fn all_is_left_of_the_same_picture() {
+        let features = compare(&picture(0.0), &picture(0.0));
+        for left in features.information.iter().chain(&features.detail) {
+            assert!((left - 1.0).abs() < 1e-3, "{features:?}");
+        }
+        assert_eq!(features.squared_error, 0.0);
+        assert_eq!(motion(&picture(0.0), &picture(0.0)), 0.0);
+    }
+
+    #[test]
+    fn less_is_left_where_more_is_lost() {
+        let lost: Vec<Features> = [0.1, 0.3, 0.6, 0.9]
+            .map(|loss| compare(&picture(0.0), &picture(loss)))
+            .to_vec();
+        for pair in lost.windows(2) {
+            let [less, more] = pair else { continue };
+            assert!(less.squared_error < more.squared_error);
+            let both = less
+                .information
+                .iter()
+                .chain(&less.detail)
+                .zip(more.information.iter().chain(&more.detail));
+            assert!(
+                both.into_iter().all(|(less, more)| less > more),
+                "{less:?} {more:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn any_size_is_compared() {
+        for (width, height) in [(1, 1), (2, 2), (3, 1), (1, 9), (16, 5), (0, 0)] {
+            let plane = |value| Plane {
+                width,
+                height,
+                pixels: vec![value; width * height],
+            };
+            let features = compare(&plane(10.0), &plane(200.0));
+            let all = features.information.iter().chain(&features.detail);
+            assert!(
+                all.into_iter().all(|left| (0.0..=1.0001).contains(left)),
+                "{width}×{height}: {features:?}"
+            );
+        }
+    }
+}

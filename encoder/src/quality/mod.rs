@@ -59,18 +59,19 @@ impl Meter {
         matches!(self.kind, Kind::Vmaf(_)) || frame.is_multiple_of(self.stride)
     }
 
-    /// Compares frame number `frame`.
+    /// Compares frame number `frame`, of whose reference [`motion`] is known.
     pub(crate) fn add(
         &mut self,
         frame: u64,
         reference: &frame::Video,
+        motion: f32,
         distorted: &frame::Video,
     ) -> Result<(), EncodeError> {
         match &mut self.kind {
             Kind::Vmaf(vmaf) => vmaf.add(frame, reference, distorted),
             Kind::Model(scores) => {
                 let features = features::compare(&luma(reference), &luma(distorted));
-                scores.push((frame, model::score(&features)));
+                scores.push((frame, model::score(&features, motion)));
                 Ok(())
             }
         }
@@ -83,6 +84,18 @@ impl Meter {
             Kind::Model(scores) => Ok(scores),
         }
     }
+}
+
+/// How much a picture moves beside those before and after it, as far as there are any: the lesser, so that a cut is none.
+pub(crate) fn motion<'a>(
+    picture: &frame::Video,
+    neighbours: impl IntoIterator<Item = &'a frame::Video>,
+) -> f32 {
+    let plane = luma(picture);
+    let differences = neighbours
+        .into_iter()
+        .map(|neighbour| features::motion(&plane, &luma(neighbour)));
+    differences.reduce(f32::min).unwrap_or(0.0)
 }
 
 /// The mean of some frames' quality; none of none.
