@@ -76,6 +76,7 @@ mod index;
 pub mod jobs;
 pub mod ladder;
 mod manifest;
+mod measure;
 mod packager;
 pub mod pertitle;
 mod pictures;

@@ -21,7 +21,7 @@ use crate::plan::{self, Plan, Settings};
 use crate::storage::{self, CacheRule, Location, Output, Publishing, Scratch, UploadPosition};
 pub use crate::text::{Role, Sidecar};
 use crate::work::{self, Work};
-use crate::{analysis, manifest, packager, source};
+use crate::{analysis, manifest, measure, packager, source};
 
 /// What to encode, into what, and how.
 #[derive(Clone, Debug)]
@@ -53,6 +53,9 @@ pub struct VodOptions {
     pub threads: usize,
     /// What files are made of the encoded renditions.
     pub packaging: Packaging,
+    /// Measures the quality of every segment, for players that choose by it: in `segments.json`. Everything is decoded once
+    /// more for it. Always done with [`per_title`](Self::per_title).
+    pub measure: bool,
     /// Makes a poster and thumbnails for the seek bar.
     pub pictures: bool,
     /// In how many chunks the video is encoded, each with encoders of its own: what workers that are given a
@@ -97,6 +100,13 @@ pub enum Progress {
     /// The source is being looked at, before anything is encoded. Comes a few times a second.
     Analysis {
         /// Seconds of media that were looked at.
+        media_s: f64,
+        /// Length of the source in seconds, where its container states it.
+        duration_s: Option<f64>,
+    },
+    /// What was encoded is being compared with the source. Comes a few times a second.
+    Measuring {
+        /// Seconds of media that were compared.
         media_s: f64,
         /// Length of the source in seconds, where its container states it.
         duration_s: Option<f64>,
@@ -187,6 +197,7 @@ impl VodOptions {
             id: None,
             ladder: Ladder::default(),
             per_title: None,
+            measure: false,
             segment_s: 2.0,
             gop_s: None,
             shot_aligned: false,
@@ -266,6 +277,32 @@ impl VodOptions {
             per_title: made.as_ref().map(|(_, report)| report.clone()),
         };
         Plan::make(source, &settings)
+    }
+
+    /// Measures pieces that were encoded, where that is wanted.
+    pub(crate) fn measure_pieces(
+        &self,
+        encoding: &Encoding<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), EncodeError> {
+        if !self.measure && self.per_title.is_none() {
+            return Ok(());
+        }
+        let plan = encoding.plan;
+        let mut reported = Instant::now();
+        measure::pieces(&self.input, encoding, &mut |frame| {
+            if self.cancel.is_cancelled() {
+                return Err(EncodeError::Cancelled);
+            }
+            if reported.elapsed() >= REPORT_EVERY {
+                reported = Instant::now();
+                progress(Progress::Measuring {
+                    media_s: plan.idr.rate().seconds(frame),
+                    duration_s: plan.duration_s,
+                });
+            }
+            Ok(())
+        })
     }
 
     /// A ladder for the source's pictures, if it has any; that of an interrupted run where nothing has changed.
@@ -437,6 +474,7 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
             threads: options.threads,
         };
         encode_pieces(source, &encoding, &options.cancel, &watch, progress)?;
+        options.measure_pieces(&encoding, progress)?;
     }
     let streams = work::streams(&plan, std::slice::from_ref(&work))?;
     let extras = work::extras(&plan, std::slice::from_ref(&work), Some(&options.input))?;
@@ -480,8 +518,14 @@ pub(crate) fn publish(
     let is_cancelled = || options.cancel.is_cancelled();
     let packaging = &options.packaging;
     let write = || {
-        let Packaged { renditions, for_hls } =
-            packager::package(streams, packaging, output, scratch.path(), &is_cancelled)?;
+        let Packaged {
+            mut renditions,
+            mut for_hls,
+        } = packager::package(streams, packaging, output, scratch.path(), &is_cancelled)?;
+        measure::apply(streams, &mut renditions)?;
+        if let Some(for_hls) = &mut for_hls {
+            measure::apply(streams, for_hls)?;
+        }
         let texts = extras.write_texts(&renditions, packaging, output)?;
         let images = extras.write_pictures(&renditions, output)?;
         if let Some(report) = &extras.report {

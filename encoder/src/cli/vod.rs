@@ -90,6 +90,10 @@ pub(crate) struct Encoding {
     /// Begin segments where shots begin: between half and one and a half times their length. Decodes the video once more.
     #[arg(long)]
     shot_aligned: bool,
+    /// Measure the quality of every segment, for players that choose by it (in segments.json); with --ladder auto it is
+    /// measured anyway. Decodes everything once more.
+    #[arg(long)]
+    measure: bool,
     /// Make no poster and no thumbnails.
     #[arg(long)]
     no_pictures: bool,
@@ -171,6 +175,7 @@ impl Encoding {
         options.segment_s = self.segment_s;
         options.gop_s = self.gop_s;
         options.shot_aligned = self.shot_aligned;
+        options.measure = self.measure;
         options.pictures = !self.no_pictures;
         options.plan = self.plan;
         options.preset = self.preset;

@@ -27,7 +27,7 @@ pub(super) fn svg(report: &Report) -> String {
             line,
             &format!("stroke=\"{colour}\" stroke-width=\"1.3\" stroke-opacity=\"0.75\""),
         );
-        for point in &points {
+        for point in points.iter().filter(|point| axes.shows(point)) {
             let (x, y) = axes.place(point.kbps, point.quality);
             let _ = writeln!(
                 svg,
@@ -259,6 +259,10 @@ impl Axes {
             LEFT + across * (WIDTH - LEFT - RIGHT),
             HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM),
         )
+    }
+
+    fn shows(&self, point: &Point) -> bool {
+        point.quality >= self.bottom && point.kbps.ln() >= self.left
     }
 
     fn holds(&self, area: &Area) -> bool {
