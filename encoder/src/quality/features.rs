@@ -214,10 +214,7 @@ fn information_left(a: &Plane, b: &Plane, taps: &[f32]) -> f32 {
             let other = (mbb - mb * mb).max(0.0);
             let shared = mab - ma * mb;
             let (mut gain, mut noise) = (shared / (variance + TINY), 0.0);
-            if variance < TINY {
-                gain = 0.0;
-                noise = other;
-            } else if gain < 0.0 {
+            if variance < TINY || gain < 0.0 {
                 gain = 0.0;
                 noise = other;
             } else if other >= TINY {
