@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::error::EncodeError;
 use crate::index::{Rendition, Segment, Text};
 use crate::packager::Packaging;
+use crate::pertitle::Report;
 use crate::pictures::{self, Album, ImageTrack};
 use crate::storage::Output;
 use crate::text::{self, Cuts, TextTrack};
@@ -19,6 +20,8 @@ pub(crate) struct Extras {
     pub(crate) pictures: Vec<PathBuf>,
     /// A file with the film's pictures, for the poster.
     pub(crate) film: Option<PathBuf>,
+    /// What the ladder was chosen by, where it was made for the film.
+    pub(crate) report: Option<Report>,
 }
 
 /// Where the thumbnails' sheets lie.

@@ -108,6 +108,9 @@ pub(crate) struct Segment {
     pub(crate) bytes: u64,
     /// Where it begins in a single file; 0 in a file of its own.
     pub(crate) offset: u64,
+    /// How good it looks on VMAF's scale of 0 to 100, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) quality: Option<f64>,
     /// The pictures that can be shown alone; none for sound.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) key_frames: Vec<KeyFrame>,
@@ -236,6 +239,7 @@ mod tests {
                 duration,
                 bytes,
                 offset: 0,
+                quality: None,
                 key_frames: Vec::new(),
             };
             start += duration;

@@ -359,6 +359,7 @@ impl<'a> Sink<'a> {
             duration: end - start,
             bytes,
             offset: self.offset,
+            quality: None,
             key_frames,
         });
         if self.body.is_some() {

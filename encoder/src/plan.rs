@@ -11,6 +11,7 @@ use crate::error::EncodeError;
 use crate::graph::{Scan, detect};
 use crate::index::{Kind, Sound};
 use crate::ladder::{AudioCodec, AudioRung, Ladder, Rung};
+use crate::pertitle::Report;
 use crate::pictures;
 use crate::source::{AudioStream, Source};
 use crate::text;
@@ -29,6 +30,9 @@ pub(crate) struct Plan {
     pub(crate) audio: Vec<AudioPlan>,
     /// Which pictures are tapped for thumbnails and the poster, if any.
     pub(crate) pictures: Option<pictures::Plan>,
+    /// What the ladder was chosen by, where it was made for this source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) per_title: Option<Report>,
     /// For rungs that state none of their own.
     pub(crate) preset: String,
     /// The frames at which the chunks of a video begin, from 0.
@@ -79,6 +83,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) chunks: u32,
     /// Whether pictures are tapped.
     pub(crate) with_pictures: bool,
+    /// What the ladder was chosen by, where it was made for this source.
+    pub(crate) per_title: Option<Report>,
 }
 
 impl Plan {
@@ -116,6 +122,7 @@ impl Plan {
                 .filter(|_| settings.with_pictures)
                 .map(|shown| pictures::Plan::new((shown.width, shown.height), source.duration_s, None)),
             video,
+            per_title: settings.per_title.clone(),
             preset: settings.preset.to_owned(),
             chunks,
             duration_s: source.duration_s,

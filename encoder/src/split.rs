@@ -231,6 +231,7 @@ pub fn encode_share(
     };
     progress(announcement(&plan, &is_wanted));
     encode_pieces(source, &encoding, &options.cancel, &watch, progress)?;
+    options.measure_pieces(&encoding, progress)?;
     let rungs = encoding.rungs.iter().map(|rung| rung.name.clone());
     let sounds = encoding.sounds.iter().map(|sound| sound.name.clone());
     Ok(ShareSummary {

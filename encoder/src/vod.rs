@@ -15,12 +15,13 @@ use crate::ladder::{Ladder, Rung};
 use crate::manifest::{MPD_PATH, MULTIVARIANT_PATH};
 use crate::packager::Packaged;
 pub use crate::packager::Packaging;
+use crate::pertitle::{self, PerTitle, Report};
 use crate::pipeline::{self, Encoding, Position};
 use crate::plan::{self, Plan, Settings};
 use crate::storage::{self, CacheRule, Location, Output, Publishing, Scratch, UploadPosition};
 pub use crate::text::{Role, Sidecar};
 use crate::work::{self, Work};
-use crate::{analysis, manifest, packager, source};
+use crate::{analysis, manifest, measure, packager, source};
 
 /// What to encode, into what, and how.
 #[derive(Clone, Debug)]
@@ -33,6 +34,9 @@ pub struct VodOptions {
     pub id: Option<String>,
     /// The renditions to offer.
     pub ladder: Ladder,
+    /// Makes a ladder for this very film in place of the video of [`ladder`](Self::ladder), which it is compared with. The
+    /// video is decoded once more for it, and parts of it are encoded on trial.
+    pub per_title: Option<PerTitle>,
     /// Length of a segment in seconds, 0.5 to 30.
     pub segment_s: f64,
     /// Distance of IDR frames in seconds, at most a segment's length; a segment's length where there is none.
@@ -49,6 +53,9 @@ pub struct VodOptions {
     pub threads: usize,
     /// What files are made of the encoded renditions.
     pub packaging: Packaging,
+    /// Measures the quality of every segment, for players that choose by it: in `segments.json`. Everything is decoded once
+    /// more for it. Always done with [`per_title`](Self::per_title).
+    pub measure: bool,
     /// Makes a poster and thumbnails for the seek bar.
     pub pictures: bool,
     /// In how many chunks the video is encoded, each with encoders of its own: what workers that are given a
@@ -93,6 +100,13 @@ pub enum Progress {
     /// The source is being looked at, before anything is encoded. Comes a few times a second.
     Analysis {
         /// Seconds of media that were looked at.
+        media_s: f64,
+        /// Length of the source in seconds, where its container states it.
+        duration_s: Option<f64>,
+    },
+    /// What was encoded is being compared with the source. Comes a few times a second.
+    Measuring {
+        /// Seconds of media that were compared.
         media_s: f64,
         /// Length of the source in seconds, where its container states it.
         duration_s: Option<f64>,
@@ -182,6 +196,8 @@ impl VodOptions {
             out: out.into(),
             id: None,
             ladder: Ladder::default(),
+            per_title: None,
+            measure: false,
             segment_s: 2.0,
             gop_s: None,
             shot_aligned: false,
@@ -217,24 +233,29 @@ impl VodOptions {
         if let Some(path) = &self.plan {
             return Plan::read(path, source);
         }
+        let mut reported = Instant::now();
+        let mut tick = |frames| {
+            if self.cancel.is_cancelled() {
+                return Err(EncodeError::Cancelled);
+            }
+            if reported.elapsed() >= REPORT_EVERY {
+                reported = Instant::now();
+                progress(Progress::Analysis {
+                    media_s: source.rate().seconds(frames),
+                    duration_s: source.duration_s,
+                });
+            }
+            Ok(())
+        };
+        let made = match &self.per_title {
+            Some(per_title) => self.title_ladder(per_title, source, &mut tick)?,
+            None => None,
+        };
+        let ladder = made.as_ref().map_or(&self.ladder, |(ladder, _)| ladder);
         let starts = match &source.video {
             Some(video) if self.shot_aligned => {
-                let rungs = self.ladder.fit(video.width, video.height);
+                let rungs = ladder.fit(video.width, video.height);
                 let step = plan::step(&rungs, video.rate);
-                let mut reported = Instant::now();
-                let mut tick = |frames| {
-                    if self.cancel.is_cancelled() {
-                        return Err(EncodeError::Cancelled);
-                    }
-                    if reported.elapsed() >= REPORT_EVERY {
-                        reported = Instant::now();
-                        progress(Progress::Analysis {
-                            media_s: video.rate.seconds(frames),
-                            duration_s: source.duration_s,
-                        });
-                    }
-                    Ok(())
-                };
                 Some(analysis::starts(
                     &self.input,
                     video.rate,
@@ -246,15 +267,74 @@ impl VodOptions {
             _ => None,
         };
         let settings = Settings {
-            ladder: &self.ladder,
+            ladder,
             preset: &self.preset,
             segment_s: self.segment_s,
             gop_s: self.gop_s.unwrap_or(self.segment_s),
             starts,
             chunks,
             with_pictures: self.pictures,
+            per_title: made.as_ref().map(|(_, report)| report.clone()),
         };
         Plan::make(source, &settings)
+    }
+
+    /// Measures pieces that were encoded, where that is wanted.
+    pub(crate) fn measure_pieces(
+        &self,
+        encoding: &Encoding<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), EncodeError> {
+        if !self.measure && self.per_title.is_none() {
+            return Ok(());
+        }
+        let plan = encoding.plan;
+        let mut reported = Instant::now();
+        measure::pieces(&self.input, encoding, &mut |frame| {
+            if self.cancel.is_cancelled() {
+                return Err(EncodeError::Cancelled);
+            }
+            if reported.elapsed() >= REPORT_EVERY {
+                reported = Instant::now();
+                progress(Progress::Measuring {
+                    media_s: plan.idr.rate().seconds(frame),
+                    duration_s: plan.duration_s,
+                });
+            }
+            Ok(())
+        })
+    }
+
+    /// A ladder for the source's pictures, if it has any; that of an interrupted run where nothing has changed.
+    fn title_ladder(
+        &self,
+        per_title: &PerTitle,
+        source: &source::Source,
+        tick: &mut dyn FnMut(u64) -> Result<(), EncodeError>,
+    ) -> Result<Option<(Ladder, Report)>, EncodeError> {
+        let Some(video) = &source.video else {
+            return Ok(None);
+        };
+        let frames = |seconds: f64| (video.rate.fps() * seconds).round().max(1.0) as u64;
+        let asked = pertitle::Asked {
+            per_title: per_title.clone(),
+            ladder: self.ladder.clone(),
+            preset: self.preset.clone(),
+            segment_frames: frames(self.segment_s),
+            gop_frames: frames(self.gop_s.unwrap_or(self.segment_s)),
+        };
+        let earlier = self.work_dir.as_ref();
+        let earlier = earlier.and_then(|path| Plan::read(&path.join(work::PLAN), source).ok());
+        if let Some(plan) = earlier
+            && let Some(report) = plan.per_title.filter(|report| *report.asked() == asked)
+        {
+            let ladder = Ladder {
+                video: plan.video,
+                audio: self.ladder.audio.clone(),
+            };
+            return Ok(Some((ladder, report)));
+        }
+        pertitle::ladder(&self.input, video, &asked, tick).map(Some)
     }
 
     pub(crate) fn check(&self) -> Result<(), EncodeError> {
@@ -291,6 +371,9 @@ impl VodOptions {
             return bad("--gop-s", "with --shot-aligned", reason.to_owned());
         }
         self.packaging.check()?;
+        if let Some(per_title) = &self.per_title {
+            per_title.check()?;
+        }
         if let Some(id) = &self.id {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             if id.is_empty() || id.starts_with('.') || id.len() > 128 || !id.chars().all(plain) {
@@ -391,6 +474,7 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
             threads: options.threads,
         };
         encode_pieces(source, &encoding, &options.cancel, &watch, progress)?;
+        options.measure_pieces(&encoding, progress)?;
     }
     let streams = work::streams(&plan, std::slice::from_ref(&work))?;
     let extras = work::extras(&plan, std::slice::from_ref(&work), Some(&options.input))?;
@@ -434,10 +518,19 @@ pub(crate) fn publish(
     let is_cancelled = || options.cancel.is_cancelled();
     let packaging = &options.packaging;
     let write = || {
-        let Packaged { renditions, for_hls } =
-            packager::package(streams, packaging, output, scratch.path(), &is_cancelled)?;
+        let Packaged {
+            mut renditions,
+            mut for_hls,
+        } = packager::package(streams, packaging, output, scratch.path(), &is_cancelled)?;
+        measure::apply(streams, &mut renditions)?;
+        if let Some(for_hls) = &mut for_hls {
+            measure::apply(streams, for_hls)?;
+        }
         let texts = extras.write_texts(&renditions, packaging, output)?;
         let images = extras.write_pictures(&renditions, output)?;
+        if let Some(report) = &extras.report {
+            pertitle::write(output, report)?;
+        }
         let presentation = Presentation {
             renditions,
             for_hls,

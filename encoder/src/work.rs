@@ -10,6 +10,9 @@ use crate::packager::Stream;
 use crate::plan::Plan;
 use crate::text::TextTrack;
 
+/// The plan's name in a work folder.
+pub(crate) const PLAN: &str = "plan.json";
+
 /// A folder with a plan and the pieces made by it.
 #[derive(Clone, Debug)]
 pub(crate) struct Work {
@@ -85,7 +88,7 @@ impl Work {
     }
 
     fn plan_path(&self) -> PathBuf {
-        self.path.join("plan.json")
+        self.path.join(PLAN)
     }
 
     /// None where there is none that can be read.
@@ -105,6 +108,7 @@ impl Work {
 pub(crate) fn extras(plan: &Plan, folders: &[Work], film: Option<&Path>) -> Result<Extras, EncodeError> {
     let mut extras = Extras {
         film: film.map(Path::to_owned),
+        report: plan.per_title.clone(),
         ..Extras::default()
     };
     if let Some(path) = folders.iter().map(Work::texts).find(|path| path.is_file()) {

@@ -6,7 +6,7 @@ use ffmpeg_next::frame;
 
 use crate::decode::{VideoDecoding, next_packet, seek};
 use crate::error::EncodeError;
-use crate::graph::{Scan, VideoShape, Wired, normalising};
+use crate::graph::{PictureOutput, Scan, VideoGraph, VideoShape, Wired, normalising};
 use crate::source::{self, Source, VideoStream};
 use crate::timing::FrameRate;
 
@@ -20,11 +20,22 @@ pub(crate) struct Reader {
 }
 
 struct Filter {
-    graph: Option<(VideoShape, Wired)>,
+    graph: Option<Graph>,
     rate: FrameRate,
     first_frame: u64,
-    /// Filters after those of every encoding.
-    tail: String,
+    tail: Tail,
+}
+
+/// What follows the filters of every encoding.
+enum Tail {
+    Filters(String),
+    /// What an encoder would get.
+    Picture(Scan, PictureOutput),
+}
+
+enum Graph {
+    Filters(VideoShape, Wired),
+    Picture(Box<VideoGraph>),
 }
 
 impl Reader {
@@ -35,6 +46,21 @@ impl Reader {
         first_frame: u64,
         tail: impl Into<String>,
     ) -> Result<Self, EncodeError> {
+        Self::open_with(path, rate, first_frame, Tail::Filters(tail.into()))
+    }
+
+    /// Opens the video of `path` for the pictures that an encoder of `output` would get.
+    pub(crate) fn open_pictures(
+        path: &Path,
+        rate: FrameRate,
+        first_frame: u64,
+        scan: Scan,
+        output: PictureOutput,
+    ) -> Result<Self, EncodeError> {
+        Self::open_with(path, rate, first_frame, Tail::Picture(scan, output))
+    }
+
+    fn open_with(path: &Path, rate: FrameRate, first_frame: u64, tail: Tail) -> Result<Self, EncodeError> {
         let mut source = source::open(path)?;
         let decoding = VideoDecoding::of(&mut source, rate).ok_or_else(|| EncodeError::NoFrames {
             path: path.to_owned(),
@@ -47,7 +73,7 @@ impl Reader {
                 graph: None,
                 rate,
                 first_frame,
-                tail: tail.into(),
+                tail,
             },
             broken: 0,
             is_at_end: false,
@@ -57,17 +83,14 @@ impl Reader {
     /// The next picture; its `pts` is its number, from 0 at the start of the source.
     pub(crate) fn next_frame(&mut self) -> Result<Option<frame::Video>, EncodeError> {
         loop {
-            let mut frame = frame::Video::empty();
-            if let Some((_, graph)) = &mut self.filter.graph
-                && graph.pull(0, &mut frame)?
-            {
+            if let Some(frame) = self.filter.pull()? {
                 return Ok(Some(frame));
             }
             if self.is_at_end {
                 return Ok(None);
             }
             let filter = &mut self.filter;
-            let mut take = |frame: frame::Video, stream: &VideoStream| filter.push(&frame, stream);
+            let mut take = |frame: frame::Video, stream: &VideoStream| filter.push(frame, stream);
             match next_packet(&mut self.source.input, &self.source.path, &mut self.broken)? {
                 Some(packet) if packet.stream() == self.decoding.stream.index => {
                     self.decoding.decode(Some(&packet), &mut take)?;
@@ -76,9 +99,7 @@ impl Reader {
                 None => {
                     self.is_at_end = true;
                     self.decoding.decode(None, &mut take)?;
-                    if let Some((_, graph)) = &mut self.filter.graph {
-                        graph.finish(self.decoding.end())?;
-                    }
+                    self.filter.finish(self.decoding.end())?;
                 }
             }
         }
@@ -86,32 +107,57 @@ impl Reader {
 }
 
 impl Filter {
-    fn push(&mut self, frame: &frame::Video, stream: &VideoStream) -> Result<(), EncodeError> {
-        let shape = VideoShape::of(frame);
+    fn push(&mut self, frame: frame::Video, stream: &VideoStream) -> Result<(), EncodeError> {
         let graph = match &mut self.graph {
-            // Pictures of another shape are few, and what is looked for is in the others.
-            Some((first, _)) if *first != shape => return Ok(()),
-            Some((_, graph)) => graph,
+            Some(graph) => graph,
             None => {
-                let steps = normalising(
-                    frame,
-                    stream.orientation,
-                    Scan::AsFlagged,
-                    self.rate,
-                    self.first_frame,
-                )
-                .join(",");
-                let spec = format!("[in]{steps},{}[out0]", self.tail);
-                let graph = Wired::build(
-                    "buffer",
-                    &shape.arguments(stream.time_base),
-                    "buffersink",
-                    1,
-                    spec,
-                )?;
-                &mut self.graph.insert((shape, graph)).1
+                let graph = self.build(&frame, stream)?;
+                self.graph.insert(graph)
             }
         };
-        graph.push(frame)
+        match graph {
+            // Pictures of another shape are few, and what is looked for is in the others.
+            Graph::Filters(first, _) if *first != VideoShape::of(&frame) => Ok(()),
+            Graph::Filters(_, graph) => graph.push(&frame),
+            Graph::Picture(graph) => graph.push(frame),
+        }
+    }
+
+    fn build(&self, first: &frame::Video, stream: &VideoStream) -> Result<Graph, EncodeError> {
+        let (rate, first_frame) = (self.rate, self.first_frame);
+        match &self.tail {
+            Tail::Filters(tail) => {
+                let scan = Scan::AsFlagged;
+                let steps = normalising(first, stream.orientation, scan, rate, first_frame).join(",");
+                let spec = format!("[in]{steps},{tail}[out0]");
+                let shape = VideoShape::of(first);
+                let arguments = shape.arguments(stream.time_base);
+                let graph = Wired::build("buffer", &arguments, "buffersink", 1, spec)?;
+                Ok(Graph::Filters(shape, graph))
+            }
+            Tail::Picture(scan, output) => {
+                let graph = VideoGraph::new(first, stream, *scan, rate, first_frame, &[*output], None)?;
+                Ok(Graph::Picture(Box::new(graph)))
+            }
+        }
+    }
+
+    fn pull(&mut self) -> Result<Option<frame::Video>, EncodeError> {
+        match &mut self.graph {
+            None => Ok(None),
+            Some(Graph::Picture(graph)) => graph.pull(0),
+            Some(Graph::Filters(_, graph)) => {
+                let mut frame = frame::Video::empty();
+                Ok(graph.pull(0, &mut frame)?.then_some(frame))
+            }
+        }
+    }
+
+    fn finish(&mut self, end: i64) -> Result<(), EncodeError> {
+        match &mut self.graph {
+            None => Ok(()),
+            Some(Graph::Picture(graph)) => graph.finish(end),
+            Some(Graph::Filters(_, graph)) => graph.finish(end),
+        }
     }
 }

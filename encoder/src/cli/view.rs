@@ -89,7 +89,7 @@ fn show_bar(bar: &ProgressBar, progress: &Progress) {
             }
             bar.set_position(*bytes);
         }
-        Progress::Analysis { media_s, duration_s } => {
+        Progress::Analysis { media_s, duration_s } | Progress::Measuring { media_s, duration_s } => {
             if let Some(duration_s) = duration_s {
                 bar.set_length(*duration_s as u64);
                 if let Ok(style) = ProgressStyle::with_template("{prefix}{bar:32} {pos}/{len} s looked at") {

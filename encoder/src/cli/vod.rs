@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use encoder::jobs::{self, Job, Webhook};
 use encoder::ladder::Ladder;
+use encoder::pertitle::PerTitle;
 use encoder::split::{self, Chunk, Share, ShareSummary};
 use encoder::storage::{CacheRule, Location};
 use encoder::vod::{self, Packaging, Sidecar, VodOptions};
@@ -70,8 +71,16 @@ pub(crate) struct Target {
 pub(crate) struct Encoding {
     /// Renditions to offer: a JSON file, or text such as 720p:2500k,360p:600k,audio:128k.
     /// Default: 1080p:5000k,720p:2500k,480p:1000k,360p:600k,audio:128k. None is made above the source's size.
-    #[arg(long, value_name = "FILE|SPEC")]
+    /// With auto, auto:h265 or auto:av1:2160p the rungs are chosen for this very film by trial encodings, and a report of
+    /// them is written to analysis/; sound may follow: auto,audio:96k.
+    #[arg(long, value_name = "FILE|SPEC|auto")]
     ladder: Option<String>,
+    /// With --ladder auto: rungs at most.
+    #[arg(long, value_name = "N")]
+    max_rungs: Option<usize>,
+    /// With --ladder auto: the quality of the top rung, on VMAF's scale of 0 to 100 [default: 95].
+    #[arg(long, value_name = "VMAF")]
+    quality_target: Option<f64>,
     /// Seconds of a segment.
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     segment_s: f64,
@@ -81,6 +90,10 @@ pub(crate) struct Encoding {
     /// Begin segments where shots begin: between half and one and a half times their length. Decodes the video once more.
     #[arg(long)]
     shot_aligned: bool,
+    /// Measure the quality of every segment, for players that choose by it (in segments.json); with --ladder auto it is
+    /// measured anyway. Decodes everything once more.
+    #[arg(long)]
+    measure: bool,
     /// Make no poster and no thumbnails.
     #[arg(long)]
     no_pictures: bool,
@@ -144,11 +157,25 @@ impl Encoding {
     pub(crate) fn options(self, input: PathBuf, out: Location) -> anyhow::Result<VodOptions> {
         let mut options = VodOptions::new(input, out);
         if let Some(ladder) = &self.ladder {
-            options.ladder = Ladder::read(ladder)?;
+            match PerTitle::split(ladder)? {
+                Some((per_title, ladder)) => (options.per_title, options.ladder) = (Some(per_title), ladder),
+                None => options.ladder = Ladder::read(ladder)?,
+            }
+        }
+        match &mut options.per_title {
+            Some(per_title) => {
+                per_title.max_rungs = self.max_rungs.unwrap_or(per_title.max_rungs);
+                per_title.quality_target = self.quality_target.unwrap_or(per_title.quality_target);
+            }
+            None if self.max_rungs.is_some() || self.quality_target.is_some() => {
+                bail!("--max-rungs and --quality-target go with --ladder auto");
+            }
+            None => {}
         }
         options.segment_s = self.segment_s;
         options.gop_s = self.gop_s;
         options.shot_aligned = self.shot_aligned;
+        options.measure = self.measure;
         options.pictures = !self.no_pictures;
         options.plan = self.plan;
         options.preset = self.preset;
@@ -202,6 +229,7 @@ pub(crate) const EXAMPLES: &str = "Examples:
   headgate-encode vod film.mp4 --out out
   headgate-encode vod film.mp4 --out public --id film --ladder 720p:2500k,360p:600k --segment-s 4
   headgate-encode vod film.mp4 --out out --ladder 1080p:5M:crf22,1080p:3M:h265:crf25,720p:2500k:crf22,audio:128k,audio:96k:opus
+  headgate-encode vod film.mp4 --out out --ladder auto         # rungs made for this film
   headgate-encode vod film.mp4 --out out --force --json | jq -c 'select(.event == \"done\")'
   headgate-encode vod film.mp4 --work part2 --chunk 2/4      # on one of four machines; then: headgate-encode join
 

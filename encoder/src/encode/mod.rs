@@ -5,8 +5,8 @@ mod options;
 mod video;
 
 pub(crate) use audio::{encode_audio, frame_samples, sample_format};
-pub(crate) use options::check as check_rung;
-pub(crate) use video::{VideoTarget, encode_video};
+pub(crate) use options::{Keyframes, check as check_rung};
+pub(crate) use video::{VideoTarget, encode_video, open as open_video};
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

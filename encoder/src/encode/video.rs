@@ -111,7 +111,8 @@ pub(crate) fn encode_video(
     }
 }
 
-fn open(
+/// Opens the encoder for frames like `first`.
+pub(crate) fn open(
     target: &VideoTarget<'_>,
     colour: &Colour,
     keyframes: Keyframes,

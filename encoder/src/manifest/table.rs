@@ -1,4 +1,4 @@
-//! The segment table: the size of every segment in one file, for players that plan ahead. Its form is that of
+//! The segment table: the size of every segment, and its quality where that was measured, in one file, for players that plan ahead. Its form is that of
 //! `player_core::manifest::table`.
 
 use serde::Serialize;
@@ -26,6 +26,9 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     dash: Option<&'a str>,
     bytes: Vec<u64>,
+    /// 0 to 100, null where it is not known; none where nothing was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality: Option<Vec<Option<f64>>>,
 }
 
 /// The table of all renditions: a row for both manifests where they share segments, else one for each.
@@ -37,6 +40,11 @@ pub(super) fn table<'a>(
         hls: in_hls.then(|| format!("hls/{}.m3u8", rendition.name)),
         dash: in_dash.then_some(rendition.name.as_str()),
         bytes: rendition.segments.iter().map(|segment| segment.bytes).collect(),
+        quality: rendition
+            .segments
+            .iter()
+            .any(|segment| segment.quality.is_some())
+            .then(|| rendition.segments.iter().map(|segment| segment.quality).collect()),
     };
     let rows = renditions.iter().zip(for_hls).flat_map(|(rendition, in_hls)| {
         match rendition.container == in_hls.container {
