@@ -100,6 +100,7 @@ impl<'a> TsSink<'a> {
             bytes: bytes.len() as u64,
             offset: 0,
             key_frames: key_frames.collect(),
+            quality: None,
         });
         Ok(())
     }

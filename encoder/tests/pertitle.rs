@@ -136,7 +136,7 @@ fn workers_measure_what_they_encoded() {
         split::encode_share(&options, &share, &mut |_| {}).unwrap();
         folders.push(folder);
     }
-    split::join(&JoinOptions::new(folders, bench.path("out"))).unwrap();
+    split::join(&JoinOptions::new(folders, bench.path("out")), &mut |_| {}).unwrap();
     let table = segments(&bench.path("out"));
     let quality = |name| {
         let row = table.of_representation(name).unwrap();

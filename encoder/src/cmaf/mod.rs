@@ -20,7 +20,7 @@ mod segment;
 mod sidx;
 mod vp9;
 
-pub(crate) use bitstream::{Bitstream, StreamParameters};
+pub(crate) use bitstream::Bitstream;
 pub(crate) use entry::{Bitrate, Picture, SampleEntry};
 pub(crate) use init::{Media, Protected, Track, init_segment};
 pub(crate) use read::{Fragments, Header, read_header};

@@ -1,4 +1,5 @@
-//! The segment table: the size of every segment, and its quality where that was measured, in one file, for players that plan ahead. Its form is that of
+//! The segment table: the size of every segment, and its quality where that was measured, in one file, for players that plan
+//! ahead. Its form is that of
 //! `player_core::manifest::table`.
 
 use serde::Serialize;
@@ -36,20 +37,24 @@ pub(super) fn table<'a>(
     renditions: &'a [Rendition],
     for_hls: &'a [Rendition],
 ) -> Result<Vec<u8>, EncodeError> {
-    let row = |rendition: &'a Rendition, in_hls: bool, in_dash: bool| Row {
+    // The pictures are the same in both, so their quality is.
+    let row = |rendition: &'a Rendition, measured: &Rendition, in_hls: bool, in_dash: bool| Row {
         hls: in_hls.then(|| format!("hls/{}.m3u8", rendition.name)),
         dash: in_dash.then_some(rendition.name.as_str()),
         bytes: rendition.segments.iter().map(|segment| segment.bytes).collect(),
-        quality: rendition
+        quality: measured
             .segments
             .iter()
             .any(|segment| segment.quality.is_some())
-            .then(|| rendition.segments.iter().map(|segment| segment.quality).collect()),
+            .then(|| measured.segments.iter().map(|segment| segment.quality).collect()),
     };
     let rows = renditions.iter().zip(for_hls).flat_map(|(rendition, in_hls)| {
         match rendition.container == in_hls.container {
-            true => vec![row(rendition, true, true)],
-            false => vec![row(rendition, false, true), row(in_hls, true, false)],
+            true => vec![row(rendition, rendition, true, true)],
+            false => vec![
+                row(rendition, rendition, false, true),
+                row(in_hls, rendition, true, false),
+            ],
         }
     });
     let table = Table {
