@@ -80,7 +80,8 @@ pub(crate) fn prepare(
     let id = id(&options)?;
     options.id = Some(id.clone());
     let encoded = Encoded { id, title };
-    let whole = || options.video_dir().join("hls/master.m3u8").is_file();
+    let master = data.join("videos").join(&encoded.id).join("hls/master.m3u8");
+    let whole = || master.is_file();
     if whole() && !fresh {
         return Ok(encoded);
     }
