@@ -167,6 +167,7 @@ pub(crate) fn run(
             video_queues,
             pictures,
             audio_queues,
+            abandoned: &abandoned,
         };
         // The feed owns the queues: when it is done they close, and the encoders finish.
         let fed = feed.run(source, &mut tick);
@@ -271,6 +272,8 @@ struct Feed<'a> {
     /// Where tapped pictures go, if they are wanted.
     pictures: Option<SyncSender<frame::Video>>,
     audio_queues: Vec<(&'a AudioPlan, SyncSender<frame::Audio>)>,
+    /// Set while the queues are still open: an encoder whose queue closes takes what it has for the whole.
+    abandoned: &'a AtomicBool,
 }
 
 impl Feed<'_> {
@@ -328,6 +331,7 @@ impl Feed<'_> {
             && !has_texts
             && let Err(error) = seek(&mut source, self.plan.idr.rate(), self.first_frame)
         {
+            self.abandoned.store(true, Ordering::Relaxed);
             return Fed::Failed(error);
         }
         let result = feed_all(&mut source, &mut video, &mut audio, &mut texts, tick);
@@ -342,6 +346,9 @@ impl Feed<'_> {
                 .iter()
                 .all(|audio| audio.outputs.iter().all(|output| output.graph.is_none())),
         };
+        if result.is_err() || is_empty {
+            self.abandoned.store(true, Ordering::Relaxed);
+        }
         match result {
             Ok(()) if is_empty => Fed::Failed(EncodeError::NoFrames { path: source.path }),
             Ok(()) => Fed::All,

@@ -21,7 +21,7 @@ pub(super) fn page(report: &Report, svg: &str) -> String {
         );
     }
     page += "</table>\n<h2>Against the fixed ladder, at equal quality</h2>\n<table>\n<tr><th>fixed rung<th>size<th>kbit/s<th>quality\
-             <th>hull at that quality, kbit/s<th>hull at that bitrate, quality<th>saving\n";
+             <th>best size at that quality, kbit/s<th>hull at that bitrate, quality<th>saving\n";
     for rung in &report.fixed {
         let same = rung
             .same_quality_kbps
@@ -60,7 +60,7 @@ fn summary(report: &Report) -> String {
         Method::VmafModel => "a prediction of VMAF, since this FFmpeg has no libvmaf",
     };
     format!(
-        "At equal quality the hull takes <b>{}</b> fewer bits than the fixed ladder, as a mean over the fixed rungs; {} as a mean over \
+        "At equal quality the best of the sizes takes <b>{}</b> fewer bits than the fixed ladder, as a mean over the fixed rungs; {} as a mean over \
          all qualities that both have, {} as a sum of bits. All {} rungs together take {:.0} kbit/s, the {} fixed ones {:.0}. \
          {} at preset {}; {sampled:.1} s in {} stretches, shown at {}×{}; quality is {method}, of every {}th frame.",
         percent(saving.mean),

@@ -81,6 +81,20 @@ pub(super) fn hull(points: &[Point]) -> Vec<Point> {
     hull
 }
 
+/// The points that no cheaper one is as good as. What lies between neighbours of the hull that are of different sizes is a mix
+/// of both, which no encoding has; this can be encoded.
+pub(super) fn frontier(points: &[Point]) -> Vec<Point> {
+    let mut sorted: Vec<Point> = points.to_vec();
+    sorted.sort_by(|a, b| a.kbps.total_cmp(&b.kbps).then(b.quality.total_cmp(&a.quality)));
+    let mut best = f64::NEG_INFINITY;
+    sorted.retain(|point| {
+        let is_better = point.quality > best;
+        best = best.max(point.quality);
+        is_better
+    });
+    sorted
+}
+
 /// The quality that the hull has at a bitrate; its ends' beyond them.
 pub(super) fn quality_at(hull: &[Point], kbps: f64) -> f64 {
     let log = kbps.max(0.001).ln();
@@ -239,6 +253,9 @@ pub(super) mod tests {
         assert!((quality_at(&hull, 3000.0) - 89.0).abs() < 0.01);
         assert!((kbps_at(&hull, 89.0).unwrap() - 3000.0).abs() < 0.1);
         assert_eq!((kbps_at(&hull, 99.0), kbps_at(&hull, 10.0)), (None, None));
+        let frontier = frontier(&measured);
+        let found: Vec<_> = frontier.iter().map(|point| point.height).collect();
+        assert_eq!(found, [360, 360, 540, 1080, 1080]);
     }
 
     #[test]

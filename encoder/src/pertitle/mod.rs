@@ -30,7 +30,7 @@ use crate::quality::{self, Method, mean};
 use crate::source::VideoStream;
 use crate::timing::FrameRate;
 use choose::{Limits, rungs};
-use hull::{Point, curves, hull};
+use hull::{Point, curves, frontier, hull};
 pub(crate) use report::{Report, write};
 use stretches::Stretch;
 use trial::{Lab, Outcome, Shown, Trial};
@@ -243,6 +243,7 @@ pub(crate) fn ladder(
         stretches: &stretches,
         points: &found.points,
         hull: &hull(&dense),
+        frontier: &frontier(&dense),
         chosen: &chosen,
         rungs: &video,
         fixed: &fixed,

@@ -233,13 +233,17 @@ impl Axes {
             let points = report.points.iter().map(|point| (point.kbps, point.quality));
             points.chain(report.fixed.iter().map(|rung| (rung.kbps, rung.quality)))
         };
+        let chosen = || report.rungs.iter().map(|rung| (rung.kbps, rung.quality));
+        let lowest = chosen().map(|(_, quality)| quality).fold(100.0, f64::min);
         // What nobody would choose takes no room from what matters.
         let least = shown()
             .map(|(_, quality)| quality)
             .fold(100.0, f64::min)
-            .max(20.0);
+            .max(20.0)
+            .min(lowest);
         let rates = shown()
             .filter(|(_, quality)| *quality >= least - 1.0)
+            .chain(chosen())
             .map(|(kbps, _)| kbps.max(1.0));
         let (low, high) = rates.fold((f64::INFINITY, 1.0_f64), |(low, high), kbps| {
             (low.min(kbps), high.max(kbps))

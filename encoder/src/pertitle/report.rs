@@ -4,7 +4,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::hull::{Point, delta_rate, hull, kbps_at, quality_at};
+use super::hull::{Point, delta_rate, frontier, kbps_at, quality_at};
 use super::stretches::Stretch;
 use super::{Asked, html, plot};
 use crate::error::EncodeError;
@@ -67,20 +67,20 @@ pub(super) struct Fixed {
     pub(super) target_kbps: u32,
     pub(super) kbps: f64,
     pub(super) quality: f64,
-    /// What the hull takes for the same quality; none where no trial had it.
+    /// What the best of the sizes takes for the same quality; none where no trial had it.
     pub(super) same_quality_kbps: Option<f64>,
-    /// 0.4 where the hull takes 40 % less.
+    /// 0.4 where that is 40 % less.
     pub(super) saving: Option<f64>,
 }
 
-/// How much fewer bits the hull takes than the fixed ladder; 0.4 is 40 % less.
+/// How much fewer bits the best of the sizes takes at each quality than the fixed ladder; 0.4 is 40 % less.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Saving {
     /// At the fixed rungs' qualities, each rung counting the same.
     pub(super) mean: Option<f64>,
     /// Over all qualities that both have (Bjøntegaard).
     pub(super) delta_rate: Option<f64>,
-    /// The sum of the fixed rungs' bits against the sum of the hull's at the same qualities.
+    /// The sum of the fixed rungs' bits against the sum of the best sizes' at the same qualities.
     pub(super) sum: Option<f64>,
     /// What all rungs together take: the chosen ones, and the fixed.
     pub(super) chosen_total_kbps: f64,
@@ -97,6 +97,7 @@ pub(super) struct Findings<'a> {
     pub(super) stretches: &'a [Stretch],
     pub(super) points: &'a [Point],
     pub(super) hull: &'a [Point],
+    pub(super) frontier: &'a [Point],
     pub(super) chosen: &'a [Point],
     pub(super) rungs: &'a [Rung],
     pub(super) fixed: &'a [Rung],
@@ -111,7 +112,7 @@ impl Report {
             .iter()
             .zip(findings.fixed_points)
             .map(|(rung, point)| {
-                let same = kbps_at(findings.hull, point.quality);
+                let same = kbps_at(findings.frontier, point.quality);
                 Fixed {
                     name: rung.name.clone(),
                     width: rung.width,
@@ -133,7 +134,8 @@ impl Report {
         let saving = Saving {
             mean: crate::quality::mean(fixed.iter().filter_map(|rung| rung.saving)).map(round),
             // Of a ladder that has rungs worse than smaller ones, the good ones are compared.
-            delta_rate: delta_rate(findings.hull, &hull(findings.fixed_points)).map(|delta| round(-delta)),
+            delta_rate: delta_rate(findings.frontier, &frontier(findings.fixed_points))
+                .map(|delta| round(-delta)),
             sum: (sums.0 > 0.0).then(|| round(1.0 - sums.1 / sums.0)),
             chosen_total_kbps: round(findings.chosen.iter().map(|point| point.kbps).sum()),
             fixed_total_kbps: round(findings.fixed_points.iter().map(|point| point.kbps).sum()),
