@@ -1,7 +1,7 @@
 //! Per-title encoding: a ladder made for one film.
 //!
 //! Some stretches that stand for the film are encoded on trial at several sizes and CRFs; quality is measured at the size of
-//! the display; and rungs are chosen on the hull of what was found. What was found is the [`Report`].
+//! the display; and rungs are chosen on the hull of what was found. What was found is the report (`report.json`).
 
 mod choose;
 mod html;
