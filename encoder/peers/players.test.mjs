@@ -29,7 +29,7 @@ for (const { name, make, players = Object.keys(PLAYERS), protocols = ['hls', 'da
         const made = make();
         const seen = await browser.play({ player, origin: server.origin, path: made[protocol], keys: protocols.includes('dash') ? made.keys : undefined });
         const told = JSON.stringify(seen);
-        assert.deepEqual(seen.said.filter((line) => !OWN.test(line)), [], told);
+        assert.deepEqual(seen.said.filter((line) => !(name.startsWith('MPEG-TS') && OWN.test(line))), [], told);
         assert.ok(seen.ended, told);
         assert.ok(Math.abs(seen.duration - SECONDS) < 0.1, told);
         assert.ok(seen.frames >= frames, told);

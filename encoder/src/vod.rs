@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::encode::PRESETS;
 use crate::error::EncodeError;
 use crate::extras::Extras;
 use crate::index::{Kind, Presentation, Rendition};
@@ -723,15 +724,3 @@ fn summarize(rendition: &Rendition) -> RenditionSummary {
 
 const REPORT_EVERY: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-const PRESETS: [&str; 10] = [
-    "ultrafast",
-    "superfast",
-    "veryfast",
-    "faster",
-    "fast",
-    "medium",
-    "slow",
-    "slower",
-    "veryslow",
-    "placebo",
-];

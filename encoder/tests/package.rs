@@ -4,9 +4,9 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use common::{Bench, Track, run_ffmpeg};
+use common::{Bench, Track, frame_sums};
 use encoder::EncodeError;
 use encoder::remux::{PackageOptions, package};
 
@@ -16,18 +16,6 @@ const X264: &str = "-c:v libx264 -preset veryfast -g 50 -keyint_min 50 -sc_thres
 
 fn options(bench: &Bench, inputs: &[PathBuf]) -> PackageOptions {
     PackageOptions::new(inputs.iter().cloned(), bench.path("out"))
-}
-
-/// The checksum of every decoded frame of a file, without the frames' times.
-fn frames(path: &Path, map: &str) -> Vec<String> {
-    let text = run_ffmpeg(&format!(
-        "-v error -i {} -map {map} -f framemd5 -",
-        path.display()
-    ));
-    let sums = text.lines().filter(|line| !line.starts_with('#'));
-    sums.filter_map(|line| line.rsplit(',').next())
-        .map(|sum| sum.trim().to_owned())
-        .collect()
 }
 
 #[test]
@@ -50,8 +38,8 @@ fn pictures_and_sound_come_out_as_they_went_in() {
         assert_eq!(video.times(), grid, "{container}: on the frame rate's grid");
         assert_eq!(video.segments.len(), 3);
         assert_eq!(
-            frames(&bench.joined("180p"), "0:v"),
-            frames(&source, "0:v"),
+            frame_sums(&bench.joined("180p"), "0:v"),
+            frame_sums(&source, "0:v"),
             "{container}"
         );
         let sound = Track::read(&bench.path("out"), "audio");

@@ -4,22 +4,9 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 
-use common::{Bench, run_ffmpeg};
+use common::{Bench, frame_sums};
 use encoder::vod;
-
-/// The checksum of every decoded frame.
-fn frames(path: &Path, map: &str) -> Vec<String> {
-    let text = run_ffmpeg(&format!(
-        "-v error -i {} -map {map} -f framemd5 -",
-        path.display()
-    ));
-    let sums = text.lines().filter(|line| !line.starts_with('#'));
-    sums.filter_map(|line| line.rsplit(',').next())
-        .map(|sum| sum.trim().to_owned())
-        .collect()
-}
 
 #[test]
 fn hls_plays_the_same_frames_from_transport_streams() {
@@ -30,8 +17,8 @@ fn hls_plays_the_same_frames_from_transport_streams() {
     vod::encode(&options, &mut |_| {}).unwrap();
     let out = bench.path("out");
     assert_eq!(
-        frames(&out.join("hls/180p.m3u8"), "0:v"),
-        frames(&bench.joined("180p"), "0:v")
+        frame_sums(&out.join("hls/180p.m3u8"), "0:v"),
+        frame_sums(&bench.joined("180p"), "0:v")
     );
     let text = fs::read_to_string(out.join("hls/180p.m3u8")).unwrap();
     assert!(
@@ -67,7 +54,7 @@ fn hls_plays_the_same_frames_from_transport_streams() {
         let whole = fs::read(out.join("hls").join(file)).unwrap();
         let path = bench.path(&format!("{index}.ts"));
         fs::write(&path, &whole[start..start + bytes]).unwrap();
-        assert_eq!(frames(&path, "0:v").len(), 1, "{range}");
+        assert_eq!(frame_sums(&path, "0:v").len(), 1, "{range}");
     }
 
     options.packaging.single_file = true;

@@ -106,7 +106,6 @@ impl SampleEntry {
     }
 
     /// The box's type, such as `avc1`.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for encryption"))]
     pub(crate) fn kind(&self) -> [u8; 4] {
         let kind = self.bytes.get(4..8).and_then(|kind| kind.try_into().ok());
         kind.unwrap_or_default()
@@ -144,6 +143,15 @@ pub(super) fn children(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])>
         bytes = bytes.get(size..)?;
         Some((kind, payload))
     })
+}
+
+/// The payload of a box inside the sample entry that `entry` is, header included.
+pub(crate) fn child<'a>(entry: &'a [u8], wanted: &[u8; 4]) -> Result<&'a [u8], String> {
+    let boxes = split(entry).map(|(_, boxes)| boxes).unwrap_or_default();
+    let found = children(boxes).find(|(kind, _)| kind == wanted);
+    found
+        .map(|(_, payload)| payload)
+        .ok_or_else(|| format!("its sample entry has no {} box", String::from_utf8_lossy(wanted)))
 }
 
 /// The codec string of a whole sample entry box.

@@ -9,7 +9,7 @@ mod bits;
 pub(crate) mod bitstream;
 pub(crate) mod colour;
 mod dolby;
-mod entry;
+pub(crate) mod entry;
 mod flac;
 mod hevc;
 mod init;

@@ -5,7 +5,7 @@ mod options;
 mod video;
 
 pub(crate) use audio::{encode_audio, frame_samples, sample_format};
-pub(crate) use options::{Keyframes, check as check_rung};
+pub(crate) use options::{Keyframes, PRESETS, check as check_rung};
 pub(crate) use video::{VideoTarget, encode_video, open as open_video};
 
 use std::path::Path;

@@ -299,7 +299,7 @@ fn svt_display(display: &Mastering) -> String {
 }
 
 /// The presets that every codec understands, fastest first.
-const PRESETS: [&str; 10] = [
+pub(crate) const PRESETS: [&str; 10] = [
     "ultrafast",
     "superfast",
     "veryfast",

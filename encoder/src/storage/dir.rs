@@ -131,17 +131,8 @@ pub(crate) fn check_replaceable(destination: &Path, force: bool, input: &Path) -
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::scratch_beside;
+    use super::super::{entries, scratch_beside};
     use super::*;
-
-    fn entries(path: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(path)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
 
     fn prepare(destination: &Path) -> (Scratch, OutputDir) {
         let scratch = Scratch::open(&scratch_beside(destination, "partial").unwrap()).unwrap();

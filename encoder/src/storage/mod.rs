@@ -118,3 +118,15 @@ pub(crate) fn read_record(location: &Location) -> Result<Option<Record>, EncodeE
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// The names in a folder, sorted.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+fn entries(path: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(path).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}

@@ -112,16 +112,8 @@ const LOCK_NAME: &str = "lock";
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::entries;
     use super::*;
-
-    fn entries(path: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(path)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
 
     #[test]
     fn a_folder_has_one_owner_and_a_kept_one_is_found_again() {

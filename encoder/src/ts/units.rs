@@ -1,6 +1,7 @@
 //! Samples as transport streams hold them: H.264 and HEVC as byte streams, AAC with ADTS headers, AC-3 as it is.
 
 use super::tables::descriptor;
+use crate::cmaf::entry::child;
 use crate::protect::{SampleAes, avc_sets, hevc_sets};
 
 /// How one track's samples are written.
@@ -35,28 +36,26 @@ pub(super) const ADTS_HEADER_BYTES: usize = 7;
 impl Units {
     /// Of the track with this clear sample entry box.
     pub(super) fn new(entry: &[u8]) -> Result<Self, String> {
-        const PICTURE_FIELDS: usize = 8 + 78;
-        const SOUND_FIELDS: usize = 8 + 28;
         let format = entry.get(4..8).unwrap_or_default();
         let length_bytes =
             |config: &[u8], at: usize| config.get(at).map_or(4, |byte| usize::from(byte & 3) + 1);
         match format {
             b"avc1" | b"avc3" => {
-                let config = child(entry, PICTURE_FIELDS, b"avcC")?;
+                let config = child(entry, b"avcC")?;
                 Ok(Self::Avc {
                     length_bytes: length_bytes(config, 4),
                     sets: byte_stream(&avc_sets(config).ok_or("its avcC box is cut off")?),
                 })
             }
             b"hvc1" | b"hev1" => {
-                let config = child(entry, PICTURE_FIELDS, b"hvcC")?;
+                let config = child(entry, b"hvcC")?;
                 Ok(Self::Hevc {
                     length_bytes: length_bytes(config, 21),
                     sets: byte_stream(&hevc_sets(config).ok_or("its hvcC box is cut off")?),
                 })
             }
             b"mp4a" => {
-                let config = audio_config(child(entry, SOUND_FIELDS, b"esds")?);
+                let config = audio_config(child(entry, b"esds")?);
                 let config = config.ok_or("its esds box describes no AAC")?.to_vec();
                 let adts = adts_header(&config)?;
                 Ok(Self::Aac { adts, config })
@@ -239,24 +238,6 @@ fn nal_units(mut rest: &[u8], length_bytes: usize) -> impl Iterator<Item = Resul
         rest = after;
         Some(Ok(nal))
     })
-}
-
-/// A box inside a sample entry.
-fn child<'a>(entry: &'a [u8], fields: usize, kind: &[u8; 4]) -> Result<&'a [u8], String> {
-    let mut rest = entry.get(fields..).unwrap_or_default();
-    while let Some((header, _)) = rest.split_first_chunk::<8>() {
-        let [a, b, c, d, found @ ..] = *header;
-        let size = u32::from_be_bytes([a, b, c, d]) as usize;
-        let Some(body) = rest.get(8..size) else { break };
-        if found == *kind {
-            return Ok(body);
-        }
-        rest = rest.get(size..).unwrap_or_default();
-    }
-    Err(format!(
-        "its sample entry has no {} box",
-        String::from_utf8_lossy(kind)
-    ))
 }
 
 /// The `AudioSpecificConfig` in an `esds` box (ISO/IEC 14496-1 §7.2.6, 14496-14 §5.6).

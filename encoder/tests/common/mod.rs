@@ -93,6 +93,18 @@ pub(crate) fn run_ffmpeg(arguments: &str) -> String {
     text
 }
 
+/// The checksum of every decoded frame of a file's stream, without the frames' times.
+pub(crate) fn frame_sums(path: &Path, map: &str) -> Vec<String> {
+    let text = run_ffmpeg(&format!(
+        "-v error -i {} -map {map} -f framemd5 -",
+        path.display()
+    ));
+    let sums = text.lines().filter(|line| !line.starts_with('#'));
+    sums.filter_map(|line| line.rsplit(',').next())
+        .map(|sum| sum.trim().to_owned())
+        .collect()
+}
+
 /// What `ffmpeg` writes to its standard output.
 pub(crate) fn ffmpeg_bytes(arguments: &str) -> Vec<u8> {
     let output = Command::new("ffmpeg")

@@ -13,6 +13,7 @@ use cros_codecs::codec::h264::nalu::Header as _;
 use cros_codecs::codec::{av1, h264, h265, vp9};
 
 use super::cipher::BLOCK;
+use crate::cmaf::entry::child;
 use crate::protect::Scheme;
 
 /// A run of clear bytes and the protected ones after it.
@@ -401,26 +402,6 @@ fn guarded<T>(parse: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
         .map_err(|reason| format!("a header of the stream cannot be read ({reason})"))
 }
 
-/// A box inside a picture's sample entry.
-fn child<'a>(entry: &'a [u8], kind: &[u8; 4]) -> Result<&'a [u8], String> {
-    /// Box header and `VisualSampleEntry`.
-    const FIELDS: usize = 8 + 78;
-    let mut rest = entry.get(FIELDS..).unwrap_or_default();
-    while let Some((header, _)) = rest.split_first_chunk::<8>() {
-        let [a, b, c, d, found @ ..] = *header;
-        let size = u32::from_be_bytes([a, b, c, d]) as usize;
-        let Some(body) = rest.get(8..size) else { break };
-        if found == *kind {
-            return Ok(body);
-        }
-        rest = rest.get(size..).unwrap_or_default();
-    }
-    Err(format!(
-        "its sample entry has no {} box",
-        String::from_utf8_lossy(kind)
-    ))
-}
-
 /// The parameter sets in an `avcC` box (ISO/IEC 14496-15 §5.3.3).
 pub(crate) fn avc_sets(config: &[u8]) -> Option<Vec<&[u8]>> {
     let mut sets = Vec::new();
@@ -503,7 +484,7 @@ mod tests {
         assert!(error(b"\0\0\0\x08wvtt").contains("\"wvtt\" cannot be encrypted"));
         assert!(error(b"\0\0\0\x08avc1").contains("no avcC"));
         assert!(error(b"").contains("cannot be encrypted"));
-        let mut entry = b"\0\0\0\x60avc1".to_vec();
+        let mut entry = b"\0\0\0\x66avc1".to_vec();
         entry.resize(86, 0);
         entry.extend(b"\0\0\0\x10avcC\x01\x64\0\x28\xff\xe1\0\x09");
         assert!(error(&entry).contains("cut off"));
