@@ -46,6 +46,14 @@ pub enum EncodeError {
     /// The caller asked to stop; nothing was left behind.
     #[error("stopped before the end; no output was written")]
     Cancelled,
+    /// The system refused a thread.
+    #[error(
+        "no thread could be started ({source}); raise the limit on processes (`ulimit -u`) or encode fewer renditions at once"
+    )]
+    NoThread {
+        /// What the system said.
+        source: io::Error,
+    },
     /// A stream's codec has no decoder here.
     #[error(
         "{}: the {kind} codec {codec} cannot be decoded here ({source}); convert it first, for example to H.264 and AAC",

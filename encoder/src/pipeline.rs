@@ -125,7 +125,7 @@ pub(crate) fn run(
         for ((target, path, piece), done) in targets.into_iter().zip(&rungs_done) {
             let abandoned = &abandoned;
             let (queue, frames) = sync_channel(QUEUED_FRAMES);
-            encoders.spawn(scope, frames, move |frames| {
+            encoders.spawn(scope, &target.rung.name, frames, move |frames| {
                 let job = Job {
                     piece: &path,
                     plan: &plan.idr,
@@ -133,7 +133,7 @@ pub(crate) fn run(
                     done,
                 };
                 encode_video(&target, &job, piece, frames)
-            });
+            })?;
             video_queues.push(queue);
         }
         let mut pictures = None;
@@ -143,7 +143,9 @@ pub(crate) fn run(
         {
             let path = work.pictures(span.chunk);
             let (queue, frames) = sync_channel(QUEUED_FRAMES);
-            encoders.spawn(scope, frames, move |frames| record(&path, tap, frames));
+            encoders.spawn(scope, "pictures", frames, move |frames| {
+                record(&path, tap, frames)
+            })?;
             pictures = Some(queue);
         }
         let mut audio_queues = Vec::new();
@@ -155,7 +157,9 @@ pub(crate) fn run(
                 done,
             };
             let (queue, frames) = sync_channel(QUEUED_SOUND_FRAMES);
-            encoders.spawn(scope, frames, move |frames| encode_audio(sound, &job, frames));
+            encoders.spawn(scope, &sound.name, frames, move |frames| {
+                encode_audio(sound, &job, frames)
+            })?;
             audio_queues.push((*sound, queue));
         }
         let feed = Feed {
@@ -196,13 +200,23 @@ struct Encoders<'scope, 'env> {
 }
 
 impl<'scope, 'env> Encoders<'scope, 'env> {
+    /// Starts a thread that profilers and debuggers show by `name`.
     fn spawn<T: Send + 'scope>(
         &mut self,
         scope: &'scope Scope<'scope, '_>,
+        name: &str,
         frames: Receiver<T>,
         encode: impl FnOnce(Receiver<T>) -> Result<(), EncodeError> + Send + 'scope,
-    ) {
-        self.handles.push(scope.spawn(move || encode(frames)));
+    ) -> Result<(), EncodeError> {
+        let thread = thread::Builder::new().name(name.to_owned());
+        let handle = thread.spawn_scoped(scope, move || encode(frames));
+        // Those that run already must not take the end of their queues for the end of the film.
+        let handle = handle.map_err(|source| {
+            self.abandoned.store(true, Ordering::Relaxed);
+            EncodeError::NoThread { source }
+        })?;
+        self.handles.push(handle);
+        Ok(())
     }
 
     /// Waits for every encoder, abandoning them when `is_wanted` is false or one fails.

@@ -62,7 +62,9 @@ pub(crate) fn detect(path: &Path) -> Result<Scan, EncodeError> {
             video.decoder.flush();
         }
         let mut left = FRAMES_PER_PLACE;
-        while left > 0 {
+        // What is plainly progressive here needs no longer look: decoding a mezzanine is dear.
+        let before = counts;
+        while left > 0 && !counts.is_plainly_progressive_since(before) {
             let mut packet = Packet::empty();
             match packet.read(&mut source.input) {
                 Ok(()) if packet.stream() != video.index => continue,
@@ -121,6 +123,11 @@ impl Counts {
         }
     }
 
+    fn is_plainly_progressive_since(self, before: Self) -> bool {
+        let is_interlaced = self.top_first > before.top_first || self.bottom_first > before.bottom_first;
+        !is_interlaced && self.progressive - before.progressive >= PLAIN
+    }
+
     fn scan(self) -> Scan {
         let interlaced = self.top_first + self.bottom_first;
         let is_sure = interlaced + self.progressive >= ENOUGH;
@@ -143,10 +150,13 @@ fn may_be_interlaced(video: &VideoStream) -> bool {
         && video.rate.fps() < 31.0
 }
 
-const SPEC: &str = "[in]idet[out0]";
+/// The middle of the picture tells; whole groups of lines keep the fields in their places.
+const SPEC: &str = "[in]crop=w=iw/2:h=4*floor(ih/8):x=iw/4:y=4*floor(ih/16):exact=1,idet[out0]";
 const HEIGHTS: [u32; 8] = [480, 486, 512, 576, 578, 608, 1080, 1088];
 const PLACES: u32 = 3;
 const FRAMES_PER_PLACE: u32 = 20;
+/// Frames that are enough in one place when none of them tells otherwise; in all places together more than [`ENOUGH`].
+const PLAIN: f64 = 3.0;
 /// Frames that must tell one or the other.
 const ENOUGH: f64 = 8.0;
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ffmpeg_next::codec::discard::Discard;
 use ffmpeg_next::{Error, Packet, frame};
 
 use super::features::{Features, Planes};
@@ -98,6 +99,15 @@ fn picture_at(
             Ok(()) if packet.stream() != video.index => continue,
             // A broken packet costs its picture only.
             Ok(()) => {
+                let time_us = packet.pts().map(|ticks| ticks as f64 * us_per_tick);
+                let is_far = time_us.is_some_and(|time_us| time_us < wanted_us as f64 - NEAR_US);
+                // On the way from the key frame, what no other picture needs is not decoded.
+                let skipped = if is_far {
+                    Discard::NonReference
+                } else {
+                    Discard::Default
+                };
+                video.decoder.skip_frame(skipped);
                 let _ = video.decoder.send_packet(&packet);
             }
             Err(Error::InvalidData) => continue,
@@ -131,5 +141,7 @@ const SMALL: u32 = 640;
 const QUANTIZER: i32 = 3;
 /// A picture that differs less from what was tapped is the same.
 const SAME: f64 = 0.25;
+/// Every picture from here to the wanted one is decoded: the one on screen may have begun earlier.
+const NEAR_US: f64 = 1e6;
 /// A source that cannot be sought is read from its beginning, but not for hours.
 const MAX_PACKETS: usize = 500_000;
