@@ -1,4 +1,7 @@
-// A page for each player, embedded as its own documentation does it. What a player has to say is gathered in `window.said`.
+// A page for each player, embedded as its own documentation does it. What a player has to say is gathered in `window.said`, what it
+// shows in `window.pictures`.
+
+import { HEIGHT, PER_SECOND, WIDTH } from './pictures.mjs';
 
 /** Who plays what. */
 export const PLAYERS = {
@@ -69,6 +72,18 @@ export function page(player, query) {
       const say = (kind, text) => window.said.push(kind + ': ' + text);
       const begin = () => video.play().catch((error) => say('error', error.message));
       video.addEventListener('error', () => say('error', 'media ' + video.error.code + ' ' + video.error.message));
+      window.pictures = [];
+      const canvas = new OffscreenCanvas(${WIDTH}, ${HEIGHT}).getContext('2d', { willReadFrequently: true });
+      canvas.imageSmoothingQuality = 'high';
+      const shrink = (image) => {
+        canvas.drawImage(image, 0, 0, ${WIDTH}, ${HEIGHT});
+        return [...canvas.getImageData(0, 0, ${WIDTH}, ${HEIGHT}).data];
+      };
+      video.requestVideoFrameCallback(function look(_, { mediaTime }) {
+        const last = window.pictures.at(-1)?.time;
+        if (!(Math.abs(mediaTime - last) < ${1 / PER_SECOND})) window.pictures.push({ time: mediaTime, bytes: shrink(video) });
+        video.requestVideoFrameCallback(look);
+      });
     </script>
     ${EMBEDS[decodeURIComponent(player)]}`;
 }
