@@ -92,6 +92,7 @@ pub mod jobs;
 pub mod ladder;
 mod manifest;
 mod measure;
+mod medium;
 mod packager;
 pub mod pertitle;
 mod pictures;

@@ -141,13 +141,18 @@ impl Plan {
         })?;
         let plan: Self = serde_json::from_slice(&json)
             .map_err(|error| wrong(format!("it is no plan of this version ({error})")))?;
-        match plan.source == Identity::of(&source.path)? {
+        match plan.is_of(&source.path)? {
             true => Ok(plan),
             false => Err(wrong(format!(
                 "it was made for another file than {}",
                 source.path.display()
             ))),
         }
+    }
+
+    /// Whether it was made for the file at `path`.
+    pub(crate) fn is_of(&self, path: &Path) -> Result<bool, EncodeError> {
+        Ok(self.source == Identity::of(path)?)
     }
 
     /// The chunks' frames.

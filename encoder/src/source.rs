@@ -12,6 +12,7 @@ use ffmpeg_next::{Dictionary, Rational, format, media};
 
 use crate::cmaf::colour::Colour;
 use crate::error::EncodeError;
+use crate::medium::Medium;
 use crate::timing::FrameRate;
 
 /// An opened source: its container, its best picture and all its sound.
@@ -83,7 +84,13 @@ impl Source {
 /// only those that hold their media themselves. A crafted file can therefore neither read other files nor reach the
 /// network.
 pub(crate) fn open(path: &Path) -> Result<Source, EncodeError> {
-    let input = open_input(path)?;
+    open_medium(&Medium::of_file(path))
+}
+
+/// As [`open`], of what may be in several files.
+pub(crate) fn open_medium(medium: &Medium) -> Result<Source, EncodeError> {
+    let path = medium.path.as_path();
+    let input = open_medium_input(medium)?;
     let format_name = input.format().name().to_owned();
     let (video, audio) = (open_video(path, &input)?, open_audio(path, &input)?);
     if video.is_none() && audio.is_empty() {
@@ -108,14 +115,19 @@ pub(crate) fn open(path: &Path) -> Result<Source, EncodeError> {
         origin_us,
         duration_s,
         may_jump: ["mpegts", "mpeg"].contains(&format_name.as_str()),
-        can_seek: format_name.contains("mp4") || format_name.contains("matroska"),
+        can_seek: !medium.is_joined() && (format_name.contains("mp4") || format_name.contains("matroska")),
         input,
     })
 }
 
 /// As [`open`], without looking at what is in it.
 pub(crate) fn open_input(path: &Path) -> Result<Input, EncodeError> {
-    let file = open_file(path)?;
+    open_medium_input(&Medium::of_file(path))
+}
+
+/// As [`open_input`], of what may be in several files.
+pub(crate) fn open_medium_input(medium: &Medium) -> Result<Input, EncodeError> {
+    let path = medium.path.as_path();
     let not_media = |source| EncodeError::NotMedia {
         path: path.to_owned(),
         source,
@@ -126,10 +138,19 @@ pub(crate) fn open_input(path: &Path) -> Result<Input, EncodeError> {
     // Broadcast recordings and phone clips may begin with seconds of one stream only.
     options.set("probesize", "20000000");
     options.set("analyzeduration", "20000000");
-    let io = StreamIo::from_read_seek_with_capacity(file, IO_BUFFER_BYTES).map_err(not_media)?;
-    let hint = path
-        .file_name()
-        .map(|name| name.to_string_lossy().replace('\0', ""));
+    let io = match medium.is_joined() {
+        false => StreamIo::from_read_seek_with_capacity(open_file(path)?, IO_BUFFER_BYTES),
+        true => {
+            let joined = medium.reader().map_err(|source| EncodeError::InputUnreadable {
+                path: path.to_owned(),
+                source,
+            })?;
+            StreamIo::from_read_seek_with_capacity(joined, IO_BUFFER_BYTES)
+        }
+    };
+    let io = io.map_err(not_media)?;
+    let named = medium.parts.last().and_then(|part| part.file_name());
+    let hint = named.map(|name| name.to_string_lossy().replace('\0', ""));
     format::input_from_stream(io, hint.as_deref(), Some(options)).map_err(not_media)
 }
 

@@ -18,7 +18,7 @@ use crate::packager::Packaged;
 pub use crate::packager::Packaging;
 use crate::pertitle::{self, PerTitle, Report};
 use crate::pipeline::{self, Encoding, Position};
-use crate::plan::{self, Plan, Settings};
+use crate::plan::{self, Plan, Settings, Span};
 use crate::storage::{self, CacheRule, Location, Output, Publishing, Scratch, UploadPosition};
 pub use crate::text::{Role, Sidecar};
 use crate::work::{self, Work};
@@ -280,18 +280,19 @@ impl VodOptions {
         Plan::make(source, &settings)
     }
 
-    /// Measures pieces that were encoded, where that is wanted.
+    /// Measures pieces that were encoded of one of the plan's chunks, where that is wanted.
     pub(crate) fn measure_pieces(
         &self,
-        encoding: &Encoding<'_>,
+        plan: &Plan,
+        span: Span,
+        pieces: &[(&Rung, PathBuf)],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), EncodeError> {
         if !self.measure && self.per_title.is_none() {
             return Ok(());
         }
-        let plan = encoding.plan;
         let mut reported = Instant::now();
-        measure::pieces(&self.input, encoding, &mut |frame| {
+        measure::pieces(&self.input, plan, span, pieces, &mut |frame| {
             if self.cancel.is_cancelled() {
                 return Err(EncodeError::Cancelled);
             }
@@ -475,7 +476,7 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
             threads: options.threads,
         };
         encode_pieces(source, &encoding, &options.cancel, &watch, progress)?;
-        options.measure_pieces(&encoding, progress)?;
+        options.measure_pieces(&plan, span, &work.video_pieces(&encoding.rungs, span), progress)?;
     }
     let streams = work::streams(&plan, std::slice::from_ref(&work))?;
     let extras = work::extras(&plan, std::slice::from_ref(&work), Some(&options.input))?;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::EncodeError;
 use crate::extras::Extras;
+use crate::ladder::Rung;
 use crate::packager::Stream;
-use crate::plan::Plan;
+use crate::plan::{Plan, Span};
 use crate::text::TextTrack;
 
 /// The plan's name in a work folder.
@@ -60,6 +61,12 @@ impl Work {
     /// Where the piece of a rendition's chunk lies when it is whole.
     pub(crate) fn piece(&self, rendition: &str, chunk: usize) -> PathBuf {
         self.pieces().join(format!("{rendition}.{chunk:04}.mp4"))
+    }
+
+    /// Where the pieces of a chunk of some rungs lie.
+    pub(crate) fn video_pieces<'a>(&self, rungs: &[&'a Rung], span: Span) -> Vec<(&'a Rung, PathBuf)> {
+        let piece = |rung: &&'a Rung| (*rung, self.piece(&rung.name, span.chunk));
+        rungs.iter().map(piece).collect()
     }
 
     /// Where the source's subtitles lie.
@@ -128,6 +135,12 @@ pub(crate) fn extras(plan: &Plan, folders: &[Work], film: Option<&Path>) -> Resu
     Ok(extras)
 }
 
+/// The piece of a rendition's chunk in the first folder that has it, and its bytes.
+pub(crate) fn find_piece(folders: &[Work], name: &str, chunk: usize) -> Option<(u64, PathBuf)> {
+    let mut paths = folders.iter().map(|work| work.piece(name, chunk));
+    paths.find_map(|path| Some((fs::metadata(&path).ok()?.len(), path)))
+}
+
 /// What to package of `plan`: every rendition with its pieces, each from the first folder that has it.
 pub(crate) fn streams(plan: &Plan, folders: &[Work]) -> Result<Vec<Stream>, EncodeError> {
     let mut streams = Vec::new();
@@ -135,11 +148,7 @@ pub(crate) fn streams(plan: &Plan, folders: &[Work]) -> Result<Vec<Stream>, Enco
     for (name, kind, count) in plan.renditions() {
         let mut pieces = Vec::new();
         for chunk in 0..count {
-            let paths = folders.iter().map(|work| work.piece(name, chunk));
-            let found = paths
-                .into_iter()
-                .find_map(|path| Some((fs::metadata(&path).ok()?.len(), path)));
-            match found {
+            match find_piece(folders, name, chunk) {
                 // An empty one says that nothing could be decoded there.
                 Some((0, _)) => {}
                 Some((_, path)) => pieces.push(path),
