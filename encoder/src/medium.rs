@@ -63,35 +63,33 @@ pub(crate) struct Joined {
 
 impl Read for Joined {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            // The last part that begins here or before; empty ones are passed over.
-            let index = self
-                .offsets
-                .partition_point(|offset| *offset <= self.position)
-                .saturating_sub(1);
-            let Some(path) = self.parts.get(index) else {
-                return Ok(0);
-            };
-            let file = match &mut self.open {
-                Some((open, file)) if *open == index => file,
-                _ => {
-                    let mut file = File::open(path)?;
-                    let start = self.offsets.get(index).copied().unwrap_or(0);
-                    file.seek(SeekFrom::Start(self.position - start))?;
-                    &mut self.open.insert((index, file)).1
-                }
-            };
-            let end = self.offsets.get(index + 1).copied().unwrap_or(u64::MAX);
-            let left = usize::try_from(end - self.position).unwrap_or(usize::MAX);
-            let most = buffer.len().min(left);
-            let count = file.read(buffer.get_mut(..most).unwrap_or_default())?;
-            if count == 0 && most > 0 {
-                let text = format!("{} became shorter", path.display());
-                return Err(io::Error::new(ErrorKind::UnexpectedEof, text));
+        // The last part that begins here or before; empty ones are passed over.
+        let index = self
+            .offsets
+            .partition_point(|offset| *offset <= self.position)
+            .saturating_sub(1);
+        let Some(path) = self.parts.get(index) else {
+            return Ok(0);
+        };
+        let file = match &mut self.open {
+            Some((open, file)) if *open == index => file,
+            _ => {
+                let mut file = File::open(path)?;
+                let start = self.offsets.get(index).copied().unwrap_or(0);
+                file.seek(SeekFrom::Start(self.position - start))?;
+                &mut self.open.insert((index, file)).1
             }
-            self.position += count as u64;
-            return Ok(count);
+        };
+        let end = self.offsets.get(index + 1).copied().unwrap_or(u64::MAX);
+        let left = usize::try_from(end - self.position).unwrap_or(usize::MAX);
+        let most = buffer.len().min(left);
+        let count = file.read(buffer.get_mut(..most).unwrap_or_default())?;
+        if count == 0 && most > 0 {
+            let text = format!("{} became shorter", path.display());
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, text));
         }
+        self.position += count as u64;
+        Ok(count)
     }
 }
 

@@ -139,7 +139,10 @@ pub(crate) fn open_medium_input(medium: &Medium) -> Result<Input, EncodeError> {
     options.set("probesize", "20000000");
     options.set("analyzeduration", "20000000");
     let io = match medium.is_joined() {
-        false => StreamIo::from_read_seek_with_capacity(open_file(path)?, IO_BUFFER_BYTES),
+        false => {
+            let file = open_file(medium.parts.first().map_or(path, PathBuf::as_path))?;
+            StreamIo::from_read_seek_with_capacity(file, IO_BUFFER_BYTES)
+        }
         true => {
             let joined = medium.reader().map_err(|source| EncodeError::InputUnreadable {
                 path: path.to_owned(),

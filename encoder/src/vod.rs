@@ -723,5 +723,5 @@ fn summarize(rendition: &Rendition) -> RenditionSummary {
     }
 }
 
-const REPORT_EVERY: Duration = Duration::from_millis(200);
+pub(crate) const REPORT_EVERY: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_millis(20);

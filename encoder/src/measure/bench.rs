@@ -20,9 +20,9 @@ pub(crate) struct Bench<'a> {
     pub(crate) reference: &'a Path,
     pub(crate) rate: FrameRate,
     pub(crate) scan: Scan,
-    /// The reference's first frame.
+    /// The reference's first frame that is decoded.
     pub(crate) start: u64,
-    /// The first frame after it.
+    /// The first that is not any more.
     pub(crate) end: Option<u64>,
     /// Whose pictures both are compared as.
     pub(crate) output: PictureOutput,
@@ -35,10 +35,23 @@ pub(crate) struct Bench<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     pub(crate) medium: Medium,
-    /// Its frame that is shown with the reference's first.
+    /// Its first frame that is compared, and the reference's that is shown with it.
     pub(crate) first_frame: u64,
+    pub(crate) start: u64,
     /// It has every so many-th of the reference's frames.
     pub(crate) divisor: u32,
+}
+
+impl Subject {
+    /// The frame that every measured one is a multiple of the stride away from.
+    fn phase(&self) -> u64 {
+        self.start % u64::from(self.divisor)
+    }
+
+    /// Whether the reference's frame `number` is measured.
+    fn is_measured(&self, number: u64, stride: u64) -> bool {
+        number >= self.start && (number - self.phase()).is_multiple_of(stride)
+    }
 }
 
 /// A picture of the reference.
@@ -66,7 +79,7 @@ impl Bench<'_> {
                 handles.push(scope.spawn(move || self.measure(subject, shown, is_over)));
                 queues.push(queue);
             }
-            let fed = self.feed(&queues, tick);
+            let fed = self.feed(subjects, &queues, tick);
             if fed.is_err() {
                 is_over.store(true, Ordering::Relaxed);
             }
@@ -84,6 +97,7 @@ impl Bench<'_> {
     /// Hands the reference's frames out, each with how much it moves.
     fn feed(
         &self,
+        subjects: &[Subject],
         queues: &[SyncSender<Arc<Shown>>],
         tick: &mut dyn FnMut(u64) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
@@ -103,14 +117,15 @@ impl Bench<'_> {
                 }
             }
             if let Some((number, frame)) = current.take() {
-                let is_sampled = number.is_multiple_of(self.stride);
-                let motion = match is_sampled {
+                let is_measured = |subject: &Subject| subject.is_measured(number, self.stride);
+                let is_measured = subjects.iter().any(is_measured);
+                let motion = match is_measured {
                     true => {
                         quality::motion(&frame, before.iter().chain(next.as_ref().map(|(_, frame)| frame)))
                     }
                     false => 0.0,
                 };
-                if is_sampled || self.method == Method::Vmaf {
+                if is_measured || self.method == Method::Vmaf {
                     let shown = Arc::new(Shown {
                         number,
                         frame: frame.clone(),
@@ -151,8 +166,12 @@ impl Bench<'_> {
         let mut reader = Reader::open_medium(&subject.medium, rate, subject.first_frame, tail)?;
         let mut meter = Meter::new(self.method, width, height, self.stride)?;
         'shown: for shown in shown {
-            let offset = shown.number.saturating_sub(self.start);
-            if !offset.is_multiple_of(divisor) || !meter.wants(shown.number) {
+            let is_wanted = match self.method {
+                Method::Vmaf => shown.number >= subject.start,
+                Method::VmafModel => subject.is_measured(shown.number, self.stride),
+            };
+            let offset = shown.number.saturating_sub(subject.start);
+            if !is_wanted || !offset.is_multiple_of(divisor) {
                 continue;
             }
             loop {

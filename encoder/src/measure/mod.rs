@@ -104,6 +104,7 @@ fn measure(
     let subjects = pieces.iter().map(|(rung, piece)| Subject {
         medium: Medium::of_file(piece),
         first_frame: 0,
+        start: span.start,
         divisor: rate.divisor(rung.max_fps),
     });
     let subjects: Vec<Subject> = subjects.collect();
