@@ -22,7 +22,7 @@ use crate::plan::{self, Plan, Settings, Span};
 use crate::storage::{self, CacheRule, Location, Output, Publishing, Scratch, UploadPosition};
 pub use crate::text::{Role, Sidecar};
 use crate::work::{self, Work};
-use crate::{analysis, manifest, measure, packager, source};
+use crate::{analysis, manifest, measure, packager, protect, source};
 
 /// What to encode, into what, and how.
 #[derive(Clone, Debug)]
@@ -373,6 +373,13 @@ impl VodOptions {
             return bad("--gop-s", "with --shot-aligned", reason.to_owned());
         }
         self.packaging.check()?;
+        let protection = self.packaging.protection.as_ref();
+        if let Some(path) = protection.and_then(|protection| protection.key_file.as_ref()) {
+            protect::check_key_file(path, &self.out)?;
+            if let Some(work_dir) = &self.work_dir {
+                protect::check_kept(path, work_dir)?;
+            }
+        }
         if let Some(per_title) = &self.per_title {
             per_title.check()?;
         }
