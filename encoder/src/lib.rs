@@ -80,6 +80,7 @@
 //! FFmpeg's own messages are silenced for the whole process, since each failure is returned as an [`EncodeError`];
 //! set `HEADGATE_FFMPEG_LOG=1` to see them.
 
+mod account;
 mod analysis;
 mod cmaf;
 pub mod compare;

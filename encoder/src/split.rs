@@ -35,7 +35,7 @@ use crate::storage::{self, CacheRule, Location, Scratch};
 use crate::vod::{
     CancelToken, Packaging, Progress, Summary, VodOptions, Watch, announcement, encode_pieces, publish,
 };
-use crate::work::{Work, extras, find_piece, streams};
+use crate::work::{Work, account, extras, find_piece, streams};
 
 /// Which part of an encoding a worker does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -313,7 +313,8 @@ pub fn join(options: &JoinOptions, progress: &mut dyn FnMut(Progress)) -> Result
     }
     let extras = extras(&plan, &folders, film)?;
     let renditions = publish(&streams, &extras, &target, progress)?;
-    Ok(watch.summary(&target.location(), &renditions))
+    let account = account(&plan, &folders, &renditions);
+    Ok(watch.summary(&target.location(), &renditions, account))
 }
 
 const MAX_CHUNKS: u32 = 1000;

@@ -1,13 +1,15 @@
 //! Video on demand: one file in, one folder of HLS and DASH out.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::account::{Account, Seen};
+pub use crate::account::{LeftOut, Treatment};
 use crate::encode::PRESETS;
 use crate::error::EncodeError;
 use crate::extras::Extras;
@@ -160,6 +162,10 @@ pub struct Summary {
     pub renditions: Vec<RenditionSummary>,
     /// Length of the longest rendition in seconds.
     pub duration_s: f64,
+    /// What was done to the source's pictures and sound, beside scaling and encoding.
+    pub treatments: Vec<Treatment>,
+    /// What is in the source, or the ladder, and not in the output.
+    pub left_out: Vec<LeftOut>,
     /// Seconds it took.
     pub wall_s: f64,
     /// CPU seconds the process used meanwhile, all threads.
@@ -500,9 +506,13 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
     if !plan.audio.is_empty() && renditions.iter().all(Rendition::is_video) {
         tracing::warn!(input = %options.input.display(), "no sound could be decoded; the output has none");
     }
-    warn_if_short(&options.input, &renditions, plan.duration_s);
+    let mut account = work::account(&plan, std::slice::from_ref(&work), &renditions);
+    if let Some(short) = short(&renditions, plan.duration_s) {
+        tracing::warn!(input = %options.input.display(), "{short}");
+        account.left_out.push(short);
+    }
     scratch.remove();
-    Ok(watch.summary(&location, &renditions))
+    Ok(watch.summary(&location, &renditions, account))
 }
 
 /// Packages `streams` and publishes the output.
@@ -626,7 +636,14 @@ pub(crate) fn encode_pieces(
     watch: &Watch,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), EncodeError> {
-    let plan = encoding.plan;
+    let (plan, span) = (encoding.plan, encoding.span);
+    let rate = plan.idr.rate();
+    let seen = source.video.as_ref().map(|video| Arc::clone(&video.seen));
+    if let Some(seen) = &seen {
+        let to_s = span.end.map_or(f64::INFINITY, |end| rate.seconds(end));
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.watch(rate.seconds(span.start), to_s);
+    }
     let total_frames = plan.total_frames();
     let mut reported = Instant::now();
     let mut tick = |position: Position| {
@@ -644,7 +661,12 @@ pub(crate) fn encode_pieces(
         }
         Ok(())
     };
-    pipeline::run(source, encoding, &mut tick)
+    pipeline::run(source, encoding, &mut tick)?;
+    match seen.map(|seen| Seen::of(&seen)).filter(Seen::is_any) {
+        Some(seen) => encoding.work.write_seen(span.chunk, &seen),
+        // All was there already.
+        None => Ok(()),
+    }
 }
 
 /// Measures what it took.
@@ -670,13 +692,15 @@ impl Watch {
         elapsed.unwrap_or_default().as_secs_f64()
     }
 
-    pub(crate) fn summary(&self, location: &Location, renditions: &[Rendition]) -> Summary {
+    pub(crate) fn summary(&self, location: &Location, renditions: &[Rendition], account: Account) -> Summary {
         Summary {
             out: location.clone(),
             hls: location.join(MULTIVARIANT_PATH),
             dash: location.join(MPD_PATH),
             duration_s: renditions.iter().map(Rendition::duration_s).fold(0.0, f64::max),
             renditions: renditions.iter().map(summarize).collect(),
+            treatments: account.treatments,
+            left_out: account.left_out,
             wall_s: self.wall_s(),
             cpu_s: self.cpu_s(),
         }
@@ -702,14 +726,16 @@ fn report(
     }
 }
 
-fn warn_if_short(input: &Path, renditions: &[Rendition], duration_s: Option<f64>) {
+/// Says so where much is missing at the end.
+fn short(renditions: &[Rendition], duration_s: Option<f64>) -> Option<LeftOut> {
     let encoded_s = renditions.iter().map(Rendition::duration_s).fold(0.0, f64::max);
-    if let Some(duration_s) = duration_s.filter(|duration_s| encoded_s < duration_s * 0.9 - 0.5) {
-        tracing::warn!(
-            input = %input.display(),
+    let duration_s = duration_s.filter(|duration_s| encoded_s < duration_s * 0.9 - 0.5)?;
+    Some(LeftOut {
+        what: "the end".to_owned(),
+        reason: format!(
             "only {encoded_s:.1} s of the {duration_s:.1} s that the file states could be decoded; it may be incomplete"
-        );
-    }
+        ),
+    })
 }
 
 fn summarize(rendition: &Rendition) -> RenditionSummary {

@@ -4,8 +4,10 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::account::{Account, Seen};
 use crate::error::EncodeError;
 use crate::extras::Extras;
+use crate::index::Rendition;
 use crate::ladder::Rung;
 use crate::packager::Stream;
 use crate::plan::{Plan, Span};
@@ -79,6 +81,15 @@ impl Work {
         self.pieces().join(format!("pictures.{chunk:04}"))
     }
 
+    /// Keeps what was seen of a chunk's pictures, with what an earlier run saw of them.
+    pub(crate) fn write_seen(&self, chunk: usize, seen: &Seen) -> Result<(), EncodeError> {
+        let path = self.seen(chunk);
+        let seen = read_seen(&path).map_or_else(|| seen.clone(), |earlier| seen.or(&earlier));
+        let json = serde_json::to_vec(&seen).map_err(io::Error::from);
+        let written = json.and_then(|json| fs::write(&path, json));
+        written.map_err(|error| EncodeError::unwritable(&path, error))
+    }
+
     /// Keeps the source's subtitles.
     pub(crate) fn write_texts(&self, tracks: &[TextTrack]) -> Result<(), EncodeError> {
         let path = self.texts();
@@ -88,6 +99,10 @@ impl Work {
             .and_then(|json| fs::write(&growing, json))
             .and_then(|()| fs::rename(&growing, &path));
         written.map_err(|error| EncodeError::unwritable(&path, error))
+    }
+
+    fn seen(&self, chunk: usize) -> PathBuf {
+        self.pieces().join(format!("seen.{chunk:04}.json"))
     }
 
     fn pieces(&self) -> PathBuf {
@@ -133,6 +148,21 @@ pub(crate) fn extras(plan: &Plan, folders: &[Work], film: Option<&Path>) -> Resu
         extras.pictures.extend(found);
     }
     Ok(extras)
+}
+
+/// What was done to the source, as far as workers saw it, and what of it is not in `packaged`.
+pub(crate) fn account(plan: &Plan, folders: &[Work], packaged: &[Rendition]) -> Account {
+    let chunks = (0..plan.chunks.len()).map(|chunk| {
+        let seen = folders.iter().filter_map(|work| read_seen(&work.seen(chunk)));
+        seen.fold(Seen::default(), |all, seen| all.or(&seen))
+    });
+    let seen = chunks.fold(Seen::default(), |all, seen| all.and(&seen));
+    Account::of(plan, &seen, packaged)
+}
+
+/// None where it is not known: it is for people alone.
+fn read_seen(path: &Path) -> Option<Seen> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
 /// The piece of a rendition's chunk in the first folder that has it, and its bytes.

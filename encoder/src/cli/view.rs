@@ -149,6 +149,12 @@ pub(crate) fn print_summary(summary: &Summary) -> anyhow::Result<()> {
                 rendition.segments
             )?;
         }
+        for treatment in &summary.treatments {
+            writeln!(out, "Source: {treatment}")?;
+        }
+        for left_out in &summary.left_out {
+            writeln!(out, "Left out: {left_out}")?;
+        }
         writeln!(
             out,
             "{:.1} s of media in {:.1} s ({:.1} CPU s)",
