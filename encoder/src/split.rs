@@ -302,7 +302,8 @@ pub fn join(options: &JoinOptions, progress: &mut dyn FnMut(Progress)) -> Result
         }
         crate::init_ffmpeg();
         // Before hours are spent.
-        storage::check_replaceable(&target.location(), target.force, &target.input)?;
+        let waiter = &mut target.waiter(progress);
+        storage::check_replaceable(&target.location(), target.force, &target.input, waiter)?;
         for span in plan.spans() {
             let found = plan.video.iter().filter_map(|rung| {
                 let (_, piece) = find_piece(&folders, &rung.name, span.chunk)?;

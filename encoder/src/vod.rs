@@ -21,7 +21,7 @@ pub use crate::packager::Packaging;
 use crate::pertitle::{self, PerTitle, Report};
 use crate::pipeline::{self, Encoding, Position};
 use crate::plan::{self, Plan, Settings, Span};
-use crate::storage::{self, CacheRule, Location, Output, Publishing, Scratch, UploadPosition};
+use crate::storage::{self, CacheRule, Location, Output, Publishing, Scratch, Teller, Waiter};
 pub use crate::text::{Role, Sidecar};
 use crate::work::{self, Work};
 use crate::{analysis, manifest, measure, packager, protect, source};
@@ -87,7 +87,7 @@ pub struct CancelToken(Arc<AtomicBool>);
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Progress {
-    /// The source is open and it is known what will be made. Comes once, first.
+    /// The source is open and it is known what will be made. Comes once, before anything is encoded.
     Start {
         /// The video renditions, highest first; empty for sound alone.
         renditions: Vec<Rung>,
@@ -135,6 +135,17 @@ pub enum Progress {
         elapsed_s: f64,
         /// Seconds that are probably left.
         eta_s: Option<f64>,
+    },
+    /// An object store does not answer as it should, and is asked again. Comes at every failure, and every few seconds.
+    Waiting {
+        /// The place.
+        location: String,
+        /// Seconds since the first request that failed, or since the one that has no answer yet.
+        waited_s: f64,
+        /// Requests that failed since the last that did not.
+        failures: u64,
+        /// Why the last one failed.
+        reason: Option<String>,
     },
     /// Comes a few times a second while an output goes to an object store.
     Upload {
@@ -345,6 +356,14 @@ impl VodOptions {
         pertitle::ladder(&self.input, video, &asked, tick).map(Some)
     }
 
+    /// Who waits for the output's place.
+    pub(crate) fn waiter<'a>(&'a self, progress: &'a mut dyn FnMut(Progress)) -> Waiter<'a> {
+        Waiter {
+            cancel: &self.cancel,
+            progress,
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), EncodeError> {
         let bad = |option, value: &str, reason: String| {
             Err(EncodeError::BadOption {
@@ -460,7 +479,12 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
     crate::init_ffmpeg();
     let source = source::open(&options.input)?;
     let location = options.location();
-    storage::check_replaceable(&location, options.force, &options.input)?;
+    storage::check_replaceable(
+        &location,
+        options.force,
+        &options.input,
+        &mut options.waiter(progress),
+    )?;
     let plan = options.plan(&source, options.chunks, progress)?;
     let work_dir = match &options.work_dir {
         Some(path) => path.clone(),
@@ -523,16 +547,16 @@ pub(crate) fn publish(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Rendition>, EncodeError> {
     let location = options.location();
-    storage::check_replaceable(&location, options.force, &options.input)?;
+    let waiter = &mut options.waiter(progress);
+    storage::check_replaceable(&location, options.force, &options.input, waiter)?;
     let scratch = Scratch::open(&storage::scratch_for(&location, "partial")?)?;
     let publishing = Publishing {
         location: &location,
         force: options.force,
         cache_control: &options.cache_control,
         fingerprint: options.fingerprint.as_deref(),
-        cancel: &options.cancel,
     };
-    let output = storage::create(&publishing, &scratch)?;
+    let output = storage::create(&publishing, &scratch, waiter)?;
     let output = output.as_ref();
     let is_cancelled = || options.cancel.is_cancelled();
     let packaging = &options.packaging;
@@ -565,7 +589,10 @@ pub(crate) fn publish(
     };
     let written = match output.position() {
         None => write(),
-        Some(_) => with_upload_progress(write, output, streams, progress),
+        Some(_) => {
+            let teller = Teller::new(location.to_string());
+            with_upload_progress(write, output, streams, teller, progress)
+        }
     };
     written.map_err(|error| output.discard(error))
 }
@@ -575,6 +602,7 @@ fn with_upload_progress<T: Send>(
     write: impl FnOnce() -> Result<T, EncodeError> + Send,
     output: &dyn Output,
     streams: &[packager::Stream],
+    mut teller: Teller,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<T, EncodeError> {
     let pieces = streams.iter().flat_map(|stream| &stream.pieces);
@@ -582,13 +610,14 @@ fn with_upload_progress<T: Send>(
         .filter_map(|path| std::fs::metadata(path).ok())
         .map(|data| data.len())
         .sum();
-    let mut report = |position: UploadPosition, expected_bytes: u64| {
-        progress(Progress::Upload {
+    let upload = |expected_bytes: u64| {
+        let position = output.position().unwrap_or_default();
+        Progress::Upload {
             bytes: position.bytes,
             total_bytes: position.known_bytes.max(expected_bytes),
             files: position.files,
             packaged_files: position.known_files,
-        });
+        }
     };
     let result = thread::scope(|scope| {
         let worker = scope.spawn(write);
@@ -597,14 +626,17 @@ fn with_upload_progress<T: Send>(
             thread::sleep(LOOK_EVERY);
             if reported.elapsed() >= REPORT_EVERY {
                 reported = Instant::now();
-                report(output.position().unwrap_or_default(), expected_bytes);
+                progress(upload(expected_bytes));
+                if let Some(waiting) = teller.tell(output.failing(), None) {
+                    progress(waiting);
+                }
             }
         }
         worker
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
-    report(output.position().unwrap_or_default(), 0);
+    progress(upload(0));
     Ok(result)
 }
 
