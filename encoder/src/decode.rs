@@ -1,12 +1,14 @@
 //! Decoding: packets to frames that lie on the presentation's timeline.
 
 use std::path::Path;
+use std::sync::{MutexGuard, PoisonError};
 
 use ffmpeg_next::codec::decoder;
 use ffmpeg_next::format::context::Input;
 use ffmpeg_next::mathematics::{Rescale, rescale};
 use ffmpeg_next::{Error, Packet, Rational, frame};
 
+use crate::account::Seen;
 use crate::encode::is_pause;
 use crate::error::EncodeError;
 use crate::source::{Source, VideoStream};
@@ -44,14 +46,22 @@ impl VideoDecoding {
                 };
                 let pts = self.clock.place(frame.timestamp(), duration);
                 frame.set_pts(Some(pts));
+                self.seen().note(&frame, pts, f64::from(self.stream.time_base));
                 take(std::mem::replace(&mut frame, frame::Video::empty()), &self.stream)?;
             }
             match sent {
                 Sent::Full => {}
                 Sent::Taken => return Ok(true),
-                Sent::Broken => return Ok(false),
+                Sent::Broken => {
+                    self.seen().note_broken();
+                    return Ok(false);
+                }
             }
         }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.stream.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where the last frame ends, in ticks of the stream's time base.

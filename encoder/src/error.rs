@@ -178,6 +178,14 @@ pub enum EncodeError {
         /// Where a key frame was expected, in seconds.
         at_s: f64,
     },
+    /// An encoding cannot be compared with the source.
+    #[error("{} cannot be compared: {reason}", path.display())]
+    NotComparable {
+        /// The encoding.
+        path: PathBuf,
+        /// What it lacks, and what to do.
+        reason: String,
+    },
     /// The input has streams, but nothing in them could be decoded.
     #[error("{}: no picture or sound could be decoded; check that the file is complete (`ffprobe` shows what it holds)", path.display())]
     NoFrames {

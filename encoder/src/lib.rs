@@ -3,7 +3,7 @@
 //! [`vod::encode`] turns one media file into a folder, or a place in an object store, that any static web server or CDN can
 //! serve: H.264, H.265, AV1 or VP9 and AAC or Opus in one set of CMAF segments, with HLS playlists and a DASH manifest that both
 //! point to them. [`remux::package`] does the same with files that are encoded already. [`split`] shares one encoding among
-//! workers, [`jobs`] does many. [`sample::write`] makes a clip to try it with. The binary `headgate-encode` is a thin shell around
+//! workers, [`jobs`] does many, [`compare`] says how good encodings are beside their source. [`sample::write`] makes a clip to try it with. The binary `headgate-encode` is a thin shell around
 //! them.
 //!
 //! ```no_run
@@ -80,8 +80,10 @@
 //! FFmpeg's own messages are silenced for the whole process, since each failure is returned as an [`EncodeError`];
 //! set `HEADGATE_FFMPEG_LOG=1` to see them.
 
+mod account;
 mod analysis;
 mod cmaf;
+pub mod compare;
 mod decode;
 mod encode;
 mod error;
@@ -92,6 +94,7 @@ pub mod jobs;
 pub mod ladder;
 mod manifest;
 mod measure;
+mod medium;
 mod packager;
 pub mod pertitle;
 mod pictures;

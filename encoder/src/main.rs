@@ -31,6 +31,9 @@ enum Command {
     /// Package what several workers encoded (vod --chunk, vod --rendition).
     #[command(after_help = cli::join::EXAMPLES)]
     Join(Box<cli::join::Join>),
+    /// Say how good encoded files or packaged renditions are beside their source, by segment and as a whole.
+    #[command(after_help = cli::compare::EXAMPLES)]
+    Compare(cli::compare::Compare),
     /// Do the jobs of a file, one after the other or several at a time.
     #[command(after_help = cli::run::EXAMPLES)]
     Run(cli::run::Run),
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Package(arguments) => cli::package::run(*arguments),
         Command::Plan(arguments) => cli::plan::run(*arguments),
         Command::Join(arguments) => cli::join::run(*arguments),
+        Command::Compare(arguments) => cli::compare::run(arguments),
         Command::Run(arguments) => cli::run::run(&arguments),
         Command::Watch(arguments) => cli::watch::run(*arguments),
         Command::Sample(arguments) => cli::sample::run(arguments),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::cmaf::{Chunk, SampleEntry, Track, init_segment, media_segment, sidx};
+use crate::cmaf::{Chunk, RateMeter, SampleEntry, Track, init_segment, media_segment, set_bitrate, sidx};
 use crate::error::EncodeError;
 use crate::index::{Container, KeyFrame, Kind, Rendition, Segment};
 use crate::piece::PieceReader;
@@ -178,7 +178,13 @@ impl Job<'_> {
             sink.write(chunk)?;
         }
         track.duration = sink.segments.last().map_or(0, Segment::end);
-        let protected = sink.protection.as_ref().map(ProtectedTrack::init).transpose()?;
+        let mut protected = sink.protection.as_ref().map(ProtectedTrack::init).transpose()?;
+        // What was aimed at is not what it came to.
+        if let Some(bitrate) = sink.rates.bitrate() {
+            track.entry.set_bitrate(bitrate);
+            let entries = protected.iter_mut().flat_map(|protected| &mut protected.entries);
+            entries.for_each(|entry| set_bitrate(entry, bitrate));
+        }
         let init = init_segment(&track, protected.as_ref())
             .map_err(|reason| EncodeError::packaging(name, reason))?;
         let protection = sink.protection.take().map(ProtectedTrack::finish);
@@ -279,6 +285,7 @@ struct Sink<'a> {
     skipped: u64,
     part_ticks: Option<u64>,
     protection: Option<ProtectedTrack<'a>>,
+    rates: RateMeter,
     segments: Vec<Segment>,
     /// A single file's segments wait here for the index, which comes before them.
     body: Option<(PathBuf, BufWriter<File>)>,
@@ -307,6 +314,7 @@ impl<'a> Sink<'a> {
             timescale: track.timescale,
             skipped: track.skipped,
             part_ticks: job.packaging.part_s.map(ticks),
+            rates: RateMeter::new(track.timescale),
             segments: Vec::new(),
             body,
             offset: 0,
@@ -320,6 +328,7 @@ impl<'a> Sink<'a> {
         let start = chunk.decode_time.saturating_sub(self.skipped);
         let end = chunk.end().saturating_sub(self.skipped);
         let is_video = matches!(self.job.stream.kind, Kind::Video { .. });
+        chunk.samples.iter().for_each(|sample| self.rates.add(sample));
         let mut parts = split(chunk, self.part_ticks, is_video);
         for part in &mut parts {
             self.sequence += 1;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::{LeftOut, Treatment};
 use crate::encode::check_rung;
 use crate::error::EncodeError;
 use crate::graph::{Scan, detect};
@@ -13,8 +14,8 @@ use crate::index::{Kind, Sound};
 use crate::ladder::{AudioCodec, AudioRung, Ladder, Rung};
 use crate::pertitle::Report;
 use crate::pictures;
-use crate::source::{AudioStream, Source};
-use crate::text;
+use crate::source::{AudioStream, Orientation, Source};
+use crate::text::{self, SourceText};
 use crate::timing::{FrameRate, IdrPlan};
 
 /// What is encoded of a source, and how.
@@ -39,6 +40,12 @@ pub(crate) struct Plan {
     pub(crate) chunks: Vec<u64>,
     /// Of the source, as its container states it.
     pub(crate) duration_s: Option<f64>,
+    /// What is known to be done to the source before it is decoded.
+    #[serde(default)]
+    pub(crate) treatments: Vec<Treatment>,
+    /// What is not taken of the source, and of the ladder.
+    #[serde(default)]
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 /// Which file it is, wherever it lies.
@@ -110,12 +117,15 @@ impl Plan {
             None => IdrPlan::regular(rate, settings.segment_s, settings.gop_s, step(&video, rate)),
         };
         let chunks = chunks(&idr, settings.chunks, source)?;
+        let audio = audio(&source.audio, &settings.ladder.audio);
         Ok(Self {
+            treatments: treatments(source, &audio),
+            left_out: left_out(source, settings.ladder, &video),
             version: VERSION,
             source: Identity::of(&source.path)?,
             idr,
             scan: detect(&source.path)?,
-            audio: audio(&source.audio, &settings.ladder.audio),
+            audio,
             pictures: source
                 .video
                 .as_ref()
@@ -141,13 +151,18 @@ impl Plan {
         })?;
         let plan: Self = serde_json::from_slice(&json)
             .map_err(|error| wrong(format!("it is no plan of this version ({error})")))?;
-        match plan.source == Identity::of(&source.path)? {
+        match plan.is_of(&source.path)? {
             true => Ok(plan),
             false => Err(wrong(format!(
                 "it was made for another file than {}",
                 source.path.display()
             ))),
         }
+    }
+
+    /// Whether it was made for the file at `path`.
+    pub(crate) fn is_of(&self, path: &Path) -> Result<bool, EncodeError> {
+        Ok(self.source == Identity::of(path)?)
     }
 
     /// The chunks' frames.
@@ -207,6 +222,76 @@ impl Identity {
             source,
         })
     }
+}
+
+/// What a source needs by what its container says.
+fn treatments(source: &Source, audio: &[AudioPlan]) -> Vec<Treatment> {
+    let mut treatments = Vec::new();
+    if let Some(video) = &source.video {
+        let stated = source
+            .input
+            .stream(video.index)
+            .map(|stream| stream.avg_frame_rate());
+        let from = stated.map_or(0.0, f64::from);
+        if from.is_finite() && from > video.rate.fps() * 1.02 {
+            treatments.push(Treatment::RateReduced {
+                from,
+                frame_rate: video.rate.fps(),
+            });
+        }
+        let coded = (video.decoder.width(), video.decoder.height());
+        let (degrees, is_mirrored) = match video.orientation {
+            Orientation::Clockwise { mirrored } => (90, mirrored),
+            Orientation::Counterclockwise { mirrored } => (270, mirrored),
+            Orientation::Flipped {
+                horizontally,
+                vertically,
+            } => (if vertically { 180 } else { 0 }, horizontally != vertically),
+            Orientation::Upright => (0, false),
+        };
+        let shown = match degrees {
+            90 | 270 => (video.height, video.width),
+            _ => (video.width, video.height),
+        };
+        if shown != coded {
+            treatments.push(Treatment::MadeSquare { coded, shown });
+        }
+        if degrees > 0 || is_mirrored {
+            treatments.push(Treatment::Turned { degrees, is_mirrored });
+        }
+    }
+    for planned in audio {
+        let track = source.audio.iter().find(|track| track.index == planned.stream);
+        let from_channels = track.map_or(0, |track| track.channels);
+        if from_channels > planned.sound.channels {
+            treatments.push(Treatment::DownMixed {
+                rendition: planned.name.clone(),
+                from_channels,
+                channels: planned.sound.channels,
+            });
+        }
+    }
+    treatments
+}
+
+/// Streams that are not taken, and rungs that a source is too small for.
+fn left_out(source: &Source, ladder: &Ladder, video: &[Rung]) -> Vec<LeftOut> {
+    let mut left_out = source.left_out.clone();
+    left_out.extend(SourceText::open(&source.input, source.origin_us).warnings);
+    let is_missing = |rung: &&Rung| !video.iter().any(|fitted| fitted.name == rung.name);
+    let missing: Vec<&str> = ladder
+        .video
+        .iter()
+        .filter(is_missing)
+        .map(|rung| rung.name.as_str())
+        .collect();
+    if let Some(shown) = source.video.as_ref().filter(|_| !missing.is_empty()) {
+        left_out.push(LeftOut {
+            what: missing.join(", "),
+            reason: format!("larger than the source's {}x{}", shown.width, shown.height),
+        });
+    }
+    left_out
 }
 
 /// The frames that renditions of lower frame rates share.

@@ -16,6 +16,7 @@ use ffmpeg_next::format::stream::{Disposition, Stream as InputStream};
 use ffmpeg_next::mathematics::{Rescale, rescale};
 use ffmpeg_next::{Packet, Rational, media};
 
+use crate::account::Account;
 use crate::cmaf::bitstream::StreamParameters;
 use crate::cmaf::{Bitstream, Media, Picture, Sample, SampleEntry, Track};
 use crate::decode::next_packet;
@@ -106,10 +107,12 @@ pub fn package(options: &PackageOptions, progress: &mut dyn FnMut(Progress)) -> 
     let scratch = Scratch::open(&storage::scratch_for(&target.location(), "work")?)?;
     let mut streams = Vec::new();
     let mut extras = Extras::default();
+    let mut account = Account::default();
     for file in files {
-        let (its_streams, texts) = file.remux(&timeline, scratch.path(), &mut report)?;
+        let (its_streams, mut texts) = file.remux(&timeline, scratch.path(), &mut report)?;
         streams.extend(its_streams);
-        extras.texts.extend(texts);
+        account.left_out.append(&mut texts.warnings);
+        extras.texts.extend(texts.finish());
     }
     // Pictures from the highest, then sound, the default track first.
     streams.sort_by_key(|stream| match &stream.kind {
@@ -117,7 +120,7 @@ pub fn package(options: &PackageOptions, progress: &mut dyn FnMut(Progress)) -> 
         Kind::Audio(sound) => (1, std::cmp::Reverse(u32::from(sound.is_default))),
     });
     let renditions = publish(&streams, &extras, &target, progress)?;
-    Ok(watch.summary(&target.location(), &renditions))
+    Ok(watch.summary(&target.location(), &renditions, account))
 }
 
 /// Tells how far it is, in bytes of the inputs: each is read twice.
@@ -221,11 +224,12 @@ impl InputFile {
         timeline: &Timeline,
         folder: &Path,
         report: &mut Report<'_>,
-    ) -> Result<(Vec<Stream>, Vec<text::TextTrack>), EncodeError> {
+    ) -> Result<(Vec<Stream>, SourceText), EncodeError> {
         let (mut input, mut broken) = (source::open_input(&self.path)?, 0);
         let mut texts = SourceText::open(&input, timeline.origin_us);
-        for warning in &texts.warnings {
-            tracing::warn!("{}: {warning}", self.path.display());
+        for left_out in &mut texts.warnings {
+            left_out.what = format!("{}, {}", self.path.display(), left_out.what);
+            tracing::warn!("{left_out}");
         }
         let mut writers = Vec::new();
         for candidate in &self.streams {
@@ -247,7 +251,7 @@ impl InputFile {
             .into_iter()
             .map(StreamWriter::finish)
             .collect::<Result<Vec<_>, _>>()?;
-        Ok((streams, texts.finish()))
+        Ok((streams, texts))
     }
 }
 

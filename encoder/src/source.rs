@@ -10,8 +10,10 @@ use ffmpeg_next::format::stream::{Disposition, Stream};
 use ffmpeg_next::mathematics::{Rescale, rescale};
 use ffmpeg_next::{Dictionary, Rational, format, media};
 
+use crate::account::{LeftOut, SharedSeen};
 use crate::cmaf::colour::Colour;
 use crate::error::EncodeError;
+use crate::medium::Medium;
 use crate::timing::FrameRate;
 
 /// An opened source: its container, its best picture and all its sound.
@@ -29,6 +31,8 @@ pub(crate) struct Source {
     pub(crate) may_jump: bool,
     /// A seek by time lands where it should.
     pub(crate) can_seek: bool,
+    /// Pictures and sound that are not taken.
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 pub(crate) struct VideoStream {
@@ -44,6 +48,8 @@ pub(crate) struct VideoStream {
     pub(crate) width: u32,
     /// Square pixels down, as shown.
     pub(crate) height: u32,
+    /// What is seen of it while it is decoded.
+    pub(crate) seen: SharedSeen,
 }
 
 pub(crate) struct AudioStream {
@@ -83,9 +89,17 @@ impl Source {
 /// only those that hold their media themselves. A crafted file can therefore neither read other files nor reach the
 /// network.
 pub(crate) fn open(path: &Path) -> Result<Source, EncodeError> {
-    let input = open_input(path)?;
+    open_medium(&Medium::of_file(path))
+}
+
+/// As [`open`], of what may be in several files.
+pub(crate) fn open_medium(medium: &Medium) -> Result<Source, EncodeError> {
+    let path = medium.path.as_path();
+    let input = open_medium_input(medium)?;
     let format_name = input.format().name().to_owned();
-    let (video, audio) = (open_video(path, &input)?, open_audio(path, &input)?);
+    let mut left_out = Vec::new();
+    let video = open_video(path, &input, &mut left_out)?;
+    let audio = open_audio(path, &input, &mut left_out)?;
     if video.is_none() && audio.is_empty() {
         return Err(EncodeError::NoStreams {
             path: path.to_owned(),
@@ -107,15 +121,21 @@ pub(crate) fn open(path: &Path) -> Result<Source, EncodeError> {
         audio,
         origin_us,
         duration_s,
+        left_out,
         may_jump: ["mpegts", "mpeg"].contains(&format_name.as_str()),
-        can_seek: format_name.contains("mp4") || format_name.contains("matroska"),
+        can_seek: !medium.is_joined() && (format_name.contains("mp4") || format_name.contains("matroska")),
         input,
     })
 }
 
 /// As [`open`], without looking at what is in it.
 pub(crate) fn open_input(path: &Path) -> Result<Input, EncodeError> {
-    let file = open_file(path)?;
+    open_medium_input(&Medium::of_file(path))
+}
+
+/// As [`open_input`], of what may be in several files.
+pub(crate) fn open_medium_input(medium: &Medium) -> Result<Input, EncodeError> {
+    let path = medium.path.as_path();
     let not_media = |source| EncodeError::NotMedia {
         path: path.to_owned(),
         source,
@@ -126,10 +146,22 @@ pub(crate) fn open_input(path: &Path) -> Result<Input, EncodeError> {
     // Broadcast recordings and phone clips may begin with seconds of one stream only.
     options.set("probesize", "20000000");
     options.set("analyzeduration", "20000000");
-    let io = StreamIo::from_read_seek_with_capacity(file, IO_BUFFER_BYTES).map_err(not_media)?;
-    let hint = path
-        .file_name()
-        .map(|name| name.to_string_lossy().replace('\0', ""));
+    let io = match medium.is_joined() {
+        false => {
+            let file = open_file(medium.parts.first().map_or(path, PathBuf::as_path))?;
+            StreamIo::from_read_seek_with_capacity(file, IO_BUFFER_BYTES)
+        }
+        true => {
+            let joined = medium.reader().map_err(|source| EncodeError::InputUnreadable {
+                path: path.to_owned(),
+                source,
+            })?;
+            StreamIo::from_read_seek_with_capacity(joined, IO_BUFFER_BYTES)
+        }
+    };
+    let io = io.map_err(not_media)?;
+    let named = medium.parts.last().and_then(|part| part.file_name());
+    let hint = named.map(|name| name.to_string_lossy().replace('\0', ""));
     format::input_from_stream(io, hint.as_deref(), Some(options)).map_err(not_media)
 }
 
@@ -201,11 +233,26 @@ fn without_secrets(url: &str) -> String {
     }
 }
 
-fn open_video(path: &Path, input: &Input) -> Result<Option<VideoStream>, EncodeError> {
+fn open_video(
+    path: &Path,
+    input: &Input,
+    left_out: &mut Vec<LeftOut>,
+) -> Result<Option<VideoStream>, EncodeError> {
     let is_film = |stream: &Stream<'_>| !stream.disposition().contains(Disposition::ATTACHED_PIC);
     let Some(stream) = input.streams().best(media::Type::Video).filter(is_film) else {
         return Ok(None);
     };
+    for other in input.streams().filter(is_film) {
+        if other.parameters().medium() == media::Type::Video && other.index() != stream.index() {
+            left_out.push(LeftOut {
+                what: describe(&other),
+                reason: format!(
+                    "of several videos only the best is taken, stream {}",
+                    stream.index()
+                ),
+            });
+        }
+    }
     let decoder_error = |source| EncodeError::Decoder {
         path: path.to_owned(),
         kind: "video",
@@ -234,10 +281,15 @@ fn open_video(path: &Path, input: &Input) -> Result<Option<VideoStream>, EncodeE
         colour: Colour::of_stream(&stream),
         width,
         height,
+        seen: SharedSeen::default(),
     }))
 }
 
-fn open_audio(path: &Path, input: &Input) -> Result<Vec<AudioStream>, EncodeError> {
+fn open_audio(
+    path: &Path,
+    input: &Input,
+    left_out: &mut Vec<LeftOut>,
+) -> Result<Vec<AudioStream>, EncodeError> {
     let best = input
         .streams()
         .best(media::Type::Audio)
@@ -251,7 +303,13 @@ fn open_audio(path: &Path, input: &Input) -> Result<Vec<AudioStream>, EncodeErro
             Ok(stream) => found.push(stream),
             // The film can do without another language, but not without its main one.
             Err(error) if Some(stream.index()) == best => return Err(error),
-            Err(error) => tracing::warn!("sound stream {} is left out: {error}", stream.index()),
+            Err(error) => {
+                tracing::warn!("sound stream {} is left out: {error}", stream.index());
+                left_out.push(LeftOut {
+                    what: describe(&stream),
+                    reason: error.to_string(),
+                });
+            }
         }
     }
     let marked = |index: usize| {
@@ -270,7 +328,13 @@ fn open_audio(path: &Path, input: &Input) -> Result<Vec<AudioStream>, EncodeErro
             "only the first {MAX_SOUND_TRACKS} of {} sound streams are taken",
             found.len()
         );
-        found.truncate(MAX_SOUND_TRACKS);
+        for stream in found.drain(MAX_SOUND_TRACKS..) {
+            let what = input.stream(stream.index).map(|stream| describe(&stream));
+            left_out.push(LeftOut {
+                what: what.unwrap_or_default(),
+                reason: format!("only {MAX_SOUND_TRACKS} sound streams are taken"),
+            });
+        }
     }
     Ok(found)
 }
@@ -315,6 +379,15 @@ impl AudioStream {
         } else {
             48_000
         }
+    }
+}
+
+/// A stream by its number, codec and language.
+pub(crate) fn describe(stream: &Stream<'_>) -> String {
+    let codec = stream.parameters().id().name();
+    match stream.metadata().get("language") {
+        Some(language) => format!("stream {} ({codec}, {language})", stream.index()),
+        None => format!("stream {} ({codec})", stream.index()),
     }
 }
 

@@ -31,11 +31,11 @@ use crate::error::EncodeError;
 use crate::pipeline::Encoding;
 use crate::plan::Plan;
 use crate::source;
-use crate::storage::{CacheRule, Location, Scratch};
+use crate::storage::{self, CacheRule, Location, Scratch};
 use crate::vod::{
     CancelToken, Packaging, Progress, Summary, VodOptions, Watch, announcement, encode_pieces, publish,
 };
-use crate::work::{Work, extras, streams};
+use crate::work::{Work, account, extras, find_piece, streams};
 
 /// Which part of an encoding a worker does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,8 +94,11 @@ pub struct JoinOptions {
     pub id: Option<String>,
     /// What files are made of the encoded renditions.
     pub packaging: Packaging,
-    /// The source, from which the poster is taken; without it there is none.
+    /// The source, from which the poster is taken, and which is measured against; without it there is none.
     pub film: Option<PathBuf>,
+    /// Measures the quality of what the workers did not measure, as [`VodOptions::measure`]; what was measured lies in their
+    /// folders then.
+    pub measure: bool,
     /// Replaces an earlier output.
     pub force: bool,
     /// As [`VodOptions::cache_control`].
@@ -113,6 +116,7 @@ impl JoinOptions {
             id: None,
             packaging: Packaging::default(),
             film: None,
+            measure: false,
             force: false,
             cache_control: Vec::new(),
             cancel: CancelToken::default(),
@@ -231,7 +235,7 @@ pub fn encode_share(
     };
     progress(announcement(&plan, &is_wanted));
     encode_pieces(source, &encoding, &options.cancel, &watch, progress)?;
-    options.measure_pieces(&encoding, progress)?;
+    options.measure_pieces(&plan, span, &work.video_pieces(&encoding.rungs, span), progress)?;
     let rungs = encoding.rungs.iter().map(|rung| rung.name.clone());
     let sounds = encoding.sounds.iter().map(|sound| sound.name.clone());
     Ok(ShareSummary {
@@ -274,16 +278,44 @@ pub fn join(options: &JoinOptions, progress: &mut dyn FnMut(Progress)) -> Result
         reason: "name the workers' folders".to_owned(),
     })?;
     let streams = streams(&plan, &folders)?;
-    let mut target = VodOptions::new("", options.out.clone());
+    let film = options.film.as_deref();
+    let mut target = VodOptions::new(film.unwrap_or(Path::new("")), options.out.clone());
     target.id = options.id.clone();
     target.packaging = options.packaging.clone();
     target.force = options.force;
     target.cache_control = options.cache_control.clone();
     target.cancel = options.cancel.clone();
+    target.measure = options.measure;
     target.check()?;
-    let extras = extras(&plan, &folders, options.film.as_deref())?;
+    if options.measure {
+        let bad = |value: &Path, reason: &str| EncodeError::BadOption {
+            option: "--measure",
+            value: value.display().to_string(),
+            reason: reason.to_owned(),
+        };
+        let film = film.ok_or_else(|| bad(Path::new(""), "name the source by --source"))?;
+        if !plan.is_of(film)? {
+            return Err(bad(
+                film,
+                "that is not the file that was encoded; name it by --source",
+            ));
+        }
+        crate::init_ffmpeg();
+        // Before hours are spent.
+        let waiter = &mut target.waiter(progress);
+        storage::check_replaceable(&target.location(), target.force, &target.input, waiter)?;
+        for span in plan.spans() {
+            let found = plan.video.iter().filter_map(|rung| {
+                let (_, piece) = find_piece(&folders, &rung.name, span.chunk)?;
+                Some((rung, piece))
+            });
+            target.measure_pieces(&plan, span, &found.collect::<Vec<_>>(), progress)?;
+        }
+    }
+    let extras = extras(&plan, &folders, film)?;
     let renditions = publish(&streams, &extras, &target, progress)?;
-    Ok(watch.summary(&target.location(), &renditions))
+    let account = account(&plan, &folders, &renditions);
+    Ok(watch.summary(&target.location(), &renditions, account))
 }
 
 const MAX_CHUNKS: u32 = 1000;

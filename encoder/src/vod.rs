@@ -1,13 +1,15 @@
 //! Video on demand: one file in, one folder of HLS and DASH out.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::account::{Account, Seen};
+pub use crate::account::{LeftOut, Treatment};
 use crate::encode::PRESETS;
 use crate::error::EncodeError;
 use crate::extras::Extras;
@@ -18,11 +20,11 @@ use crate::packager::Packaged;
 pub use crate::packager::Packaging;
 use crate::pertitle::{self, PerTitle, Report};
 use crate::pipeline::{self, Encoding, Position};
-use crate::plan::{self, Plan, Settings};
-use crate::storage::{self, CacheRule, Location, Output, Publishing, Scratch, UploadPosition};
+use crate::plan::{self, Plan, Settings, Span};
+use crate::storage::{self, CacheRule, Location, Output, Publishing, Scratch, Teller, Waiter};
 pub use crate::text::{Role, Sidecar};
 use crate::work::{self, Work};
-use crate::{analysis, manifest, measure, packager, source};
+use crate::{analysis, manifest, measure, packager, protect, source};
 
 /// What to encode, into what, and how.
 #[derive(Clone, Debug)]
@@ -85,7 +87,7 @@ pub struct CancelToken(Arc<AtomicBool>);
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Progress {
-    /// The source is open and it is known what will be made. Comes once, first.
+    /// The source is open and it is known what will be made. Comes once, before anything is encoded.
     Start {
         /// The video renditions, highest first; empty for sound alone.
         renditions: Vec<Rung>,
@@ -134,6 +136,17 @@ pub enum Progress {
         /// Seconds that are probably left.
         eta_s: Option<f64>,
     },
+    /// An object store does not answer as it should, and is asked again. Comes at every failure, and every few seconds.
+    Waiting {
+        /// The place.
+        location: String,
+        /// Seconds since the first request that failed, or since the one that has no answer yet.
+        waited_s: f64,
+        /// Requests that failed since the last that did not.
+        failures: u64,
+        /// Why the last one failed.
+        reason: Option<String>,
+    },
     /// Comes a few times a second while an output goes to an object store.
     Upload {
         /// Bytes that are there.
@@ -160,6 +173,10 @@ pub struct Summary {
     pub renditions: Vec<RenditionSummary>,
     /// Length of the longest rendition in seconds.
     pub duration_s: f64,
+    /// What was done to the source's pictures and sound, beside scaling and encoding.
+    pub treatments: Vec<Treatment>,
+    /// What is in the source, or the ladder, and not in the output.
+    pub left_out: Vec<LeftOut>,
     /// Seconds it took.
     pub wall_s: f64,
     /// CPU seconds the process used meanwhile, all threads.
@@ -280,18 +297,19 @@ impl VodOptions {
         Plan::make(source, &settings)
     }
 
-    /// Measures pieces that were encoded, where that is wanted.
+    /// Measures pieces that were encoded of one of the plan's chunks, where that is wanted.
     pub(crate) fn measure_pieces(
         &self,
-        encoding: &Encoding<'_>,
+        plan: &Plan,
+        span: Span,
+        pieces: &[(&Rung, PathBuf)],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), EncodeError> {
         if !self.measure && self.per_title.is_none() {
             return Ok(());
         }
-        let plan = encoding.plan;
         let mut reported = Instant::now();
-        measure::pieces(&self.input, encoding, &mut |frame| {
+        measure::pieces(&self.input, plan, span, pieces, &mut |frame| {
             if self.cancel.is_cancelled() {
                 return Err(EncodeError::Cancelled);
             }
@@ -338,6 +356,14 @@ impl VodOptions {
         pertitle::ladder(&self.input, video, &asked, tick).map(Some)
     }
 
+    /// Who waits for the output's place.
+    pub(crate) fn waiter<'a>(&'a self, progress: &'a mut dyn FnMut(Progress)) -> Waiter<'a> {
+        Waiter {
+            cancel: &self.cancel,
+            progress,
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), EncodeError> {
         let bad = |option, value: &str, reason: String| {
             Err(EncodeError::BadOption {
@@ -372,6 +398,13 @@ impl VodOptions {
             return bad("--gop-s", "with --shot-aligned", reason.to_owned());
         }
         self.packaging.check()?;
+        let protection = self.packaging.protection.as_ref();
+        if let Some(path) = protection.and_then(|protection| protection.key_file.as_ref()) {
+            protect::check_key_file(path, &self.out)?;
+            if let Some(work_dir) = &self.work_dir {
+                protect::check_kept(path, work_dir)?;
+            }
+        }
         if let Some(per_title) = &self.per_title {
             per_title.check()?;
         }
@@ -446,7 +479,12 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
     crate::init_ffmpeg();
     let source = source::open(&options.input)?;
     let location = options.location();
-    storage::check_replaceable(&location, options.force, &options.input)?;
+    storage::check_replaceable(
+        &location,
+        options.force,
+        &options.input,
+        &mut options.waiter(progress),
+    )?;
     let plan = options.plan(&source, options.chunks, progress)?;
     let work_dir = match &options.work_dir {
         Some(path) => path.clone(),
@@ -475,7 +513,7 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
             threads: options.threads,
         };
         encode_pieces(source, &encoding, &options.cancel, &watch, progress)?;
-        options.measure_pieces(&encoding, progress)?;
+        options.measure_pieces(&plan, span, &work.video_pieces(&encoding.rungs, span), progress)?;
     }
     let streams = work::streams(&plan, std::slice::from_ref(&work))?;
     let extras = work::extras(&plan, std::slice::from_ref(&work), Some(&options.input))?;
@@ -492,9 +530,13 @@ pub fn encode(options: &VodOptions, progress: &mut dyn FnMut(Progress)) -> Resul
     if !plan.audio.is_empty() && renditions.iter().all(Rendition::is_video) {
         tracing::warn!(input = %options.input.display(), "no sound could be decoded; the output has none");
     }
-    warn_if_short(&options.input, &renditions, plan.duration_s);
+    let mut account = work::account(&plan, std::slice::from_ref(&work), &renditions);
+    if let Some(short) = short(&renditions, plan.duration_s) {
+        tracing::warn!(input = %options.input.display(), "{short}");
+        account.left_out.push(short);
+    }
     scratch.remove();
-    Ok(watch.summary(&location, &renditions))
+    Ok(watch.summary(&location, &renditions, account))
 }
 
 /// Packages `streams` and publishes the output.
@@ -505,16 +547,16 @@ pub(crate) fn publish(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Rendition>, EncodeError> {
     let location = options.location();
-    storage::check_replaceable(&location, options.force, &options.input)?;
+    let waiter = &mut options.waiter(progress);
+    storage::check_replaceable(&location, options.force, &options.input, waiter)?;
     let scratch = Scratch::open(&storage::scratch_for(&location, "partial")?)?;
     let publishing = Publishing {
         location: &location,
         force: options.force,
         cache_control: &options.cache_control,
         fingerprint: options.fingerprint.as_deref(),
-        cancel: &options.cancel,
     };
-    let output = storage::create(&publishing, &scratch)?;
+    let output = storage::create(&publishing, &scratch, waiter)?;
     let output = output.as_ref();
     let is_cancelled = || options.cancel.is_cancelled();
     let packaging = &options.packaging;
@@ -547,7 +589,10 @@ pub(crate) fn publish(
     };
     let written = match output.position() {
         None => write(),
-        Some(_) => with_upload_progress(write, output, streams, progress),
+        Some(_) => {
+            let teller = Teller::new(location.to_string());
+            with_upload_progress(write, output, streams, teller, progress)
+        }
     };
     written.map_err(|error| output.discard(error))
 }
@@ -557,6 +602,7 @@ fn with_upload_progress<T: Send>(
     write: impl FnOnce() -> Result<T, EncodeError> + Send,
     output: &dyn Output,
     streams: &[packager::Stream],
+    mut teller: Teller,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<T, EncodeError> {
     let pieces = streams.iter().flat_map(|stream| &stream.pieces);
@@ -564,13 +610,14 @@ fn with_upload_progress<T: Send>(
         .filter_map(|path| std::fs::metadata(path).ok())
         .map(|data| data.len())
         .sum();
-    let mut report = |position: UploadPosition, expected_bytes: u64| {
-        progress(Progress::Upload {
+    let upload = |expected_bytes: u64| {
+        let position = output.position().unwrap_or_default();
+        Progress::Upload {
             bytes: position.bytes,
             total_bytes: position.known_bytes.max(expected_bytes),
             files: position.files,
             packaged_files: position.known_files,
-        });
+        }
     };
     let result = thread::scope(|scope| {
         let worker = scope.spawn(write);
@@ -579,14 +626,17 @@ fn with_upload_progress<T: Send>(
             thread::sleep(LOOK_EVERY);
             if reported.elapsed() >= REPORT_EVERY {
                 reported = Instant::now();
-                report(output.position().unwrap_or_default(), expected_bytes);
+                progress(upload(expected_bytes));
+                if let Some(waiting) = teller.tell(output.failing(), None) {
+                    progress(waiting);
+                }
             }
         }
         worker
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
-    report(output.position().unwrap_or_default(), 0);
+    progress(upload(0));
     Ok(result)
 }
 
@@ -618,7 +668,14 @@ pub(crate) fn encode_pieces(
     watch: &Watch,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), EncodeError> {
-    let plan = encoding.plan;
+    let (plan, span) = (encoding.plan, encoding.span);
+    let rate = plan.idr.rate();
+    let seen = source.video.as_ref().map(|video| Arc::clone(&video.seen));
+    if let Some(seen) = &seen {
+        let to_s = span.end.map_or(f64::INFINITY, |end| rate.seconds(end));
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.watch(rate.seconds(span.start), to_s);
+    }
     let total_frames = plan.total_frames();
     let mut reported = Instant::now();
     let mut tick = |position: Position| {
@@ -636,7 +693,12 @@ pub(crate) fn encode_pieces(
         }
         Ok(())
     };
-    pipeline::run(source, encoding, &mut tick)
+    pipeline::run(source, encoding, &mut tick)?;
+    match seen.map(|seen| Seen::of(&seen)).filter(Seen::is_any) {
+        Some(seen) => encoding.work.write_seen(span.chunk, &seen),
+        // All was there already.
+        None => Ok(()),
+    }
 }
 
 /// Measures what it took.
@@ -662,13 +724,15 @@ impl Watch {
         elapsed.unwrap_or_default().as_secs_f64()
     }
 
-    pub(crate) fn summary(&self, location: &Location, renditions: &[Rendition]) -> Summary {
+    pub(crate) fn summary(&self, location: &Location, renditions: &[Rendition], account: Account) -> Summary {
         Summary {
             out: location.clone(),
             hls: location.join(MULTIVARIANT_PATH),
             dash: location.join(MPD_PATH),
             duration_s: renditions.iter().map(Rendition::duration_s).fold(0.0, f64::max),
             renditions: renditions.iter().map(summarize).collect(),
+            treatments: account.treatments,
+            left_out: account.left_out,
             wall_s: self.wall_s(),
             cpu_s: self.cpu_s(),
         }
@@ -694,14 +758,16 @@ fn report(
     }
 }
 
-fn warn_if_short(input: &Path, renditions: &[Rendition], duration_s: Option<f64>) {
+/// Says so where much is missing at the end.
+fn short(renditions: &[Rendition], duration_s: Option<f64>) -> Option<LeftOut> {
     let encoded_s = renditions.iter().map(Rendition::duration_s).fold(0.0, f64::max);
-    if let Some(duration_s) = duration_s.filter(|duration_s| encoded_s < duration_s * 0.9 - 0.5) {
-        tracing::warn!(
-            input = %input.display(),
+    let duration_s = duration_s.filter(|duration_s| encoded_s < duration_s * 0.9 - 0.5)?;
+    Some(LeftOut {
+        what: "the end".to_owned(),
+        reason: format!(
             "only {encoded_s:.1} s of the {duration_s:.1} s that the file states could be decoded; it may be incomplete"
-        );
-    }
+        ),
+    })
 }
 
 fn summarize(rendition: &Rendition) -> RenditionSummary {
@@ -722,5 +788,5 @@ fn summarize(rendition: &Rendition) -> RenditionSummary {
     }
 }
 
-const REPORT_EVERY: Duration = Duration::from_millis(200);
+pub(crate) const REPORT_EVERY: Duration = Duration::from_millis(200);
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -4,10 +4,13 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::account::{Account, Seen};
 use crate::error::EncodeError;
 use crate::extras::Extras;
+use crate::index::Rendition;
+use crate::ladder::Rung;
 use crate::packager::Stream;
-use crate::plan::Plan;
+use crate::plan::{Plan, Span};
 use crate::text::TextTrack;
 
 /// The plan's name in a work folder.
@@ -62,6 +65,12 @@ impl Work {
         self.pieces().join(format!("{rendition}.{chunk:04}.mp4"))
     }
 
+    /// Where the pieces of a chunk of some rungs lie.
+    pub(crate) fn video_pieces<'a>(&self, rungs: &[&'a Rung], span: Span) -> Vec<(&'a Rung, PathBuf)> {
+        let piece = |rung: &&'a Rung| (*rung, self.piece(&rung.name, span.chunk));
+        rungs.iter().map(piece).collect()
+    }
+
     /// Where the source's subtitles lie.
     pub(crate) fn texts(&self) -> PathBuf {
         self.pieces().join("texts.json")
@@ -70,6 +79,15 @@ impl Work {
     /// Where the pictures tapped of a chunk lie.
     pub(crate) fn pictures(&self, chunk: usize) -> PathBuf {
         self.pieces().join(format!("pictures.{chunk:04}"))
+    }
+
+    /// Keeps what was seen of a chunk's pictures, with what an earlier run saw of them.
+    pub(crate) fn write_seen(&self, chunk: usize, seen: &Seen) -> Result<(), EncodeError> {
+        let path = self.seen(chunk);
+        let seen = read_seen(&path).map_or_else(|| seen.clone(), |earlier| seen.or(&earlier));
+        let json = serde_json::to_vec(&seen).map_err(io::Error::from);
+        let written = json.and_then(|json| fs::write(&path, json));
+        written.map_err(|error| EncodeError::unwritable(&path, error))
     }
 
     /// Keeps the source's subtitles.
@@ -81,6 +99,10 @@ impl Work {
             .and_then(|json| fs::write(&growing, json))
             .and_then(|()| fs::rename(&growing, &path));
         written.map_err(|error| EncodeError::unwritable(&path, error))
+    }
+
+    fn seen(&self, chunk: usize) -> PathBuf {
+        self.pieces().join(format!("seen.{chunk:04}.json"))
     }
 
     fn pieces(&self) -> PathBuf {
@@ -128,6 +150,27 @@ pub(crate) fn extras(plan: &Plan, folders: &[Work], film: Option<&Path>) -> Resu
     Ok(extras)
 }
 
+/// What was done to the source, as far as workers saw it, and what of it is not in `packaged`.
+pub(crate) fn account(plan: &Plan, folders: &[Work], packaged: &[Rendition]) -> Account {
+    let chunks = (0..plan.chunks.len()).map(|chunk| {
+        let seen = folders.iter().filter_map(|work| read_seen(&work.seen(chunk)));
+        seen.fold(Seen::default(), |all, seen| all.or(&seen))
+    });
+    let seen = chunks.fold(Seen::default(), |all, seen| all.and(&seen));
+    Account::of(plan, &seen, packaged)
+}
+
+/// None where it is not known: it is for people alone.
+fn read_seen(path: &Path) -> Option<Seen> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// The piece of a rendition's chunk in the first folder that has it, and its bytes.
+pub(crate) fn find_piece(folders: &[Work], name: &str, chunk: usize) -> Option<(u64, PathBuf)> {
+    let mut paths = folders.iter().map(|work| work.piece(name, chunk));
+    paths.find_map(|path| Some((fs::metadata(&path).ok()?.len(), path)))
+}
+
 /// What to package of `plan`: every rendition with its pieces, each from the first folder that has it.
 pub(crate) fn streams(plan: &Plan, folders: &[Work]) -> Result<Vec<Stream>, EncodeError> {
     let mut streams = Vec::new();
@@ -135,11 +178,7 @@ pub(crate) fn streams(plan: &Plan, folders: &[Work]) -> Result<Vec<Stream>, Enco
     for (name, kind, count) in plan.renditions() {
         let mut pieces = Vec::new();
         for chunk in 0..count {
-            let paths = folders.iter().map(|work| work.piece(name, chunk));
-            let found = paths
-                .into_iter()
-                .find_map(|path| Some((fs::metadata(&path).ok()?.len(), path)));
-            match found {
+            match find_piece(folders, name, chunk) {
                 // An empty one says that nothing could be decoded there.
                 Some((0, _)) => {}
                 Some((_, path)) => pieces.push(path),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{BEEPS, Bench, FLASHES, Track, beep_times, ffmpeg_bytes, flash_times, run_ffmpeg, skipped};
-use encoder::vod;
+use encoder::vod::{self, Treatment};
 
 /// Moving detail at 10 bits, four seconds of 25 frames.
 const DEEP: &str = "-f lavfi -i testsrc2=s=320x180:r=25 -f lavfi -i mandelbrot=s=320x180:r=25 \
@@ -98,6 +98,10 @@ fn hdr_is_kept_and_becomes_sdr_for_h264() {
         "the fixture is HDR"
     );
     let summary = bench.encode(&source, &EVERY_CODEC.replace("180p:500k", "180p:2000k"));
+    let mapped = Treatment::ToneMapped {
+        renditions: vec!["180p".to_owned()],
+    };
+    assert_eq!(summary.treatments, [mapped]);
     let of = |name: &str| {
         let found = summary.renditions.iter().find(|rendition| rendition.name == name);
         found.unwrap().codecs.clone()

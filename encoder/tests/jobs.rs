@@ -318,6 +318,10 @@ fn what_is_wrong_in_a_job_file_is_named_before_anything_begins() {
             "input: a.mp4\n    out: o\n    key_out: k",
             "job 1: the following required arguments were not provided",
         ),
+        (
+            "input: a.mp4\n    out: o\n    encrypt: cbcs\n    key_out: ./o/k",
+            "line 5: job 1: key_out: key file ./o/k: it would lie in o, which is published",
+        ),
         ("input: [", "line "),
     ] {
         fs::write(bench.path("jobs.yaml"), format!("jobs:\n  - {job}\n")).unwrap();
@@ -332,6 +336,23 @@ fn what_is_wrong_in_a_job_file_is_named_before_anything_begins() {
         );
         assert_eq!(names(bench.dir.path()), ["jobs.yaml"]);
     }
+    for folder in ["inbox", "cdn/keys"] {
+        fs::create_dir_all(bench.path(folder)).unwrap();
+    }
+    let watch = [
+        "watch",
+        "inbox",
+        "--out",
+        "cdn",
+        "--encrypt",
+        "cbcs",
+        "--key-out",
+        "cdn/keys",
+    ];
+    let output = end(command(&bench, &watch).spawn().unwrap());
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(message.contains("in cdn, which is published"), "{message}");
 }
 
 #[test]

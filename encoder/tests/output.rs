@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{Bench, Track, boxes, run_ffmpeg, skipped};
+use encoder::protect::{KeyPlan, KeySharing, Licensing, ProtectOptions, Schedule, Scheme};
+use encoder::remux::{PackageOptions, package};
 use m3u8_rs::{AlternativeMediaType, Playlist};
 use mp4_atom::{Any, Codec};
 
@@ -68,6 +70,105 @@ fn boxes_say_what_is_in_them() {
         panic!("no styp")
     };
     assert!(styp.compatible_brands.contains(&(*b"cmfc").into()));
+}
+
+#[test]
+fn sample_entries_say_the_rates_that_were_measured() {
+    let bench = Bench::new();
+    let source = bench.sample(3, 320, 180);
+    let mut options = bench.options(&source, "180p:300k,audio:64k");
+    options.threads = 1;
+    encoder::vod::encode(&options, &mut |_| {}).unwrap();
+    let out = bench.path("out");
+    let video = Track::read(&out, "180p");
+    let Codec::Avc1(avc1) = &video.moov.trak[0].mdia.minf.stbl.stsd.codecs[0] else {
+        panic!("no avc1")
+    };
+    let (largest, most, mean) = rates(&video);
+    let btrt = avc1.btrt.as_ref().unwrap();
+    assert_eq!((btrt.max_bitrate, btrt.avg_bitrate), (most, mean));
+    // A decoder must hold what the rate control may gather: one and a half seconds.
+    assert_eq!(btrt.buffer_size_db, largest.max(300_000 * 3 / 2 / 8));
+    assert_ne!(mean, 300_000, "not what was aimed at");
+    let audio = Track::read(&out, "audio");
+    let Codec::Mp4a(mp4a) = &audio.moov.trak[0].mdia.minf.stbl.stsd.codecs[0] else {
+        panic!("no mp4a")
+    };
+    let (largest, most, mean) = rates(&audio);
+    let decoder = &mp4a.esds.es_desc.dec_config;
+    assert_eq!((decoder.max_bitrate, decoder.avg_bitrate), (most, mean));
+    assert_eq!(u32::from(decoder.buffer_size_db), largest);
+    let btrt = mp4a.btrt.as_ref().unwrap();
+    assert_eq!((btrt.max_bitrate, btrt.avg_bitrate), (most, mean));
+
+    // The same in a single file, and in both entries of an encrypted one with a clear beginning.
+    let own = fs::read(out.join("180p/init.mp4")).unwrap();
+    let expected = btrts(&own);
+    assert_eq!(expected.len(), 1);
+    options.packaging.single_file = true;
+    options.packaging.protection = Some(ProtectOptions {
+        keys: KeyPlan::made(Scheme::Cbcs, KeySharing::One),
+        schedule: Schedule {
+            clear_lead_s: 1.0,
+            crypto_period: None,
+        },
+        licensing: Licensing::default(),
+        key_file: None,
+    });
+    options.out = bench.path("single").into();
+    encoder::vod::encode(&options, &mut |_| {}).unwrap();
+    let single = fs::read(bench.path("single/180p.mp4")).unwrap();
+    assert_eq!(btrts(&single), [expected[0].clone(), expected[0].clone()]);
+
+    // What is packaged without encoding has none of its own.
+    let bare = bench.ffmpeg(
+        &format!("-i {} -c copy -map 0:v -f matroska", source.display()),
+        "bare.mkv",
+    );
+    let mut packaging = PackageOptions::new([bare], bench.path("packaged"));
+    packaging.packaging.protection = options.packaging.protection.take();
+    package(&packaging, &mut |_| {}).unwrap();
+    let init = fs::read(bench.path("packaged/180p/init.mp4")).unwrap();
+    let found = btrts(&init);
+    assert!(found.len() == 2 && found[0] == found[1], "{found:?}");
+    packaging.packaging.protection = None;
+    packaging.force = true;
+    package(&packaging, &mut |_| {}).unwrap();
+    let video = Track::read(&bench.path("packaged"), "180p");
+    let (largest, most, mean) = rates(&video);
+    let fields = [largest, most, mean].map(u32::to_be_bytes).concat();
+    assert_eq!(found[0], fields);
+}
+
+/// The largest sample in bytes; the most bits in any second, and the mean in a second.
+fn rates(track: &Track) -> (u32, u32, u32) {
+    let mut at = 0;
+    let mut samples = Vec::new();
+    for sample in track.samples() {
+        samples.push((at, sample.data.len()));
+        at += u64::from(sample.duration);
+    }
+    let second = track.timescale() as u64;
+    let from = |start: u64| {
+        let inside = samples
+            .iter()
+            .filter(|(at, _)| (start..start + second).contains(at));
+        inside.map(|(_, bytes)| bytes).sum::<usize>()
+    };
+    let most = samples.iter().map(|(at, _)| from(*at)).max().unwrap();
+    let all: usize = samples.iter().map(|(_, bytes)| bytes).sum();
+    let largest = samples.iter().map(|(_, bytes)| bytes).max().unwrap();
+    let mean = (all as u64 * 8 * second).div_ceil(at);
+    (*largest as u32, most as u32 * 8, mean as u32)
+}
+
+/// The payloads of all `btrt` boxes.
+fn btrts(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let starts = bytes
+        .windows(8)
+        .enumerate()
+        .filter(|(_, window)| *window == b"\0\0\0\x14btrt");
+    starts.map(|(at, _)| bytes[at + 8..at + 20].to_vec()).collect()
 }
 
 #[test]

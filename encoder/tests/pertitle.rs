@@ -151,6 +151,54 @@ fn workers_measure_what_they_encoded() {
 }
 
 #[test]
+fn who_joins_measures_what_the_workers_did_not() {
+    let bench = Bench::new();
+    let input = film(&bench, "192x108", 1.2);
+    let mut options = options(&bench, &input);
+    options.ladder = "192x108:400k,128x72:30k".parse().unwrap();
+    options.threads = 1;
+    options.chunks = 2;
+    options.measure = true;
+    vod::encode(&options, &mut |_| {}).unwrap();
+    options.measure = false;
+    let folders = ["1/2", "2/2"].map(|chunk| {
+        let folder = bench.path(&chunk.replace('/', "of"));
+        options.work_dir = Some(folder.clone());
+        let share = Share {
+            chunk: Some(chunk.parse().unwrap()),
+            ..Share::default()
+        };
+        split::encode_share(&options, &share, &mut |_| {}).unwrap();
+        folder
+    });
+    let mut joining = JoinOptions::new(folders, bench.path("joined"));
+    joining.measure = true;
+    let refused = split::join(&joining, &mut |_| {}).unwrap_err().to_string();
+    assert!(refused.contains("--source"), "{refused}");
+    joining.film = Some(bench.sample(1, 192, 108));
+    let refused = split::join(&joining, &mut |_| {}).unwrap_err().to_string();
+    assert!(refused.contains("not the file that was encoded"), "{refused}");
+    assert!(!bench.path("joined").exists());
+    joining.film = Some(input);
+    split::join(&joining, &mut |_| {}).unwrap();
+    assert_eq!(
+        fs::read_to_string(bench.path("out/segments.json")).unwrap(),
+        fs::read_to_string(bench.path("joined/segments.json")).unwrap()
+    );
+    let table = segments(&bench.path("joined"));
+    assert!(table.of_representation("72p").unwrap().quality(1).is_some());
+    // What is known is not measured again.
+    let known = bench.path("1of2/pieces/72p.0000.quality.json");
+    let mut rows = json(&known);
+    rows[0]["quality"] = 12.5.into();
+    fs::write(&known, rows.to_string()).unwrap();
+    joining.force = true;
+    split::join(&joining, &mut |_| {}).unwrap();
+    let table = segments(&bench.path("joined"));
+    assert_eq!(table.of_representation("72p").unwrap().quality(0), Some(12.5));
+}
+
+#[test]
 fn quality_is_not_measured_where_nobody_asks() {
     let bench = Bench::new();
     let input = film(&bench, "128x72", 0.8);

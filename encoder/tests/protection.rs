@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::{Bench, boxes};
+use encoder::EncodeError;
 use encoder::protect::{
     ContentKey, CryptoPeriod, KeyPlan, KeySharing, Licensing, ProtectOptions, Schedule, Scheme, System,
     TrackClass,
 };
+use encoder::remux::{PackageOptions, package};
 use encoder::vod;
 
 const LADDER: &str = "180p:200k,audio:64k";
@@ -37,6 +39,48 @@ fn encode(bench: &Bench, input: &Path, protection: ProtectOptions) {
     options.force = true;
     options.packaging.protection = Some(protection);
     vod::encode(&options, &mut |_| {}).unwrap();
+}
+
+#[test]
+fn keys_are_never_written_where_they_are_published() {
+    let bench = Bench::new();
+    let input = bench.sample(1, 160, 90);
+    let mut options = bench.options(&input, "90p:100k");
+    options.id = Some("film".to_owned());
+    options.work_dir = Some(bench.path("work"));
+    let mut refused = |keys: &str| {
+        let mut protection = protection(KeyPlan::made(Scheme::Cbcs, KeySharing::One));
+        protection.key_file = Some(bench.path(keys));
+        options.packaging.protection = Some(protection);
+        let begun = &mut |_| panic!("it has begun");
+        let error = vod::encode(&options, begun).unwrap_err();
+        assert!(matches!(&error, EncodeError::KeyFile { .. }), "{error}");
+        error.to_string()
+    };
+    for keys in [
+        "out/videos/film/keys.json",
+        "out/keys.json",
+        "none/../out/keys.json",
+    ] {
+        assert!(refused(keys).contains("which is published"), "{keys}");
+    }
+    assert!(refused("work/keys.json").contains("is removed when all is done"));
+    assert!(!bench.path("out").exists() && !bench.path("work").exists());
+    fs::create_dir(bench.path("out")).unwrap();
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("out", bench.path("link")).unwrap();
+        assert!(refused("link/keys.json").contains("which is published"));
+    }
+    // Files that are encoded already, likewise.
+    let mut packaging = PackageOptions::new([&input], bench.path("out"));
+    packaging.packaging.protection = options.packaging.protection.take();
+    packaging.packaging.protection.as_mut().unwrap().key_file = Some(bench.path("out/keys.json"));
+    let error = package(&packaging, &mut |_| panic!("it has begun")).unwrap_err();
+    assert!(matches!(error, EncodeError::KeyFile { .. }), "{error}");
+    packaging.packaging.protection.as_mut().unwrap().key_file = Some(bench.path("keys.json"));
+    package(&packaging, &mut |_| {}).unwrap();
+    assert!(bench.path("keys.json").is_file());
 }
 
 fn program(variable: &str) -> Option<PathBuf> {

@@ -6,6 +6,7 @@ mod common;
 use std::path::Path;
 
 use common::{Bench, run_ffmpeg};
+use encoder::vod::Treatment;
 
 /// A picture that moves fast enough for its fields to differ, and turns no corner.
 const MOVING: &str = "testsrc2=s=640x480:r=50";
@@ -21,7 +22,11 @@ fn interlaced_pictures_without_flags_are_found() {
         assert!(is_combed(&source), "{mode}: the fixture is interlaced");
         let mut options = bench.options(&source, "480p:3000k");
         options.force = true;
-        encoder::vod::encode(&options, &mut |_| {}).unwrap();
+        let summary = encoder::vod::encode(&options, &mut |_| {}).unwrap();
+        assert_eq!(
+            summary.treatments,
+            [Treatment::Deinterlaced { is_flagged: false }]
+        );
         assert!(!is_combed(&bench.joined("480p")), "{mode}");
     }
 }
@@ -30,10 +35,12 @@ fn interlaced_pictures_without_flags_are_found() {
 fn progressive_pictures_with_flags_are_left_alone() {
     let bench = Bench::new();
     let source = bench.ffmpeg(
-        "-f lavfi -i \"testsrc2=s=640x480:r=25,setfield=tff\" -t 2 -c:v ffv1 -field_order tt",
+        // Not testsrc2: its moving rows of single lines look like fields.
+        "-f lavfi -i \"testsrc=s=640x480:r=25,setfield=tff\" -t 2 -c:v ffv1 -field_order tt",
         "flagged.mkv",
     );
-    bench.encode(&source, "480p:4000k");
+    let summary = bench.encode(&source, "480p:4000k");
+    assert_eq!(summary.treatments, []);
     let text = run_ffmpeg(&format!(
         "-i {} -i {} -lavfi \"[0]setpts=N/25/TB[a];[1]format=yuv420p,setpts=N/25/TB[b];[a][b]ssim\" -f null -",
         bench.joined("480p").display(),
@@ -61,6 +68,11 @@ fn pixels_become_square_and_circles_stay_round() {
         summary.renditions[0].height.unwrap(),
     );
     assert_eq!(size, (262, 144));
+    let square = Treatment::MadeSquare {
+        coded: (180, 144),
+        shown: (262, 144),
+    };
+    assert_eq!(summary.treatments, [square]);
     let pixels = common::ffmpeg_bytes(&format!(
         "-i {} -frames:v 1 -pix_fmt gray -f rawvideo -",
         bench.joined("144p").display()

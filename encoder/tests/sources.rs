@@ -7,7 +7,8 @@ use std::fs;
 
 use common::{BEEPS, Bench, FLASHES, Track, beep_times, flash_times, run_ffmpeg};
 use encoder::EncodeError;
-use encoder::vod::{self, VodOptions};
+use encoder::split::{self, JoinOptions, Share};
+use encoder::vod::{self, LeftOut, Treatment, VodOptions};
 
 const FAST: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p";
 
@@ -80,6 +81,11 @@ fn odd_sizes_become_even_and_keep_their_shape() {
         .map(|r| (r.width.unwrap(), r.height.unwrap()))
         .collect();
     assert_eq!(sizes, [(636, 360), (424, 240)]);
+    assert_eq!(
+        (&*summary.treatments, &*summary.left_out),
+        (&[][..], &[][..]),
+        "a plain source"
+    );
     let small = bench.ffmpeg("-f lavfi -i testsrc2=s=175x99:r=25 -t 1 -c:v ffv1", "small.mkv");
     let mut options = bench.options(&small, "360p:600k");
     options.force = true;
@@ -110,6 +116,11 @@ fn a_turned_source_is_shown_upright() {
         (Some(180), Some(320))
     );
     let ours = top_is_white(&bench.joined("180p"));
+    let turned = Treatment::Turned {
+        degrees: if ours { 90 } else { 270 },
+        is_mirrored: false,
+    };
+    assert_eq!(summary.treatments, [turned]);
     // FFmpeg's own command turns by the same matrix.
     let theirs = top_is_white(&source);
     assert_eq!(ours, theirs);
@@ -134,7 +145,14 @@ fn a_variable_rate_becomes_constant() {
         "every frame lasts the same"
     );
     assert!((video.end_s() - 4.0).abs() < 0.15, "{}", video.end_s());
-    assert!((15.0..=30.0).contains(&summary.renditions[0].frame_rate.unwrap()));
+    let rate = summary.renditions[0].frame_rate.unwrap();
+    assert!((15.0..=30.0).contains(&rate));
+    // One picture after the change of pace comes later than the one before it did.
+    assert!(
+        matches!(&*summary.treatments, [Treatment::MadeConstant { frame_rate, irregular_frames: 1 }] if *frame_rate == rate),
+        "{:?}",
+        summary.treatments
+    );
     assert_eq!(
         video.segments[1].samples[0].presentation_time as f64 / video.timescale(),
         2.0
@@ -220,9 +238,20 @@ fn five_channels_become_two() {
         &format!("-f lavfi -i testsrc2=s=320x180:r=25 -f lavfi -i \"sine,pan=5.1|c0=c0|c4=c0\" -t 2 {FAST} -c:a ac3"),
         "surround.mkv",
     );
-    bench.encode(&source, "180p:300k");
+    let summary = bench.encode(&source, "1080p:3M,180p:300k");
     let probed = run_ffmpeg(&format!("-i {} -f null -", bench.joined("audio").display()));
     assert!(probed.contains("Hz, stereo"), "{probed}");
+    let mixed = Treatment::DownMixed {
+        rendition: "audio".to_owned(),
+        from_channels: 6,
+        channels: 2,
+    };
+    assert_eq!(summary.treatments, [mixed]);
+    let too_large = LeftOut {
+        what: "1080p".to_owned(),
+        reason: "larger than the source's 320x180".to_owned(),
+    };
+    assert_eq!(summary.left_out, [too_large]);
 }
 
 #[test]
@@ -238,7 +267,13 @@ fn a_stream_that_changes_size_and_channels_goes_on() {
     bytes.extend(fs::read(part("256x144", "1", "b.ts")).unwrap());
     let source = bench.path("both.ts");
     fs::write(&source, bytes).unwrap();
-    bench.encode(&source, "180p:300k");
+    let summary = bench.encode(&source, "180p:300k");
+    let is_reshaped = |treatment: &Treatment| matches!(treatment, Treatment::Reshaped { frames: 50 });
+    assert!(
+        summary.treatments.iter().any(is_reshaped),
+        "{:?}",
+        summary.treatments
+    );
     let out = bench.path("out");
     let video = Track::read(&out, "180p");
     assert!((video.end_s() - 4.0).abs() < 0.3, "{}", video.end_s());
@@ -257,6 +292,47 @@ fn a_file_that_breaks_off_gives_what_is_there() {
     fs::write(&source, &bytes[..bytes.len() / 2]).unwrap();
     let summary = bench.encode(&source, "180p:300k");
     assert!((1.0..3.5).contains(&summary.duration_s), "{}", summary.duration_s);
+}
+
+#[test]
+fn what_is_not_taken_is_told_by_who_encodes_and_by_who_joins() {
+    let bench = Bench::new();
+    let plain = bench.ffmpeg(
+        &format!("-f lavfi -i \"testsrc2=s=160x90:r=25,setsar=2/1,select='not(eq(n,60))'\" -f lavfi -i testsrc2=s=80x60:r=25 -t 4 -map 0 -map 1 -vsync passthrough {FAST} -g 25"),
+        "two.mkv",
+    );
+    let mut options = bench.options(&plain, "90p:100k");
+    options.pictures = false;
+    options.chunks = 2;
+    let whole = vod::encode(&options, &mut |_| {}).unwrap();
+    let [
+        Treatment::MadeSquare { coded, shown },
+        Treatment::MadeConstant { irregular_frames, .. },
+    ] = &*whole.treatments
+    else {
+        panic!("{:?}", whole.treatments)
+    };
+    assert_eq!((*coded, *shown, *irregular_frames), ((160, 90), (320, 90), 2));
+    assert!(
+        matches!(&*whole.left_out, [video] if video.what.starts_with("stream 1 (h264") && video.reason.contains("stream 0")),
+        "{:?}",
+        whole.left_out
+    );
+    let folders = ["1/2", "2/2"].map(|chunk| {
+        let folder = bench.path(&chunk.replace('/', "of"));
+        options.work_dir = Some(folder.clone());
+        let share = Share {
+            chunk: Some(chunk.parse().unwrap()),
+            ..Share::default()
+        };
+        split::encode_share(&options, &share, &mut |_| {}).unwrap();
+        folder
+    });
+    let joined = split::join(&JoinOptions::new(folders, bench.path("joined")), &mut |_| {}).unwrap();
+    assert_eq!(
+        (joined.treatments, joined.left_out),
+        (whole.treatments, whole.left_out)
+    );
 }
 
 #[test]

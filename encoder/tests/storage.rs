@@ -6,6 +6,8 @@ mod common;
 #[path = "common/s3.rs"]
 mod s3;
 
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -295,6 +297,66 @@ fn an_interrupt_takes_back_what_was_uploaded() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert_eq!(store.names(), Vec::<String>::new());
     assert_clean(&bench);
+}
+
+/// A store that takes connections and says nothing, or that nobody is at.
+#[test]
+fn a_dead_store_is_told_of_and_not_waited_for() {
+    let bench = Bench::new();
+    bench.sample(2, 160, 90);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (address, place, is_gone) in [
+        (silent.local_addr().unwrap(), "s3://films/a", false),
+        (gone, "s3://films/a", true),
+        (gone, "gs://films/a", true),
+    ] {
+        let key = format!(
+            r#"{{"gcs_base_url": "http://{address}", "disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}}"#
+        );
+        let mut child = Command::new(env!("CARGO_BIN_EXE_headgate-encode"))
+            .args(["vod", "sample.mp4", "--out", place, "--force", "--json"])
+            .current_dir(bench.dir.path())
+            .env("AWS_ENDPOINT_URL", format!("http://{address}"))
+            .env("AWS_ACCESS_KEY_ID", "fake-id")
+            .env("AWS_SECRET_ACCESS_KEY", SECRET)
+            .env("AWS_REGION", "eu-central-1")
+            .env("GOOGLE_BASE_URL", format!("http://{address}"))
+            .env("GOOGLE_SERVICE_ACCOUNT_KEY", &key)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let waiting: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            (&waiting["event"], &waiting["location"]),
+            (&"waiting".into(), &place.into())
+        );
+        assert_eq!(waiting["failures"].as_u64().unwrap() > 0, is_gone, "{line}");
+        assert_eq!(waiting["reason"].is_string(), is_gone, "{line}");
+        let kill = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(kill.success());
+        // It would try for more than a minute.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "it does not stop");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let output = child.wait_with_output().unwrap();
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(message.contains("stopped before the end"), "{message}");
+        assert_eq!(message.contains("trying again"), is_gone, "{message}");
+        assert!(!message.contains(SECRET) && !line.contains(SECRET));
+        assert_clean(&bench);
+    }
 }
 
 #[test]

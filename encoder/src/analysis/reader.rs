@@ -7,6 +7,7 @@ use ffmpeg_next::frame;
 use crate::decode::{VideoDecoding, next_packet, seek};
 use crate::error::EncodeError;
 use crate::graph::{PictureOutput, Scan, VideoGraph, VideoShape, Wired, normalising};
+use crate::medium::Medium;
 use crate::source::{self, Source, VideoStream};
 use crate::timing::FrameRate;
 
@@ -46,7 +47,17 @@ impl Reader {
         first_frame: u64,
         tail: impl Into<String>,
     ) -> Result<Self, EncodeError> {
-        Self::open_with(path, rate, first_frame, Tail::Filters(tail.into()))
+        Self::open_medium(&Medium::of_file(path), rate, first_frame, tail)
+    }
+
+    /// As [`open`](Self::open), of what may be in several files.
+    pub(crate) fn open_medium(
+        medium: &Medium,
+        rate: FrameRate,
+        first_frame: u64,
+        tail: impl Into<String>,
+    ) -> Result<Self, EncodeError> {
+        Self::open_with(medium, rate, first_frame, Tail::Filters(tail.into()))
     }
 
     /// Opens the video of `path` for the pictures that an encoder of `output` would get.
@@ -57,13 +68,23 @@ impl Reader {
         scan: Scan,
         output: PictureOutput,
     ) -> Result<Self, EncodeError> {
-        Self::open_with(path, rate, first_frame, Tail::Picture(scan, output))
+        Self::open_with(
+            &Medium::of_file(path),
+            rate,
+            first_frame,
+            Tail::Picture(scan, output),
+        )
     }
 
-    fn open_with(path: &Path, rate: FrameRate, first_frame: u64, tail: Tail) -> Result<Self, EncodeError> {
-        let mut source = source::open(path)?;
+    fn open_with(
+        medium: &Medium,
+        rate: FrameRate,
+        first_frame: u64,
+        tail: Tail,
+    ) -> Result<Self, EncodeError> {
+        let mut source = source::open_medium(medium)?;
         let decoding = VideoDecoding::of(&mut source, rate).ok_or_else(|| EncodeError::NoFrames {
-            path: path.to_owned(),
+            path: medium.path.clone(),
         })?;
         seek(&mut source, rate, first_frame)?;
         Ok(Self {

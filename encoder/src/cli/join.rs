@@ -19,9 +19,13 @@ pub(crate) struct Join {
     target: Target,
     #[command(flatten)]
     packaging: PackagingArgs,
-    /// The source, for the poster.
+    /// The source, for the poster and for --measure.
     #[arg(long, value_name = "FILE")]
     source: Option<PathBuf>,
+    /// Measure the quality of every segment that the workers did not measure (see vod --measure); what is found is kept in
+    /// their folders.
+    #[arg(long, requires = "source")]
+    measure: bool,
     /// Report as JSON.
     #[arg(long)]
     json: bool,
@@ -38,6 +42,7 @@ pub(crate) fn run(arguments: Join) -> anyhow::Result<()> {
     options.cache_control = arguments.target.cache_control;
     options.packaging = arguments.packaging.packaging()?;
     options.film = arguments.source;
+    options.measure = arguments.measure;
     stop_on_signals(&options.cancel.flag())?;
     let mut view = View::new(arguments.json);
     let summary = split::join(&options, &mut |progress| view.show(&progress));

@@ -19,7 +19,8 @@ pub(crate) struct ProtectArgs {
     /// video, audio, sd, hd, uhd1, uhd2. Without it keys are made.
     #[arg(long, value_name = "FILE", requires = "encrypt")]
     key_file: Option<PathBuf>,
-    /// Write all keys here, for the licence server; needed where they are made. Only its owner may read it.
+    /// Write all keys here, for the licence server; needed where they are made. Only its owner may read it. Not in --out,
+    /// which is published.
     #[arg(long, value_name = "FILE", requires = "encrypt")]
     key_out: Option<PathBuf>,
     /// Which tracks share a key that is made: one for all, per-type (sound, pictures), or per-class (sound, SD, HD, UHD).

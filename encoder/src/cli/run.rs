@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -171,6 +171,10 @@ fn read_job(file: &JobFile, entry: &JobEntry) -> anyhow::Result<Job> {
 fn is_about(error: &anyhow::Error, field: &Field) -> bool {
     match error.downcast_ref() {
         Some(EncodeError::BadLadder { .. }) => field.name == "ladder",
+        Some(EncodeError::KeyFile { path, .. }) => match &field.value {
+            Value::Text(text) => field.name.starts_with("key_") && path == Path::new(text),
+            _ => false,
+        },
         Some(EncodeError::BadOption { option, .. }) => {
             let name = option.trim_start_matches('-').replace('-', "_");
             name == field.name || (name == "output" && field.name == "out")

@@ -98,6 +98,21 @@ fn show_bar(bar: &ProgressBar, progress: &Progress) {
             }
             bar.set_position(*media_s as u64);
         }
+        Progress::Waiting {
+            location,
+            waited_s,
+            failures,
+            reason,
+        } => {
+            if let Ok(style) = ProgressStyle::with_template("{prefix}{spinner} {msg}") {
+                bar.set_style(style);
+            }
+            let why = reason.as_ref().map(|reason| format!(" ({reason})"));
+            bar.set_message(format!(
+                "{location} does not answer{}: {failures} requests failed, waiting for {waited_s:.0} s",
+                why.unwrap_or_default()
+            ));
+        }
         Progress::Upload {
             bytes,
             total_bytes,
@@ -148,6 +163,12 @@ pub(crate) fn print_summary(summary: &Summary) -> anyhow::Result<()> {
                 rendition.peak_bps as f64 / 1000.0,
                 rendition.segments
             )?;
+        }
+        for treatment in &summary.treatments {
+            writeln!(out, "Source: {treatment}")?;
+        }
+        for left_out in &summary.left_out {
+            writeln!(out, "Left out: {left_out}")?;
         }
         writeln!(
             out,

@@ -8,6 +8,7 @@ use clap::Args;
 use encoder::jobs::{self, Job, Webhook};
 use encoder::ladder::Ladder;
 use encoder::pertitle::PerTitle;
+use encoder::protect::check_key_file;
 use encoder::split::{self, Chunk, Share, ShareSummary};
 use encoder::storage::{CacheRule, Location};
 use encoder::vod::{self, Packaging, Sidecar, VodOptions};
@@ -194,6 +195,11 @@ impl JobArgs {
         options.force = self.target.force;
         options.cache_control = self.target.cache_control;
         options.packaging = self.packaging.packaging()?;
+        let protection = options.packaging.protection.as_ref();
+        if let Some(path) = protection.and_then(|protection| protection.key_file.as_ref()) {
+            // Before the first of many begins.
+            check_key_file(path, &options.out)?;
+        }
         let id = options.id.clone().unwrap_or_else(|| jobs::id_of(&options.input));
         let mut job = Job::new(id, options);
         job.webhook = self.webhook.as_deref().map(Webhook::new).transpose()?;

@@ -109,23 +109,48 @@ impl Configuration {
     }
 }
 
+/// Puts rates into the payload of an `esds` box.
+pub(super) fn set_bitrate(esds: &mut [u8], bitrate: Bitrate) {
+    let Some(at) = decoder_at(esds) else { return };
+    // After its kind and its stream's.
+    let Some((buffer, rates)) = esds
+        .get_mut(at + 2..at + 13)
+        .and_then(|fields| fields.split_at_mut_checked(3))
+    else {
+        return;
+    };
+    let [_, bytes @ ..] = bitrate.buffer_bytes.min(0xff_ffff).to_be_bytes();
+    buffer.copy_from_slice(&bytes);
+    for (field, rate) in rates
+        .chunks_exact_mut(4)
+        .zip([bitrate.max_bps, bitrate.average_bps])
+    {
+        field.copy_from_slice(&rate.to_be_bytes());
+    }
+}
+
 /// The codec string with this `esds`, for example `mp4a.40.2`.
 pub(super) fn codec_string(esds: &[u8]) -> Option<String> {
-    let stream = find_descriptor(esds.get(4..)?, TAG_STREAM)?;
-    let flags = *stream.get(2)?;
-    // What may come before the decoder's description: a stream it depends on, a URL, a clock.
-    let mut at = 3 + if flags & 0x80 == 0 { 0 } else { 2 };
-    if flags & 0x40 != 0 {
-        at += 1 + usize::from(*stream.get(at)?);
-    }
-    at += if flags & 0x20 == 0 { 0 } else { 2 };
-    let decoder = find_descriptor(stream.get(at..)?, TAG_DECODER)?;
+    let decoder = esds.get(decoder_at(esds)?..)?;
     let kind = *decoder.first()?;
     if kind != OBJECT_TYPE_AAC {
         return Some(format!("mp4a.{kind:02x}"));
     }
-    let specific = find_descriptor(decoder.get(13..)?, TAG_DECODER_SPECIFIC)?;
+    let specific = decoder.get(find_descriptor(decoder.get(13..)?, TAG_DECODER_SPECIFIC)? + 13..)?;
     Some(format!("mp4a.40.{}", object_type(&mut Bits::new(specific))?))
+}
+
+/// Where the payload of the decoder's descriptor begins in that of an `esds` box.
+fn decoder_at(esds: &[u8]) -> Option<usize> {
+    let mut at = 4 + find_descriptor(esds.get(4..)?, TAG_STREAM)?;
+    let flags = *esds.get(at + 2)?;
+    // What may come before the decoder's description: a stream it depends on, a URL, a clock.
+    at += 3 + if flags & 0x80 == 0 { 0 } else { 2 };
+    if flags & 0x40 != 0 {
+        at += 1 + usize::from(*esds.get(at)?);
+    }
+    at += if flags & 0x20 == 0 { 0 } else { 2 };
+    Some(at + find_descriptor(esds.get(at..)?, TAG_DECODER)?)
 }
 
 fn object_type(bits: &mut Bits<'_>) -> Option<u32> {
@@ -144,24 +169,26 @@ fn append_descriptor(tag: u8, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// The payload of the first descriptor with `tag`.
-fn find_descriptor(mut bytes: &[u8], tag: u8) -> Option<&[u8]> {
+/// Where the payload of the first descriptor with `tag` begins, if it is whole.
+fn find_descriptor(bytes: &[u8], tag: u8) -> Option<usize> {
+    let mut at = 0;
     loop {
-        let (found, mut rest) = bytes.split_first()?;
+        let found = *bytes.get(at)?;
+        at += 1;
         let mut size = 0_usize;
         for _ in 0..4 {
-            let (byte, after) = rest.split_first()?;
-            rest = after;
+            let byte = *bytes.get(at)?;
+            at += 1;
             size = size << 7 | usize::from(byte & 0x7f);
             if byte & 0x80 == 0 {
                 break;
             }
         }
-        let (payload, after) = rest.split_at_checked(size)?;
-        if *found == tag {
-            return Some(payload);
+        bytes.get(at..at.checked_add(size)?)?;
+        if found == tag {
+            return Some(at);
         }
-        bytes = after;
+        at += size;
     }
 }
 
@@ -204,6 +231,24 @@ mod tests {
             assert_eq!(decoder.dec_specific.unwrap().chan_conf, channels);
             assert_eq!(mp4a.audio.channel_count, u16::from(channels));
             assert!(mp4a.btrt.is_some());
+
+            let mut measured = entry.clone();
+            measured.set_bitrate(Bitrate {
+                buffer_bytes: 700,
+                max_bps: 70_000,
+                average_bps: 50_000,
+            });
+            let mut bytes = measured.bytes.as_slice();
+            let mp4a = <mp4_atom::Mp4a as mp4_atom::Decode>::decode(&mut bytes).unwrap();
+            let (decoder, btrt) = (mp4a.esds.es_desc.dec_config, mp4a.btrt.unwrap());
+            assert_eq!((decoder.max_bitrate, decoder.avg_bitrate), (70_000, 50_000));
+            assert_eq!(u32::from(decoder.buffer_size_db), 700);
+            assert_eq!((btrt.max_bitrate, btrt.avg_bitrate), (70_000, 50_000));
+            assert_eq!(decoder.dec_specific.unwrap().chan_conf, channels);
+            assert_eq!(
+                (measured.codecs, measured.bytes.len()),
+                (entry.codecs, entry.bytes.len())
+            );
         }
         assert_eq!(Configuration::low_complexity(48_001, 2), None);
     }
@@ -214,7 +259,23 @@ mod tests {
         let entry = Configuration::of_bytes(&[0x2b, 0x11, 0x88, 0], 2).unwrap();
         assert_eq!(entry.entry(None).unwrap().codecs, "mp4a.40.5");
         assert_eq!(Configuration::of_bytes(&[0x11], 2), None);
-        assert_eq!(codec_string(&[0, 0, 0, 0, 3, 0x80]), None);
+        for broken in [
+            &[0, 0, 0, 0, 3, 0x80][..],
+            &[0, 0, 0, 0, 3, 5, 0, 0, 0, 4, 9],
+            &[],
+        ] {
+            assert_eq!(codec_string(broken), None);
+            let mut unchanged = broken.to_vec();
+            set_bitrate(
+                &mut unchanged,
+                Bitrate {
+                    buffer_bytes: 1,
+                    max_bps: 2,
+                    average_bps: 3,
+                },
+            );
+            assert_eq!(unchanged, broken);
+        }
     }
 
     #[test]

@@ -31,13 +31,22 @@ pub(crate) struct Sound {
     pub(crate) bitrate: Option<Bitrate>,
 }
 
-/// `btrt`: what the samples need.
+/// `btrt` (ISO/IEC 14496-12 §8.5.2.2): what the samples need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bitrate {
     /// The decoder's buffer in bytes.
     pub(crate) buffer_bytes: u32,
+    /// In any second.
     pub(crate) max_bps: u32,
+    /// Over the whole track.
     pub(crate) average_bps: u32,
+}
+
+impl Bitrate {
+    /// As `btrt` has them.
+    fn fields(self) -> [u32; 3] {
+        [self.buffer_bytes, self.max_bps, self.average_bps]
+    }
 }
 
 impl SampleEntry {
@@ -117,9 +126,53 @@ impl SampleEntry {
         self::children(children)
     }
 
+    /// As [`set_bitrate`].
+    pub(crate) fn set_bitrate(&mut self, bitrate: Bitrate) {
+        set_bitrate(&mut self.bytes, bitrate);
+    }
+
     /// What a video entry says of colour.
     pub(crate) fn colour(&self) -> Colour {
         Colour::of_boxes(self.children())
+    }
+}
+
+/// Puts what was measured into a whole sample entry box, encrypted or not, in place of what was expected: `btrt`, and `esds` for
+/// AAC. A decoder's buffer stays as large as it was stated.
+pub(crate) fn set_bitrate(entry: &mut Vec<u8>, mut bitrate: Bitrate) {
+    let Some((_, boxes)) = split(entry) else { return };
+    let mut at = entry.len() - boxes.len();
+    let mut stated = None;
+    let mut descriptor = None;
+    for (kind, payload) in children(boxes) {
+        match kind {
+            b"btrt" => stated = Some((at + 8, payload)),
+            b"esds" => descriptor = Some(at + 8..at + 8 + payload.len()),
+            _ => {}
+        }
+        at += payload.len() + 8;
+    }
+    if let Some(buffer) = stated.and_then(|(_, payload)| payload.first_chunk()) {
+        bitrate.buffer_bytes = bitrate.buffer_bytes.max(u32::from_be_bytes(*buffer));
+    }
+    let stated = stated.map(|(at, _)| at);
+    if let Some(esds) = descriptor.and_then(|range| entry.get_mut(range)) {
+        aac::set_bitrate(esds, bitrate);
+    }
+    match stated {
+        Some(at) => {
+            let fields = entry.get_mut(at..).unwrap_or_default().chunks_exact_mut(4);
+            for (field, number) in fields.zip(bitrate.fields()) {
+                field.copy_from_slice(&number.to_be_bytes());
+            }
+        }
+        None => {
+            append_bitrate(Some(bitrate), entry);
+            let size = (entry.len() as u32).to_be_bytes();
+            if let Some(field) = entry.first_chunk_mut() {
+                *field = size;
+            }
+        }
     }
 }
 
@@ -184,8 +237,8 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let size = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
     let kind = bytes.get(4..8)?;
     let header = match kind {
-        b"avc1" | b"avc3" | b"hvc1" | b"hev1" | b"av01" | b"vp09" => 78,
-        b"mp4a" | b"Opus" | b"fLaC" | b"ac-3" | b"ec-3" => 28,
+        b"avc1" | b"avc3" | b"hvc1" | b"hev1" | b"av01" | b"vp09" | b"encv" => 78,
+        b"mp4a" | b"Opus" | b"fLaC" | b"ac-3" | b"ec-3" | b"enca" => 28,
         _ => 8,
     };
     (size == bytes.len()).then_some(())?;
@@ -200,7 +253,7 @@ fn start_entry(out: &mut Vec<u8>) {
 fn append_bitrate(bitrate: Option<Bitrate>, out: &mut Vec<u8>) {
     if let Some(bitrate) = bitrate {
         boxed(b"btrt", out, |out| {
-            for number in [bitrate.buffer_bytes, bitrate.max_bps, bitrate.average_bps] {
+            for number in bitrate.fields() {
                 out.extend_from_slice(&number.to_be_bytes());
             }
         });

@@ -15,14 +15,16 @@ mod hevc;
 mod init;
 mod nal;
 pub(crate) mod opus;
+mod rate;
 mod read;
 mod segment;
 mod sidx;
 mod vp9;
 
 pub(crate) use bitstream::Bitstream;
-pub(crate) use entry::{Bitrate, Picture, SampleEntry};
+pub(crate) use entry::{Bitrate, Picture, SampleEntry, set_bitrate};
 pub(crate) use init::{Media, Protected, Track, init_segment};
+pub(crate) use rate::RateMeter;
 pub(crate) use read::{Fragments, Header, read_header};
 pub(crate) use segment::{Chunk, Sample, media_segment, write_chunk};
 pub(crate) use sidx::sidx;

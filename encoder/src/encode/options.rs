@@ -209,10 +209,7 @@ impl Options {
             self.set("minrate", bps(target_kbps));
         }
         self.set("maxrate", bps(peak_kbps));
-        self.set(
-            "bufsize",
-            bps(target_kbps * if rung.cbr { CBR_BUFFER_S } else { BUFFER_S }),
-        );
+        self.set("bufsize", buffer_bits(rung));
     }
 
     fn set(&mut self, name: &str, value: impl ToString) {
@@ -234,6 +231,12 @@ impl Options {
             None => self.set(list, parameters),
         }
     }
+}
+
+/// The rate control's buffer, which is also what a decoder needs at least.
+pub(super) fn buffer_bits(rung: &Rung) -> u64 {
+    let seconds = if rung.cbr { CBR_BUFFER_S } else { BUFFER_S };
+    (f64::from(rung.bitrate_kbps) * seconds * 1000.0) as u64
 }
 
 /// What a preset is in the encoder's own count, and 0 where it goes by names; `None` for one that it has not.

@@ -7,7 +7,7 @@ use ffmpeg_next::codec::{self, Flags, encoder, threading};
 use ffmpeg_next::util::color;
 use ffmpeg_next::{Dictionary, Packet, Rational, frame, picture};
 
-use super::options::{Keyframes, encoder_name, options};
+use super::options::{Keyframes, buffer_bits, encoder_name, options};
 use super::{Job, is_pause};
 use crate::cmaf::colour::Colour;
 use crate::cmaf::{Bitrate, Bitstream, Media, Picture, Sample, Track};
@@ -237,7 +237,7 @@ impl Stream<'_> {
             pixel_aspect: (1, 1),
             colour: self.colour,
             bitrate: Some(Bitrate {
-                buffer_bytes: bps / 8,
+                buffer_bytes: u32::try_from(buffer_bits(rung) / 8).unwrap_or(u32::MAX),
                 max_bps: bps,
                 average_bps: bps,
             }),

@@ -202,15 +202,13 @@ fn encode(
     let mut options = job.options.clone();
     options.cancel = cancel.clone();
     let fingerprint = fingerprint(&options)?;
-    let record = storage::read_record(&options.location())?;
+    let mut progress = |progress| report(&job.id, Event::Progress(progress));
+    let record = storage::read_record(&options.location(), &mut options.waiter(&mut progress))?;
     if record.is_some_and(|record| record.fingerprint.as_ref() == Some(&fingerprint)) {
         return Ok(None);
     }
     options.fingerprint = Some(fingerprint);
-    vod::encode(&options, &mut |progress| {
-        report(&job.id, Event::Progress(progress))
-    })
-    .map(Some)
+    vod::encode(&options, &mut progress).map(Some)
 }
 
 /// A digest of the source and of all settings that decide the output.

@@ -7,6 +7,7 @@
 mod cenc;
 pub(crate) mod hls;
 mod keys;
+mod place;
 mod plan;
 mod playready;
 mod protector;
@@ -18,6 +19,8 @@ pub(crate) mod testing;
 pub(crate) use cenc::{Fragment, avc_sets, hevc_sets};
 pub(crate) use hls::{SampleAes, encrypt_segment};
 pub use keys::{ContentKey, Iv, Key, KeyId};
+pub(crate) use place::check_kept;
+pub use place::check_key_file;
 pub use plan::{CryptoPeriod, KeyLabel, KeyPlan, KeySharing, Protection, Schedule, TrackClass};
 pub(crate) use protector::{KeyChange, ProtectedTrack, ProtectedTs, Protector, Signals, TsKey};
 pub use protector::{ProtectOptions, TsMethod};

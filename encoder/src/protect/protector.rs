@@ -22,7 +22,8 @@ pub struct ProtectOptions {
     pub schedule: Schedule,
     /// What players are told of keys.
     pub licensing: Licensing,
-    /// Where all keys are written to, before anything that needs them is published.
+    /// Where all keys are written to, before anything that needs them is published; not in what is published
+    /// ([`check_key_file`](super::check_key_file)).
     pub key_file: Option<PathBuf>,
 }
 

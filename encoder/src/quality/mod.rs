@@ -31,6 +31,14 @@ impl Method {
             None => Self::VmafModel,
         }
     }
+
+    /// As it is written down.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Vmaf => "vmaf",
+            Self::VmafModel => "vmaf-model",
+        }
+    }
 }
 
 /// Measures one rendition's pictures against the source's, both of one size in `yuv420p`.

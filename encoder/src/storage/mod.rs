@@ -7,6 +7,8 @@ mod net;
 mod object;
 mod record;
 mod scratch;
+mod store;
+mod trouble;
 mod upload;
 
 use std::path::{Path, PathBuf};
@@ -14,12 +16,14 @@ use std::path::{Path, PathBuf};
 pub(crate) use self::dir::OutputDir;
 pub use self::headers::CacheRule;
 pub use self::location::Location;
-pub(crate) use self::net::{client, redact, runtime};
+pub(crate) use self::net::{client, redact, runtime, wait};
 pub(crate) use self::object::ObjectOutput;
 pub(crate) use self::record::Record;
 pub(crate) use self::scratch::{Scratch, scratch_beside};
+use self::store::Store;
+pub(crate) use self::trouble::{Failing, Teller};
 use crate::error::EncodeError;
-use crate::vod::CancelToken;
+use crate::vod::{CancelToken, Progress};
 
 /// A place that files are published in. Nothing of it is to be taken for whole before [`commit`](Self::commit).
 pub(crate) trait Output: Sync {
@@ -41,6 +45,17 @@ pub(crate) trait Output: Sync {
     fn position(&self) -> Option<UploadPosition> {
         None
     }
+
+    /// What fails again and again, where files go over a network.
+    fn failing(&self) -> Option<Failing> {
+        None
+    }
+}
+
+/// Who waits for a place: may lose patience, and hears why it takes so long.
+pub(crate) struct Waiter<'a> {
+    pub(crate) cancel: &'a CancelToken,
+    pub(crate) progress: &'a mut dyn FnMut(Progress),
 }
 
 /// What of an output is uploaded.
@@ -61,14 +76,18 @@ pub(crate) struct Publishing<'a> {
     pub(crate) cache_control: &'a [CacheRule],
     /// For the [`Record`].
     pub(crate) fingerprint: Option<&'a str>,
-    pub(crate) cancel: &'a CancelToken,
 }
 
 /// Refuses a place that holds something, unless it is an earlier output and `force` allows to replace it.
-pub(crate) fn check_replaceable(location: &Location, force: bool, input: &Path) -> Result<(), EncodeError> {
+pub(crate) fn check_replaceable(
+    location: &Location,
+    force: bool,
+    input: &Path,
+    waiter: &mut Waiter<'_>,
+) -> Result<(), EncodeError> {
     match (location.folder(), location.objects()) {
         (Some(path), _) => dir::check_replaceable(path, force, input),
-        (_, Some(objects)) => object::check_replaceable(objects, force),
+        (_, Some(objects)) => Store::open(objects)?.check_replaceable(force, waiter),
         _ => Ok(()),
     }
 }
@@ -88,10 +107,14 @@ pub(crate) fn scratch_for(location: &Location, kind: &str) -> Result<PathBuf, En
 }
 
 /// Begins an output, by way of `scratch` where that is a folder.
-pub(crate) fn create(publishing: &Publishing<'_>, scratch: &Scratch) -> Result<Box<dyn Output>, EncodeError> {
+pub(crate) fn create(
+    publishing: &Publishing<'_>,
+    scratch: &Scratch,
+    waiter: &mut Waiter<'_>,
+) -> Result<Box<dyn Output>, EncodeError> {
     let location = publishing.location;
     if let Some(objects) = location.objects() {
-        return Ok(Box::new(ObjectOutput::create(objects, publishing)?));
+        return Ok(Box::new(ObjectOutput::create(objects, publishing, waiter)?));
     }
     let output = OutputDir::create(location.folder().unwrap_or(Path::new("")), scratch)?;
     if publishing.fingerprint.is_some() {
@@ -102,9 +125,12 @@ pub(crate) fn create(publishing: &Publishing<'_>, scratch: &Scratch) -> Result<B
 }
 
 /// The record of a whole output that lies at `location`; none where there is no such output.
-pub(crate) fn read_record(location: &Location) -> Result<Option<Record>, EncodeError> {
+pub(crate) fn read_record(
+    location: &Location,
+    waiter: &mut Waiter<'_>,
+) -> Result<Option<Record>, EncodeError> {
     if let Some(objects) = location.objects() {
-        return object::read_record(objects);
+        return Store::open(objects)?.read_record(waiter);
     }
     let folder = location.folder().unwrap_or(Path::new(""));
     if !folder.join(crate::manifest::MULTIVARIANT_PATH).is_file() {

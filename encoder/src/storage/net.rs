@@ -25,6 +25,22 @@ pub(crate) fn runtime() -> Result<&'static Runtime, EncodeError> {
     })
 }
 
+/// Waits for an answer as long as `tick`, which is called several times a second, has nothing against it.
+pub(crate) fn wait<T>(
+    answer: impl Future<Output = T>,
+    tick: &mut dyn FnMut() -> Result<(), EncodeError>,
+) -> Result<T, EncodeError> {
+    runtime()?.block_on(async {
+        tokio::pin!(answer);
+        loop {
+            tick()?;
+            if let Ok(answer) = tokio::time::timeout(TICK, &mut answer).await {
+                return Ok(answer);
+            }
+        }
+    })
+}
+
 /// A client for single requests, which follows no redirects.
 pub(crate) fn client(timeout: Duration) -> Result<reqwest::Client, reqwest::Error> {
     use_ring();
@@ -91,6 +107,7 @@ fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+const TICK: Duration = Duration::from_millis(100);
 const CLOSING: &str = ")]>\"',;:.";
 const SHORTEST_SECRET: usize = 6;
 const LONGEST_TEXT: usize = 600;

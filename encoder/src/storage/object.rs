@@ -8,20 +8,15 @@ use std::mem;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, stream};
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::client::ClientConfigKey;
-use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-use object_store::path::Path as Key;
-use object_store::{BackoffConfig, Error, ObjectStore, ObjectStoreExt, RetryConfig};
 use tokio::task::JoinSet;
 
 use super::headers::is_manifest;
-use super::location::{ObjectLocation, Service};
+use super::location::ObjectLocation;
+use super::store::{self, Store};
 use super::upload::{Body, UploadError, Uploads};
-use super::{Output, Publishing, Record, UploadPosition, record, redact, runtime};
+use super::{Failing, Output, Publishing, Record, UploadPosition, Waiter, record, runtime};
 use crate::error::EncodeError;
 use crate::manifest::{MPD_PATH, MULTIVARIANT_PATH};
 use crate::vod::CancelToken;
@@ -29,6 +24,7 @@ use crate::vod::CancelToken;
 /// Objects under a prefix that no manifest names until the commit.
 pub(crate) struct ObjectOutput {
     location: ObjectLocation,
+    store: Store,
     uploads: Arc<Uploads>,
     state: Mutex<State>,
     /// Whatever was uploaded is to stay, or was removed.
@@ -54,25 +50,28 @@ impl ObjectOutput {
     pub(crate) fn create(
         location: &ObjectLocation,
         publishing: &Publishing<'_>,
+        waiter: &mut Waiter<'_>,
     ) -> Result<Self, EncodeError> {
-        check_replaceable(location, publishing.force)?;
-        let store = open(location)?;
-        let uploads = Uploads::new(store, location, publishing.cache_control);
+        let store = Store::open(location)?;
+        store.check_replaceable(publishing.force, waiter)?;
+        let uploads = Uploads::new(store.client(), location, publishing.cache_control);
         let mut output = Self {
             location: location.clone(),
+            store,
             uploads,
             state: Mutex::new(State::default()),
             is_settled: AtomicBool::new(false),
             force: publishing.force,
             earlier: None,
             fingerprint: publishing.fingerprint.map(str::to_owned),
-            cancel: publishing.cancel.clone(),
+            cancel: waiter.cancel.clone(),
         };
         if !publishing.force {
             return Ok(output);
         }
-        let earlier = read_any_record(location)?.map(|record| record.files);
-        let is_replaced = output.exists(MULTIVARIANT_PATH)? || output.exists(MPD_PATH)?;
+        let store = &output.store;
+        let earlier = store.read_any_record(waiter)?.map(|record| record.files);
+        let is_replaced = store.exists(MULTIVARIANT_PATH, waiter)? || store.exists(MPD_PATH, waiter)?;
         if is_replaced {
             tracing::warn!(
                 "{location} is replaced; caches may serve the earlier objects until they are purged, since segments keep their names"
@@ -80,7 +79,7 @@ impl ObjectOutput {
         }
         let mut manifests: Vec<String> = [MULTIVARIANT_PATH, MPD_PATH].map(str::to_owned).to_vec();
         manifests.extend(earlier.iter().flatten().filter(|name| is_manifest(name)).cloned());
-        let left = output.delete(manifests)?;
+        let left = store.delete(manifests, CLEAN_UP_TIMEOUT, &mut store.patience(waiter))?;
         if left > 0 {
             return Err(output.storage("its earlier manifests could not be removed; check the permissions"));
         }
@@ -93,11 +92,7 @@ impl ObjectOutput {
     }
 
     fn storage(&self, reason: impl Into<String>) -> EncodeError {
-        storage(&self.location, reason)
-    }
-
-    fn exists(&self, name: &str) -> Result<bool, EncodeError> {
-        exists(self.uploads.store(), &self.location, name)
+        self.store.error(reason)
     }
 
     /// Hands an object over; what waits is bounded.
@@ -136,10 +131,19 @@ impl ObjectOutput {
     /// Waits for all uploads.
     fn drain(&self) -> Result<(), EncodeError> {
         let mut tasks = mem::take(&mut self.state().tasks);
+        let mut cancelled = None;
         runtime()?.block_on(async {
             while !tasks.is_empty() {
                 if self.cancel.is_cancelled() {
                     self.uploads.stop();
+                    let since = *cancelled.get_or_insert_with(Instant::now);
+                    if since.elapsed() > self.clean_up_timeout() {
+                        tracing::warn!(
+                            "{} does not answer; parts of uploads may be left there",
+                            self.location
+                        );
+                        return;
+                    }
                 }
                 // A task's own failure is kept by the uploads.
                 let _ = tokio::time::timeout(POLL, tasks.join_next()).await;
@@ -154,7 +158,9 @@ impl ObjectOutput {
     fn why_stopped(&self) -> EncodeError {
         self.uploads.stop();
         match self.uploads.take_failure() {
-            Some(UploadError::Store { name, error }) => self.storage(format!("{name}: {}", explain(&error))),
+            Some(UploadError::Store { name, error }) => {
+                self.storage(format!("{name}: {}", store::explain(&error)))
+            }
             Some(UploadError::Read(error)) => {
                 self.storage(format!("what is to be uploaded cannot be read ({error})"))
             }
@@ -164,19 +170,19 @@ impl ObjectOutput {
     }
 
     /// Removes objects and returns how many of them are still there.
-    fn delete(&self, names: Vec<String>) -> Result<usize, EncodeError> {
-        let keys: Vec<Key> = names.iter().map(|name| self.uploads.key(name)).collect();
-        let count = keys.len();
-        let done = runtime()?.block_on(async {
-            let keys = stream::iter(keys.into_iter().map(Ok)).boxed();
-            let deleted = self.uploads.store().delete_stream(keys);
-            let gone = deleted.filter(|result| {
-                let is_gone = matches!(result, Ok(_) | Err(Error::NotFound { .. }));
-                std::future::ready(is_gone)
-            });
-            tokio::time::timeout(CLEAN_UP_TIMEOUT, gone.count()).await
-        });
-        Ok(count - done.unwrap_or(0).min(count))
+    fn delete(&self, names: Vec<String>) -> usize {
+        let count = names.len();
+        let deleted = self.store.delete(names, self.clean_up_timeout(), &mut || Ok(()));
+        deleted.unwrap_or(count)
+    }
+
+    /// Who has asked to stop does not wait long for a store that is not there.
+    fn clean_up_timeout(&self) -> Duration {
+        match (self.cancel.is_cancelled(), self.store.failing()) {
+            (false, _) => CLEAN_UP_TIMEOUT,
+            (true, None) => CANCELLED_TIMEOUT,
+            (true, Some(_)) => DEAD_TIMEOUT,
+        }
     }
 
     /// Removes what was uploaded and returns how many objects are left.
@@ -188,8 +194,7 @@ impl ObjectOutput {
         // Why it stopped is known already.
         let _ = self.drain();
         let begun = mem::take(&mut self.state().begun);
-        let count = begun.len();
-        self.delete(begun).unwrap_or(count)
+        self.delete(begun)
     }
 
     /// Removes what only the earlier output had.
@@ -205,8 +210,7 @@ impl ObjectOutput {
         };
         let is_stale = |name: &&String| !files.contains(name) && name.as_str() != record::PATH;
         let stale: Vec<String> = earlier.iter().filter(is_stale).cloned().collect();
-        let count = stale.len();
-        let left = self.delete(stale).unwrap_or(count);
+        let left = self.delete(stale);
         if left > 0 {
             tracing::warn!(
                 "{left} objects of the earlier output under {} could not be removed",
@@ -248,7 +252,12 @@ impl Output for ObjectOutput {
     fn commit(&self) -> Result<(), EncodeError> {
         self.drain()?;
         if !self.force {
-            check_free(self.uploads.store(), &self.location)?;
+            // Whoever reports of the uploads tells of troubles, too.
+            let waiter = &mut Waiter {
+                cancel: &self.cancel,
+                progress: &mut |_| {},
+            };
+            self.store.check_free(waiter)?;
         }
         let (mut last, mut rest): (Vec<_>, Vec<_>) = mem::take(&mut self.state().manifests)
             .into_iter()
@@ -301,6 +310,10 @@ impl Output for ObjectOutput {
             known_files: uploads.known_files.load(Ordering::Relaxed),
         })
     }
+
+    fn failing(&self) -> Option<Failing> {
+        self.store.failing()
+    }
 }
 
 impl Drop for ObjectOutput {
@@ -310,139 +323,8 @@ impl Drop for ObjectOutput {
     }
 }
 
-/// Refuses a place with an output in it, unless `force` allows to replace it. It also shows early whether the store can be
-/// used at all.
-pub(crate) fn check_replaceable(location: &ObjectLocation, force: bool) -> Result<(), EncodeError> {
-    let store = open(location)?;
-    match force {
-        true => exists(&store, location, MULTIVARIANT_PATH).map(drop),
-        false => check_free(&store, location),
-    }
-}
-
-/// The record of a whole output.
-pub(crate) fn read_record(location: &ObjectLocation) -> Result<Option<Record>, EncodeError> {
-    let store = open(location)?;
-    match exists(&store, location, MULTIVARIANT_PATH)? {
-        true => read_any_record(location),
-        false => Ok(None),
-    }
-}
-
-fn read_any_record(location: &ObjectLocation) -> Result<Option<Record>, EncodeError> {
-    let store = open(location)?;
-    let read = async {
-        let found = store.get(&key(location, record::PATH)).await?;
-        match found.meta.size {
-            size if size > MAX_RECORD_BYTES => Ok(None),
-            _ => found.bytes().await.map(|json| Record::parse(&json)),
-        }
-    };
-    match runtime()?.block_on(read) {
-        Ok(record) => Ok(record),
-        Err(Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(storage(location, explain(&error))),
-    }
-}
-
-fn check_free(store: &Arc<dyn ObjectStore>, location: &ObjectLocation) -> Result<(), EncodeError> {
-    for name in [MULTIVARIANT_PATH, MPD_PATH] {
-        if exists(store, location, name)? {
-            return Err(EncodeError::OutputExists {
-                location: location.clone().into(),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn exists(store: &Arc<dyn ObjectStore>, location: &ObjectLocation, name: &str) -> Result<bool, EncodeError> {
-    match runtime()?.block_on(store.head(&key(location, name))) {
-        Ok(_) => Ok(true),
-        Err(Error::NotFound { .. }) => Ok(false),
-        Err(error) => Err(storage(location, explain(&error))),
-    }
-}
-
-fn key(location: &ObjectLocation, name: &str) -> Key {
-    let key = location.key(name);
-    Key::parse(&key).unwrap_or_else(|_| Key::from(key))
-}
-
-/// A client with what the environment says.
-fn open(location: &ObjectLocation) -> Result<Arc<dyn ObjectStore>, EncodeError> {
-    // Its threads, and the TLS provider that they have in common.
-    runtime()?;
-    let fail = |error: Error| storage(location, explain(&error));
-    let is_set = |name: &str| std::env::var_os(name).is_some();
-    let is_plain = |names: &[&str]| {
-        names
-            .iter()
-            .filter_map(|name| std::env::var(name).ok())
-            .any(|url| url.starts_with("http://"))
-    };
-    let retry = RetryConfig {
-        backoff: BackoffConfig::default(),
-        max_retries: 5,
-        retry_timeout: Duration::from_secs(90),
-    };
-    Ok(match location.service {
-        Service::S3 => {
-            let mut builder = AmazonS3Builder::from_env()
-                .with_bucket_name(&location.bucket)
-                .with_retry(retry);
-            if !is_set("AWS_TIMEOUT") {
-                builder = builder.with_config(
-                    AmazonS3ConfigKey::Client(ClientConfigKey::Timeout),
-                    REQUEST_TIMEOUT,
-                );
-            }
-            // Whoever names an endpoint without TLS wants one; requests are signed and hold no secret key.
-            if is_plain(&["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"]) {
-                builder = builder.with_allow_http(true);
-            }
-            Arc::new(builder.build().map_err(fail)?)
-        }
-        Service::Gcs => {
-            let mut builder = GoogleCloudStorageBuilder::from_env()
-                .with_bucket_name(&location.bucket)
-                .with_retry(retry);
-            if !is_set("GOOGLE_TIMEOUT") {
-                builder =
-                    builder.with_config(GoogleConfigKey::Client(ClientConfigKey::Timeout), REQUEST_TIMEOUT);
-            }
-            if is_plain(&["GOOGLE_BASE_URL"]) {
-                builder = builder.with_config(GoogleConfigKey::Client(ClientConfigKey::AllowHttp), "true");
-            }
-            Arc::new(builder.build().map_err(fail)?)
-        }
-    })
-}
-
-/// What a store's error means, without anything secret.
-fn explain(error: &Error) -> String {
-    let next_step = match error {
-        Error::Unauthenticated { .. } => {
-            "; check the credentials in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or GOOGLE_SERVICE_ACCOUNT)"
-        }
-        Error::PermissionDenied { .. } => {
-            "; check the credentials and that they may read, write and delete there"
-        }
-        Error::NotFound { .. } => "; check the name of the bucket",
-        _ => "; check the network, the endpoint and the region, then run it again",
-    };
-    redact(&crate::explain(error)) + next_step
-}
-
-fn storage(location: &ObjectLocation, reason: impl Into<String>) -> EncodeError {
-    EncodeError::Storage {
-        location: location.to_string(),
-        reason: reason.into(),
-    }
-}
-
-const POLL: Duration = Duration::from_millis(100);
-/// For the largest segment on a slow line.
-const REQUEST_TIMEOUT: &str = "300 seconds";
+/// What clean-up may take: where it is waited for, and where nothing answers.
 const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(120);
-const MAX_RECORD_BYTES: u64 = 64 << 20;
+const CANCELLED_TIMEOUT: Duration = Duration::from_secs(30);
+const DEAD_TIMEOUT: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(100);

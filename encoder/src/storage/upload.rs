@@ -76,10 +76,6 @@ impl Uploads {
         })
     }
 
-    pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
-        &self.store
-    }
-
     pub(crate) fn key(&self, name: &str) -> Key {
         let key = self.location.key(name);
         Key::parse(&key).unwrap_or_else(|_| Key::from(key))

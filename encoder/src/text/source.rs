@@ -9,12 +9,14 @@ use ffmpeg_next::{Packet, Rational, Subtitle, media};
 use super::ass::{Style, Styles};
 use super::markup::{Dialect, convert};
 use super::{Cue, Role, TextTrack, language, settings};
+use crate::account::LeftOut;
+use crate::source::describe;
 
 /// The text streams of a source.
 pub(crate) struct SourceText {
     streams: Vec<TextStream>,
-    /// Streams that are left out, and why, for people.
-    pub(crate) warnings: Vec<String>,
+    /// Streams that are left out.
+    pub(crate) warnings: Vec<LeftOut>,
 }
 
 struct TextStream {
@@ -46,7 +48,10 @@ impl SourceText {
             }
             match TextStream::open(&stream, origin_us) {
                 Ok(stream) => opened.streams.push(stream),
-                Err(reason) => opened.warnings.push(format!("{}: {reason}", describe(&stream))),
+                Err(reason) => opened.warnings.push(LeftOut {
+                    what: describe(&stream),
+                    reason,
+                }),
             }
         }
         opened
@@ -224,13 +229,4 @@ fn script_header(decoder: &decoder::Subtitle) -> String {
         std::slice::from_raw_parts(header.cast_const(), size as usize)
     };
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// A stream by its number, codec and language.
-fn describe(stream: &Stream<'_>) -> String {
-    let codec = stream.parameters().id().name();
-    match stream.metadata().get("language") {
-        Some(language) => format!("stream {} ({codec}, {language})", stream.index()),
-        None => format!("stream {} ({codec})", stream.index()),
-    }
 }

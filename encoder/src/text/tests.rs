@@ -286,7 +286,7 @@ fn source_text(path: &Path) -> (Vec<TextTrack>, Vec<String>) {
     crate::init_ffmpeg();
     let mut source = crate::source::open(path).unwrap();
     let mut text = SourceText::open(&source.input, source.origin_us);
-    let warnings = text.warnings.clone();
+    let warnings = text.warnings.iter().map(ToString::to_string).collect();
     loop {
         let mut packet = Packet::empty();
         match packet.read(&mut source.input) {
