@@ -112,6 +112,7 @@ mod text;
 mod timing;
 mod ts;
 mod ts_packager;
+pub mod view;
 pub mod vod;
 mod work;
 

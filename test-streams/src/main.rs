@@ -1,6 +1,6 @@
 //! `headgate-origin`: serves test streams over a network that can be told how to behave.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use encoder::vod::{CancelToken, Progress};
-use indicatif::{ProgressBar, ProgressStyle};
+use encoder::view::View;
+use encoder::vod::CancelToken;
 use simulator::trace::Trace;
 use test_streams::faults::Faults;
 use test_streams::made::Recipe;
@@ -147,13 +147,9 @@ async fn make(recipe: Recipe, root: &Path, json: bool, stop: Stop) -> anyhow::Re
     let root = root.to_owned();
     let flag = cancel.clone();
     let mut working = tokio::task::spawn_blocking(move || {
-        let bar = if json || !std::io::stderr().is_terminal() {
-            ProgressBar::hidden()
-        } else {
-            ProgressBar::no_length()
-        };
-        let made = recipe.make(&root, &flag, &mut |progress| show(&bar, &progress));
-        bar.finish_and_clear();
+        let mut view = if json { View::quiet() } else { View::new(false) };
+        let made = recipe.make(&root, &flag, &mut |progress| view.show(&progress));
+        view.end();
         made
     });
     let made = tokio::select! {
@@ -165,19 +161,6 @@ async fn make(recipe: Recipe, root: &Path, json: bool, stop: Stop) -> anyhow::Re
     };
     made.context("the encoder failed")??;
     Ok(())
-}
-
-fn show(bar: &ProgressBar, progress: &Progress) {
-    match progress {
-        Progress::Start { total_frames, .. } => {
-            bar.set_length(total_frames.unwrap_or(0));
-            if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} frames, {eta} left") {
-                bar.set_style(style);
-            }
-        }
-        Progress::Progress { frames, .. } => bar.set_position(*frames),
-        _ => {}
-    }
 }
 
 fn announce(origin: &Origin, address: SocketAddr, json: bool) -> anyhow::Result<()> {

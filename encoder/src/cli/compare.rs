@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use encoder::compare::{CompareOptions, Compared, Comparison, compare};
+use encoder::view::View;
 
 use super::stop_on_signals;
-use super::view::{View, print_done};
+use super::view::print_done;
 
 /// Arguments of `compare`.
 #[derive(Args)]
@@ -49,7 +50,7 @@ pub(crate) fn run(arguments: Compare) -> anyhow::Result<()> {
     stop_on_signals(&options.cancel.flag())?;
     let mut view = View::new(arguments.json);
     let comparison = compare(&options, &mut |progress| view.show(&progress));
-    view.clear();
+    view.end();
     let comparison = comparison?;
     match arguments.json {
         true => print_done(&comparison),

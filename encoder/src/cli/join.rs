@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use encoder::split::{self, JoinOptions};
+use encoder::view::View;
 
 use super::stop_on_signals;
-use super::view::{View, print_done, print_summary};
+use super::view::{print_done, print_summary};
 use super::vod::{PackagingArgs, Target};
 
 /// Arguments of `join`.
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: Join) -> anyhow::Result<()> {
     stop_on_signals(&options.cancel.flag())?;
     let mut view = View::new(arguments.json);
     let summary = split::join(&options, &mut |progress| view.show(&progress));
-    view.clear();
+    view.end();
     let summary = summary?;
     if arguments.json {
         print_done(&summary)

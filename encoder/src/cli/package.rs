@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use encoder::remux::{self, PackageOptions};
+use encoder::view::View;
 
 use super::stop_on_signals;
-use super::view::{View, print_done, print_summary};
+use super::view::{print_done, print_summary};
 use super::vod::{PackagingArgs, Target};
 
 /// Arguments of `package`.
@@ -41,7 +42,7 @@ pub(crate) fn run(arguments: Package) -> anyhow::Result<()> {
     stop_on_signals(&options.cancel.flag())?;
     let mut view = View::new(arguments.json);
     let summary = remux::package(&options, &mut |progress| view.show(&progress));
-    view.clear();
+    view.end();
     let summary = summary?;
     if arguments.json {
         print_done(&summary)

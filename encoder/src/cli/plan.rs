@@ -7,9 +7,10 @@ use anyhow::Context;
 use clap::Args;
 use encoder::split;
 use encoder::storage::Location;
+use encoder::view::View;
 
 use super::stop_on_signals;
-use super::view::{View, print_done};
+use super::view::print_done;
 use super::vod::Encoding;
 
 /// Arguments of `plan`.
@@ -40,7 +41,7 @@ pub(crate) fn run(arguments: Plan) -> anyhow::Result<()> {
     let summary = split::plan(&options, chunks, &arguments.out, &mut |progress| {
         view.show(&progress)
     });
-    view.clear();
+    view.end();
     let summary = summary?;
     if arguments.json {
         return print_done(&summary);

@@ -4,18 +4,17 @@ use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, Command, FromArgMatches};
 use encoder::jobs::{self, Event, Field, Job, JobEntry, JobFile, JobReport, JobState, Value};
+use encoder::view::View;
 use encoder::vod::CancelToken;
 use encoder::{EncodeError, explain};
 use indicatif::{MultiProgress, ProgressBar};
 
 use super::stop_on_signals;
-use super::view::View;
 use super::vod::JobArgs;
 
 /// Arguments of `run`.
@@ -223,11 +222,10 @@ impl Board {
             Event::Begin => {
                 let view = match &self.bars {
                     Some(bars) => {
-                        let bar = bars.add(ProgressBar::no_length().with_prefix(format!("{id} ")));
-                        bar.enable_steady_tick(Duration::from_millis(200));
-                        View::Bar(bar)
+                        let bar = ProgressBar::no_length().with_prefix(format!("{id} "));
+                        View::of_bar(bars.add(bar))
                     }
-                    None => View::Quiet,
+                    None => View::quiet(),
                 };
                 views.insert(id.to_owned(), view);
             }
@@ -243,7 +241,7 @@ impl Board {
             }
             Event::End(report) => {
                 if let Some(view) = views.remove(id) {
-                    view.clear();
+                    view.end();
                 }
                 self.end(id, report);
             }

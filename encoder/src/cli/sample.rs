@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use encoder::sample::{self, SampleOptions};
+use encoder::view::View;
 
 use super::stop_on_signals;
-use super::view::{View, print_done};
+use super::view::print_done;
 
 /// Arguments of `sample`.
 #[derive(Args)]
@@ -41,7 +42,7 @@ pub(crate) fn run(arguments: Sample) -> anyhow::Result<()> {
     stop_on_signals(&options.cancel.flag())?;
     let mut view = View::new(arguments.json);
     let summary = sample::write(&options, &mut |progress| view.show(&progress));
-    view.clear();
+    view.end();
     let summary = summary?;
     if arguments.json {
         return print_done(&summary);

@@ -11,12 +11,13 @@ use encoder::pertitle::PerTitle;
 use encoder::protect::check_key_file;
 use encoder::split::{self, Chunk, Share, ShareSummary};
 use encoder::storage::{CacheRule, Location};
+use encoder::view::View;
 use encoder::vod::{self, Packaging, Sidecar, VodOptions};
 use encoder::{EncodeError, explain};
 
 use super::protect::ProtectArgs;
 use super::stop_on_signals;
-use super::view::{View, print_done, print_summary};
+use super::view::{print_done, print_summary};
 
 /// Arguments of `vod`.
 #[derive(Args)]
@@ -262,7 +263,7 @@ pub(crate) fn run(arguments: Vod) -> anyhow::Result<()> {
     let mut view = View::new(arguments.json);
     if is_share {
         let summary = split::encode_share(&options, &share, &mut |progress| view.show(&progress));
-        view.clear();
+        view.end();
         let summary = summary?;
         return if arguments.json {
             print_done(&summary)
@@ -271,7 +272,7 @@ pub(crate) fn run(arguments: Vod) -> anyhow::Result<()> {
         };
     }
     let summary = vod::encode(&options, &mut |progress| view.show(&progress));
-    view.clear();
+    view.end();
     if let Some(webhook) = &webhook
         && !matches!(summary, Err(EncodeError::Cancelled))
     {

@@ -7,7 +7,6 @@
 //! | `/v1/`, `/dashboard` | the collector, the queries and the dashboard of `analytics-server` |
 
 mod page;
-mod terminal;
 mod video;
 
 use std::io::{ErrorKind, Write};
@@ -22,6 +21,7 @@ use axum::Router;
 use clap::Parser;
 use encoder::ladder::Ladder;
 use encoder::sample::parse_size;
+use encoder::view::View;
 use encoder::vod::CancelToken;
 use test_streams::faults::Faults;
 use test_streams::origin::{Origin, OriginConfig};
@@ -29,7 +29,6 @@ use test_streams::stop::Stop;
 use tokio::net::TcpListener;
 
 use page::{Demo, Page};
-use terminal::View;
 use video::{Encoded, Source};
 
 /// Plays your video, or a sample clip, with everything that Headgate has.
@@ -235,7 +234,7 @@ async fn prepare(
     let cancel = CancelToken::default();
     let flag = cancel.clone();
     let mut working = tokio::task::spawn_blocking(move || {
-        let mut view = View::new(json);
+        let mut view = View::with_lines(json);
         video::prepare(&source, &ladder, &data, fresh, &flag, &mut view)
     });
     tokio::select! {

@@ -9,9 +9,8 @@ use anyhow::{Context, bail};
 use encoder::EncodeError;
 use encoder::ladder::Ladder;
 use encoder::sample::{self, SampleOptions};
+use encoder::view::View;
 use encoder::vod::{self, CancelToken, VodOptions};
-
-use crate::terminal::View;
 
 /// What to play.
 #[derive(Clone, Debug)]
@@ -223,7 +222,7 @@ mod tests {
         };
         let ladder = "144p:100k,audio:64k".parse().unwrap();
         let cancel = CancelToken::default();
-        let mut view = View::new(true);
+        let mut view = View::quiet();
         let encoded = prepare(&source, &ladder, data.path(), false, &cancel, &mut view).unwrap();
         let master = data
             .path()
