@@ -125,7 +125,8 @@ impl Counts {
 
     fn is_plainly_progressive_since(self, before: Self) -> bool {
         let is_interlaced = self.top_first > before.top_first || self.bottom_first > before.bottom_first;
-        !is_interlaced && self.progressive - before.progressive >= PLAIN
+        // The first place may be the only one that can be reached.
+        !is_interlaced && self.progressive >= ENOUGH && self.progressive - before.progressive >= PLAIN
     }
 
     fn scan(self) -> Scan {
@@ -150,12 +151,11 @@ fn may_be_interlaced(video: &VideoStream) -> bool {
         && video.rate.fps() < 31.0
 }
 
-/// The middle of the picture tells; whole groups of lines keep the fields in their places.
-const SPEC: &str = "[in]crop=w=iw/2:h=4*floor(ih/8):x=iw/4:y=4*floor(ih/16):exact=1,idet[out0]";
+const SPEC: &str = "[in]idet[out0]";
 const HEIGHTS: [u32; 8] = [480, 486, 512, 576, 578, 608, 1080, 1088];
 const PLACES: u32 = 3;
 const FRAMES_PER_PLACE: u32 = 20;
-/// Frames that are enough in one place when none of them tells otherwise; in all places together more than [`ENOUGH`].
+/// Frames that are enough in one place when none of them tells otherwise and there were [`ENOUGH`] in all.
 const PLAIN: f64 = 3.0;
 /// Frames that must tell one or the other.
 const ENOUGH: f64 = 8.0;
