@@ -97,7 +97,7 @@ fn of_media(path: &Path, playlist: &MediaPlaylist) -> Result<Found, EncodeError>
         }
         let start = segment.byte_range.as_ref().and_then(|range| range.offset);
         let start = start.unwrap_or(offset);
-        offset = start + segment.byte_range.as_ref().map_or(0, |range| range.length);
+        offset = start.saturating_add(segment.byte_range.as_ref().map_or(0, |range| range.length));
         begins.push((parts.len() - 1, start));
     }
     if begins.is_empty() {
@@ -111,7 +111,7 @@ fn of_media(path: &Path, playlist: &MediaPlaylist) -> Result<Found, EncodeError>
         path: path.to_owned(),
         source,
     })?;
-    let cut = |(part, start): (usize, u64)| Some(offsets.get(part)? + start);
+    let cut = |(part, start): (usize, u64)| Some(offsets.get(part)?.saturating_add(start));
     Ok(Found {
         rendition: path.file_stem().map(|name| name.to_string_lossy().into_owned()),
         medium,

@@ -1,7 +1,7 @@
 //! HLS playlists, a DASH manifest and the table of segment sizes that both refer to, all written from the one segment index.
 //!
 //! The writers are our own: m3u8-rs and dash-mpd-core write neither several keys for a segment nor exact decimals, and so stay
-//! independent readers for the tests.
+//! independent readers.
 
 mod dash;
 mod hls;
