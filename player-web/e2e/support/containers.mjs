@@ -174,7 +174,7 @@ export function makePeriods(folder, each = 3) {
 export function makeScan(folder, seconds = 120) {
   mkdirSync(join(folder, 'scan'), { recursive: true });
   // A second is two levels brighter than the one before.
-  const brighter = (rate) => `color=c=black:size=320x180:rate=${rate}:duration=${seconds},geq=lum='16+trunc(T)*219/${seconds}':cb=128:cr=128`;
+  const brighter = (rate) => `color=c=black:size=16x16:rate=${rate}:duration=${seconds},geq=lum='16+trunc(T)*219/${seconds}':cb=128:cr=128,scale=320:180`;
   const h264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-profile:v', 'main', '-pix_fmt', 'yuv420p', '-sc_threshold', '0'];
   const fmp4 = (name) => ['-f', 'hls', '-hls_time', `${SEGMENT_S}`, '-hls_list_size', '0', '-hls_segment_type', 'fmp4', '-hls_fmp4_init_filename', `${name}-init.mp4`, '-hls_segment_filename', `scan/${name}-%d.m4s`, `scan/${name}.m3u8`];
   ffmpeg(folder, ['-f', 'lavfi', '-i', brighter(10), ...h264, '-g', '20', '-keyint_min', '20', ...fmp4('video')]);
