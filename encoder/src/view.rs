@@ -4,10 +4,13 @@
 //! use encoder::view::View;
 //! use encoder::vod::{VodOptions, encode};
 //!
+//! # fn main() -> Result<(), encoder::EncodeError> {
 //! let mut view = View::new(false);
 //! let summary = encode(&VodOptions::new("film.mp4", "public"), &mut |progress| view.show(&progress));
 //! view.end();
-//! # Ok::<(), encoder::EncodeError>(summary.map(drop)?)
+//! summary?;
+//! # Ok(())
+//! # }
 //! ```
 
 use std::io::{IsTerminal, Write};
