@@ -140,8 +140,9 @@ describe('<headgate-video>', { timeout: 300_000 }, () => {
   test("knows what came from the browser's cache", async () => {
     site.server.cacheControl = 'max-age=600';
     const cached = async () => {
-      await mount(page, { src: HLS, autoplay: '' });
-      await plays(page);
+      // The same rendition both times, to its end: nothing is fetched that had not been.
+      await mount(page, { src: HLS, autoplay: '', config: { abr: { maxHeight: 1 } } });
+      await until(page, () => video.ended, undefined, 30_000);
       const log = (await page.evaluate(() => video.api.exportLog())).split('\n').filter(Boolean).map((line) => JSON.parse(line));
       await page.evaluate(() => video.remove());
       return log.map((line) => line.in?.[1].complete?.cached).filter((known) => known !== undefined);
