@@ -15,7 +15,7 @@ use crate::encode::is_pause;
 use crate::error::EncodeError;
 use crate::graph::Wired;
 use crate::ladder::Rung;
-use crate::vod::{CancelToken, Progress};
+use crate::vod::{CancelToken, Progress, REPORT_EVERY};
 
 /// What clip to make, and where.
 #[derive(Clone, Debug)]
@@ -152,7 +152,7 @@ pub fn write(
         }
         recorder.picture(number)?;
         recorder.sound_until((number + 1) * u64::from(RATE) / u64::from(FPS))?;
-        if reported.elapsed().as_millis() >= 200 {
+        if reported.elapsed() >= REPORT_EVERY {
             reported = Instant::now();
             let elapsed_s = started.elapsed().as_secs_f64();
             let fps = number as f64 / elapsed_s;

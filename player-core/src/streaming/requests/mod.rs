@@ -3,22 +3,25 @@
 //! What belongs to all of them lives here too: which server to prefer ([`Pathways`]), what time it is there ([`Clock`]), and what
 //! servers are told ([`Cmcd`]).
 
+mod job;
+mod retry;
+
 use core::time::Duration;
 
+use self::job::{Cause, State};
+pub(crate) use self::job::{Hope, Job, JobId, Outcome, Purpose, Work};
 pub(crate) use super::attempt::Attempt;
 use super::attempt::{wrong_media, wrong_text};
 use super::clock::Clock;
 use super::context::{Cx, error};
 use super::pathways::{Pathways, Place};
-use crate::cmcd::{Cmcd, Object, Playback, Response};
+use crate::cmcd::{Cmcd, Playback, Response};
 use crate::error::{ErrorKind, PlayerError};
-use crate::input::{Input, Integrity, Load, NetworkFailure, RequestId, TrackKind};
+use crate::input::{Input, Load, NetworkFailure, RequestId, TrackKind};
 use crate::manifest;
-use crate::media::fmp4::Facts;
 use crate::output::{Deliver, Fetch, Method, Output, RequestKind};
 use crate::presentation::{Presentation, Rendition, Resource};
-use crate::thumbnails::SourceId;
-use crate::time::{ByteRange, Instant, MediaTime};
+use crate::time::Instant;
 use crate::url;
 
 /// A segment or initialization section larger than this is none.
@@ -27,233 +30,6 @@ const MAX_MEDIA_BYTES: u64 = 512 * 1024 * 1024;
 const MAX_TEXT_BYTES: u64 = 16 * 1024 * 1024;
 /// As much text as a clock needs.
 const MAX_CLOCK_BYTES: u64 = 4096;
-/// How often one begins again with what could not be had while nothing comes.
-const MAX_ROUNDS: u32 = 20;
-/// Attempts at a place while there is another one.
-const ATTEMPTS_BEFORE_ANOTHER: u32 = 2;
-/// A server may ask for a longer pause than this, but not get it.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
-/// How often one tries, while the machine says that it is offline: it may be wrong.
-const OFFLINE_PAUSE: Duration = Duration::from_secs(30);
-
-/// A piece of work that stays the same over its attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct JobId(u64);
-
-/// What a job is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// What time it is: for [`Requests`] itself.
-    Clock,
-    Init {
-        kind: TrackKind,
-        rendition: usize,
-        init: usize,
-    },
-    Key {
-        kind: TrackKind,
-        rendition: usize,
-    },
-    Manifest,
-    /// Of a fast-forward: its initialization section, or itself.
-    Picture {
-        init: bool,
-    },
-    Playlist {
-        kind: TrackKind,
-        rendition: usize,
-    },
-    /// Bytes of a file that say where its segments are.
-    Sidx {
-        kind: TrackKind,
-        rendition: usize,
-    },
-    Segment {
-        kind: TrackKind,
-        rendition: usize,
-        start: MediaTime,
-    },
-    SegmentTable,
-    Thumbnails(SourceId),
-    /// Where to fetch from: for [`Requests`] itself.
-    Steering,
-}
-
-impl Purpose {
-    pub(crate) fn request_kind(self) -> RequestKind {
-        match self {
-            Self::Clock => RequestKind::Clock,
-            Self::Init { kind, .. } | Self::Segment { kind, .. } if kind == TrackKind::Text => {
-                RequestKind::Text
-            }
-            Self::Init { .. } | Self::Picture { init: true } => RequestKind::Init,
-            Self::Key { .. } => RequestKind::Key,
-            Self::Manifest => RequestKind::Manifest,
-            Self::Playlist { .. } | Self::Sidx { .. } => RequestKind::Playlist,
-            Self::Picture { .. } | Self::Segment { .. } => RequestKind::Segment,
-            Self::SegmentTable => RequestKind::SegmentTable,
-            Self::Thumbnails(_) => RequestKind::Thumbnails,
-            Self::Steering => RequestKind::Steering,
-        }
-    }
-
-    /// Kind and rendition of what it belongs to.
-    pub(crate) fn track(self) -> Option<(TrackKind, usize)> {
-        match self {
-            Self::Init { kind, rendition, .. }
-            | Self::Key { kind, rendition }
-            | Self::Playlist { kind, rendition }
-            | Self::Sidx { kind, rendition }
-            | Self::Segment { kind, rendition, .. } => Some((kind, rendition)),
-            Self::Clock
-            | Self::Manifest
-            | Self::Picture { .. }
-            | Self::SegmentTable
-            | Self::Steering
-            | Self::Thumbnails(_) => None,
-        }
-    }
-}
-
-/// What to fetch.
-#[derive(Debug)]
-pub(crate) struct Work<'a> {
-    pub(crate) purpose: Purpose,
-    pub(crate) resource: Resource,
-    /// Whose it is: there may be copies of it elsewhere.
-    pub(crate) rendition: Option<&'a Rendition>,
-    /// What servers are told of it, if they are told.
-    pub(crate) object: Option<Object>,
-    /// Not everything is an ISO BMFF file: it may be encrypted, or in another container.
-    pub(crate) any_container: bool,
-}
-
-/// How the current attempt of a job stands.
-#[derive(Clone, Debug)]
-pub(crate) struct Job {
-    pub(crate) id: JobId,
-    pub(crate) purpose: Purpose,
-    range: Option<ByteRange>,
-    method: Method,
-    /// Where it is, the best first, and the one in use.
-    places: Vec<Place>,
-    at: usize,
-    /// Attempts there that have failed.
-    failures: u32,
-    /// It was tried again with another authorization.
-    renewed: bool,
-    /// When it was begun, and how often it was begun again.
-    since: Instant,
-    rounds: u32,
-    object: Option<Object>,
-    any_container: bool,
-    state: State,
-}
-
-#[derive(Clone, Debug)]
-enum State {
-    Active(Attempt),
-    /// Until steering says where to fetch from.
-    Held,
-    Waiting {
-        until: Instant,
-    },
-}
-
-/// What a failure means for the next attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cause {
-    /// It is not there.
-    Absent,
-    /// The server has a bad moment.
-    Passing,
-    /// It, or the way there, does not work: elsewhere at once, if there is another place.
-    Unreachable,
-    /// Not for this client, as it introduced itself.
-    Unauthorized,
-}
-
-impl Job {
-    /// A job that holds until it is activated; it has no id yet.
-    fn new(purpose: Purpose, places: Vec<Place>) -> Self {
-        Self {
-            id: JobId(0),
-            purpose,
-            range: None,
-            method: Method::Get,
-            places,
-            at: 0,
-            failures: 0,
-            renewed: false,
-            since: Instant::ZERO,
-            rounds: 0,
-            object: None,
-            any_container: false,
-            state: State::Held,
-        }
-    }
-
-    /// The first byte that it asks for.
-    pub(crate) fn offset(&self) -> u64 {
-        self.range.map_or(0, |range| range.offset)
-    }
-
-    /// Where it is fetched from.
-    pub(crate) fn url(&self) -> &str {
-        self.places.get(self.at).map_or("", |place| &place.url)
-    }
-
-    fn pathway(&self) -> &str {
-        self.places.get(self.at).map_or("", |place| &place.pathway)
-    }
-}
-
-/// What an input meant for a job.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// The body is here.
-    Body {
-        job: Job,
-        attempt: Attempt,
-        body: Vec<u8>,
-    },
-    /// The bytes are with the driver.
-    Complete {
-        job: Job,
-        attempt: Attempt,
-        cached: bool,
-        integrity: Integrity,
-        media: Option<Box<Facts>>,
-    },
-    /// An attempt failed; the job goes on by itself.
-    Retrying {
-        job: Job,
-        attempt: Attempt,
-        error: PlayerError,
-    },
-    /// The job failed for good.
-    Failed {
-        job: Job,
-        attempt: Attempt,
-        error: PlayerError,
-    },
-    /// More bytes of a job that goes on.
-    Progress { job: JobId },
-    /// Something to report.
-    Notice(PlayerError),
-    /// Nothing to act on.
-    Nothing,
-}
-
-/// What may still come after a failure of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Hope {
-    None,
-    /// Nothing comes, but not for long yet.
-    Outage,
-    /// Something else has come meanwhile, or a part of it.
-    Answers,
-}
 
 #[derive(Debug)]
 pub(crate) struct Requests {
@@ -762,22 +538,6 @@ impl Requests {
         found.map(|list| list.2.as_str())
     }
 
-    /// What may still come where the network failed.
-    pub(crate) fn hope(&self, cx: &Cx<'_>, job: &Job, attempt: &Attempt) -> Hope {
-        let outage = Duration::from_millis(cx.config.retry.outage_ms);
-        if self.answered_at > job.since {
-            return Hope::Answers;
-        }
-        if cx.now.since(self.answered_at) >= outage {
-            return Hope::None;
-        }
-        match attempt.bytes {
-            0 if self.has_played => Hope::Outage,
-            0 => Hope::None,
-            _ => Hope::Answers,
-        }
-    }
-
     fn finish(&mut self, cx: &Cx<'_>, i: usize) -> Option<(Job, Attempt)> {
         let job = self.jobs.remove(i);
         let State::Active(attempt) = &job.state else {
@@ -818,133 +578,4 @@ impl Requests {
             cmcd.on_response(cx.now, &response);
         }
     }
-
-    fn fail_with(&mut self, cx: &mut Cx<'_>, i: usize, kind: ErrorKind, what: &str, cause: Cause) -> Outcome {
-        let Some(job) = self.jobs.get(i) else {
-            return Outcome::Nothing;
-        };
-        let name = match job.purpose {
-            Purpose::Clock => "time source",
-            Purpose::Init { .. } => "initialization section",
-            Purpose::Key { .. } => "key",
-            Purpose::Manifest => "manifest",
-            Purpose::Picture { .. } => "picture",
-            Purpose::Playlist { .. } => "media playlist",
-            Purpose::Segment { .. } => "segment",
-            Purpose::SegmentTable => "segment table",
-            Purpose::Thumbnails(_) => "list of thumbnails",
-            Purpose::Sidx { .. } => "segment index",
-            Purpose::Steering => "steering manifest",
-        };
-        let message = format!("{name} {}: {what}", url::public(job.url()));
-        self.fail(cx, i, error(kind, message), cause)
-    }
-
-    fn fail(&mut self, cx: &mut Cx<'_>, i: usize, error: PlayerError, cause: Cause) -> Outcome {
-        let Some((job, attempt)) = self.current(i) else {
-            return Outcome::Nothing;
-        };
-        let (job, mut attempt) = (job.clone(), attempt.clone());
-        attempt.last_byte_at = cx.now;
-        self.tell(cx, &job, &attempt, None);
-        let next = self.next(cx, i, &attempt, error.kind, cause);
-        if next == Next::GiveUp {
-            self.jobs.remove(i);
-            match job.purpose {
-                Purpose::Clock => self.clock.on_answer(cx.now, attempt.requested_at, b"", None),
-                Purpose::Steering => {
-                    self.pathways
-                        .on_no_steering(cx.now, attempt.status, attempt.retry_after);
-                }
-                _ => return Outcome::Failed { job, attempt, error },
-            }
-            return Outcome::Notice(error);
-        }
-        if next == Next::Now {
-            self.activate(cx, i);
-        }
-        match job.purpose {
-            Purpose::Clock | Purpose::Steering => Outcome::Nothing,
-            _ => Outcome::Retrying { job, attempt, error },
-        }
-    }
-
-    /// Makes a job that has failed ready for its next attempt, if there is to be one.
-    fn next(&mut self, cx: &mut Cx<'_>, i: usize, attempt: &Attempt, kind: ErrorKind, cause: Cause) -> Next {
-        let hope = self
-            .jobs
-            .get(i)
-            .map_or(Hope::None, |job| self.hope(cx, job, attempt));
-        let Some(job) = self.jobs.get_mut(i) else {
-            return Next::GiveUp;
-        };
-        if self.offline && matches!(kind, ErrorKind::Network | ErrorKind::Timeout) {
-            job.state = State::Waiting {
-                until: cx.now + OFFLINE_PAUSE,
-            };
-            return Next::Later;
-        }
-        if cause == Cause::Unauthorized && cx.config.retry.authorization && !job.renewed {
-            job.renewed = true;
-            return Next::Now;
-        }
-        let policy = cx.config.retry.policy(job.purpose.request_kind());
-        job.failures += 1;
-        let more = job.at + 1 < job.places.len();
-        let attempts = match more {
-            true => policy.attempts.min(ATTEMPTS_BEFORE_ANOTHER),
-            false => policy.attempts,
-        };
-        let stays = match cause {
-            Cause::Absent | Cause::Unauthorized => false,
-            // It says itself when to ask again, or that one should not.
-            Cause::Passing if job.purpose == Purpose::Steering => attempt.status != 429,
-            Cause::Passing => !more || attempt.retry_after.is_none(),
-            Cause::Unreachable => !more,
-        };
-        if stays && job.failures < attempts {
-            let doubled = policy.backoff_ms.saturating_mul(1 << (job.failures - 1).min(20));
-            let jitter = 1.0 + policy.jitter.clamp(0.0, 1.0) * (2.0 * cx.rng.next_f64() - 1.0);
-            let pause = doubled.min(policy.max_backoff_ms) as f64 * 1000.0 * jitter;
-            let pause = Duration::from_micros(pause as u64);
-            let asked = attempt.retry_after.map(|asked| asked.min(MAX_RETRY_AFTER));
-            job.state = State::Waiting {
-                until: cx.now + asked.map_or(pause, |asked| asked.max(pause)),
-            };
-            return Next::Later;
-        }
-        if job.purpose.track().is_some() {
-            self.pathways.on_failure(cx.now, job.pathway());
-        }
-        if !more {
-            // Segments are chosen anew by those who want them.
-            let passing = matches!(kind, ErrorKind::Network | ErrorKind::Timeout)
-                && job.purpose.track().is_some()
-                && !matches!(job.purpose, Purpose::Segment { .. });
-            // Where other things come, another rendition may.
-            if !passing || hope != Hope::Outage || job.rounds >= MAX_ROUNDS {
-                return Next::GiveUp;
-            }
-            job.rounds += 1;
-            job.since = cx.now;
-            job.at = 0;
-            job.failures = 0;
-            job.state = State::Waiting {
-                until: cx.now + Duration::from_millis(policy.max_backoff_ms),
-            };
-            return Next::Later;
-        }
-        job.at += 1;
-        job.failures = 0;
-        job.renewed = false;
-        Next::Now
-    }
-}
-
-/// What becomes of a job that has failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    GiveUp,
-    Later,
-    Now,
 }
