@@ -142,6 +142,6 @@ const QUANTIZER: i32 = 3;
 /// A picture that differs less from what was tapped is the same.
 const SAME: f64 = 0.25;
 /// Every picture from here to the wanted one is decoded: the one on screen may have begun earlier.
-const NEAR_US: f64 = 1e6;
+const NEAR_US: f64 = 250_000.0;
 /// A source that cannot be sought is read from its beginning, but not for hours.
 const MAX_PACKETS: usize = 500_000;
