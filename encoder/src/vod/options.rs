@@ -300,7 +300,7 @@ impl VodOptions {
 }
 
 impl CancelToken {
-    /// Asks to stop. [`encode`] returns [`EncodeError::Cancelled`] soon after and leaves nothing behind.
+    /// Asks to stop. [`encode`](super::encode) returns [`EncodeError::Cancelled`] soon after and leaves nothing behind.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::ladder::Rung;
 
-/// What [`encode`] reports while it runs.
+/// What [`encode`](super::encode) reports while it runs.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
