@@ -46,8 +46,8 @@ pub(crate) struct Position {
     pub(crate) media_s: f64,
 }
 
-/// Frames that may wait for one encoder. Enough to even out pictures of unlike cost; at 1080p about 25 MB a rung.
-const QUEUED_FRAMES: usize = 8;
+/// Frames that may wait for one encoder. Enough to even out pictures of unlike cost; at 1080p about 12 MB a rung.
+const QUEUED_FRAMES: usize = 4;
 const QUEUED_SOUND_FRAMES: usize = 64;
 
 /// Encodes what is not there yet; `tick` hears of the progress several times a second and may stop it.
