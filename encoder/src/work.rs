@@ -134,11 +134,9 @@ pub(crate) fn extras(plan: &Plan, folders: &[Work], film: Option<&Path>) -> Resu
         ..Extras::default()
     };
     if let Some(path) = folders.iter().map(Work::texts).find(|path| path.is_file()) {
-        let read = fs::read(&path).and_then(|json| serde_json::from_slice(&json).map_err(io::Error::from));
-        extras.texts = read.map_err(|error| EncodeError::Piece {
-            path,
-            reason: error.to_string(),
-        })?;
+        let read = fs::read(&path).map_err(|error| error.to_string());
+        let read = read.and_then(|json| TextTrack::parse_all(&json));
+        extras.texts = read.map_err(|reason| EncodeError::Piece { path, reason })?;
     }
     for chunk in 0..plan.chunks.len() {
         let found = folders
