@@ -1,6 +1,10 @@
 //! The renditions to make: sizes, codecs, bitrates, and how they fit a source.
 
+mod text;
+
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -126,10 +130,14 @@ impl Ladder {
             ladder: text.to_owned(),
             reason,
         };
-        let json = match is_json {
-            true => text.to_owned(),
-            false => std::fs::read_to_string(text).map_err(|error| bad(error.to_string()))?,
-        };
+        let mut json = String::new();
+        if is_json {
+            json.push_str(text);
+        } else {
+            File::open(text)
+                .and_then(|file| file.take(MAX_FILE_BYTES).read_to_string(&mut json))
+                .map_err(|error| bad(error.to_string()))?;
+        }
         let ladder: Self = serde_json::from_str(&json).map_err(|error| bad(error.to_string()))?;
         ladder.check().map_err(bad)?;
         Ok(ladder)
@@ -172,17 +180,12 @@ impl Ladder {
         if self.video.is_empty() {
             return Err("it has no video rung".to_owned());
         }
+        if self.video.len() > MAX_RUNGS || self.audio.len() > MAX_RUNGS {
+            return Err(TOO_MANY.to_owned());
+        }
         for (index, rung) in self.video.iter().enumerate() {
             let name = &rung.name;
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-            if name.is_empty() || !name.chars().all(plain) {
-                return Err(format!(
-                    "the name {name:?} has other characters than letters, digits, - and _"
-                ));
-            }
-            if ["audio", "hls", "dash"].contains(&name.as_str()) {
-                return Err(format!("the name {name:?} is taken by the output's own folders"));
-            }
+            rung.check()?;
             if self
                 .video
                 .iter()
@@ -193,19 +196,6 @@ impl Ladder {
             }
             if rung.width < 16 || rung.height < 16 || rung.width > 8192 || rung.height > 8192 {
                 return Err(format!("rung {name:?}: sides must be 16 to 8192 pixels"));
-            }
-            if !(16..=200_000).contains(&rung.bitrate_kbps) {
-                return Err(format!("rung {name:?}: the bitrate must be 16 to 200000 kbit/s"));
-            }
-            if rung.cbr && rung.crf.is_some() {
-                return Err(format!("rung {name:?}: a CRF and CBR exclude each other"));
-            }
-            let most = rung.codec.max_crf();
-            if rung.crf.is_some_and(|crf| !(0.0..=most).contains(&crf)) {
-                return Err(format!("rung {name:?}: the CRF must be 0 to {most}"));
-            }
-            if rung.max_fps.is_some_and(|fps| !(1.0..=240.0).contains(&fps)) {
-                return Err(format!("rung {name:?}: max_fps must be 1 to 240"));
             }
         }
         for (index, rung) in self.audio.iter().enumerate() {
@@ -313,129 +303,50 @@ impl Default for AudioRung {
     }
 }
 
-/// `720p:2500k,640x360:600k,audio:128k`: sizes as a height (of a 16:9 box) or as a box, rates in `k` or `M` bit/s.
-///
-/// More words may follow a rate, in any order, after colons: for video a codec (`h264`, `h265`, `av1`, `vp9`), `crf23`,
-/// `cbr`, `30fps` at most, and anything else is a preset; for sound a codec (`aac`, `opus`) and channels (`1.0`, `2.0`,
-/// `5.1`).
-impl std::str::FromStr for Ladder {
-    type Err = EncodeError;
-
-    fn from_str(text: &str) -> Result<Self, EncodeError> {
-        let bad = |reason: String| EncodeError::BadLadder {
-            ladder: text.to_owned(),
-            reason,
-        };
-        let mut ladder = Self {
-            video: Vec::new(),
-            audio: Vec::new(),
-        };
-        for entry in text.split(',').map(str::trim) {
-            let (size, rest) = entry
-                .split_once([':', '@', '='])
-                .ok_or_else(|| bad(format!("{entry:?} has no bitrate")))?;
-            let mut words = rest.split(':');
-            let rate = words.next().unwrap_or_default();
-            let bitrate_kbps = parse_rate_kbps(rate)
-                .ok_or_else(|| bad(format!("{rate:?} is not a bitrate such as 2500k")))?;
-            if size == "audio" {
-                let mut rung = AudioRung {
-                    bitrate_kbps,
-                    ..AudioRung::default()
-                };
-                words.try_for_each(|word| rung.apply(word)).map_err(bad)?;
-                ladder.audio.push(rung);
-                continue;
-            }
-            let (width, height) = parse_size(size)
-                .ok_or_else(|| bad(format!("{size:?} is not a size such as 720p or 1280x720")))?;
-            let mut rung = Rung {
-                name: String::new(),
-                width,
-                height,
-                bitrate_kbps,
-                ..Rung::default()
-            };
-            words.try_for_each(|word| rung.apply(word)).map_err(bad)?;
-            rung.name = ladder.free_name(&rung);
-            ladder.video.push(rung);
-        }
-        if ladder.audio.is_empty() {
-            ladder.audio = default_audio();
-        }
-        ladder
-            .video
-            .sort_by_key(|rung| std::cmp::Reverse((rung.height, rung.bitrate_kbps)));
-        ladder.check().map_err(bad)?;
-        Ok(ladder)
-    }
-}
-
-impl Ladder {
-    /// A name for `rung` that no other has: its height, then its codec, then its bitrate.
-    fn free_name(&self, rung: &Rung) -> String {
-        let height = rung.height;
-        let codec = match rung.codec {
-            VideoCodec::H264 => String::new(),
-            other => format!("-{}", other.name()),
-        };
-        let names = [
-            format!("{height}p{codec}"),
-            format!("{height}p{codec}-{}k", rung.bitrate_kbps),
-        ];
-        let is_free = |name: &&String| !self.video.iter().any(|other| other.name == **name);
-        names
-            .iter()
-            .find(is_free)
-            .or(names.last())
-            .cloned()
-            .unwrap_or_default()
-    }
-}
-
 impl Rung {
-    /// Takes one more word of a text ladder.
-    fn apply(&mut self, word: &str) -> Result<(), String> {
-        let codecs = [
-            VideoCodec::H264,
-            VideoCodec::H265,
-            VideoCodec::Av1,
-            VideoCodec::Vp9,
-        ];
-        if let Some(codec) = codecs.into_iter().find(|codec| codec.name() == word) {
-            self.codec = codec;
-        } else if let Some(crf) = word.strip_prefix("crf").and_then(|crf| crf.parse().ok()) {
-            self.crf = Some(crf);
-        } else if let Some(fps) = word.strip_suffix("fps").and_then(|fps| fps.parse().ok()) {
-            self.max_fps = Some(fps);
-        } else if word == "cbr" {
-            self.cbr = true;
-        } else if !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric()) {
-            self.preset = Some(word.to_owned());
-        } else {
-            return Err(format!("{word:?} is no codec, crf23, cbr, 30fps or preset"));
+    /// Says what makes this rung unusable, whatever its size.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let name = &self.name;
+        check_name(name)?;
+        let lower = name.to_ascii_lowercase();
+        let is_taken = OWN_NAMES.contains(&lower.as_str())
+            || ["audio-", "text-"].iter().any(|start| lower.starts_with(start));
+        if is_taken {
+            return Err(format!("the name {name:?} is taken by the output's own files"));
+        }
+        if !(16..=200_000).contains(&self.bitrate_kbps) {
+            return Err(format!("rung {name:?}: the bitrate must be 16 to 200000 kbit/s"));
+        }
+        let words = [&self.preset, &self.tune, &self.profile].into_iter().flatten();
+        let mut words = words.chain(self.options.iter().flat_map(|(option, value)| [option, value]));
+        if words.any(|word| word.len() > MAX_WORD_BYTES || word.contains(char::is_control)) {
+            return Err(format!(
+                "rung {name:?}: an option has more than {MAX_WORD_BYTES} bytes, or more than one line"
+            ));
+        }
+        if self.cbr && self.crf.is_some() {
+            return Err(format!("rung {name:?}: a CRF and CBR exclude each other"));
+        }
+        let most = self.codec.max_crf();
+        if self.crf.is_some_and(|crf| !(0.0..=most).contains(&crf)) {
+            return Err(format!("rung {name:?}: the CRF must be 0 to {most}"));
+        }
+        if self.max_fps.is_some_and(|fps| !(1.0..=240.0).contains(&fps)) {
+            return Err(format!("rung {name:?}: max_fps must be 1 to 240"));
         }
         Ok(())
     }
 }
 
-impl AudioRung {
-    /// Takes one more word of a text ladder.
-    fn apply(&mut self, word: &str) -> Result<(), String> {
-        match word {
-            "aac" => self.codec = AudioCodec::Aac,
-            "opus" => self.codec = AudioCodec::Opus,
-            "1.0" | "mono" => self.channels = 1,
-            "2.0" | "stereo" => self.channels = 2,
-            "5.1" => self.channels = 6,
-            _ => {
-                return Err(format!(
-                    "{word:?} is no codec (aac, opus) and no channels (1.0, 2.0, 5.1)"
-                ));
-            }
-        }
-        Ok(())
+/// Says what makes a rendition's name no name of a file.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.chars().all(plain) {
+        return Ok(());
     }
+    Err(format!(
+        "the name {name:?} has other characters than letters, digits, - and _, or more than {MAX_NAME_BYTES}"
+    ))
 }
 
 fn fit_rung(rung: &Rung, width: u32, height: u32) -> Option<Rung> {
@@ -478,28 +389,14 @@ fn even_below(side: u32) -> u32 {
     (side & !1).max(2)
 }
 
-fn parse_size(text: &str) -> Option<(u32, u32)> {
-    if let Some((width, height)) = text.split_once('x') {
-        return Some((width.parse().ok()?, height.parse().ok()?));
-    }
-    let height: u32 = text
-        .strip_suffix('p')?
-        .parse()
-        .ok()
-        .filter(|height| *height <= 8192)?;
-    Some(((height * 16 / 9).next_multiple_of(2), height))
-}
-
-fn parse_rate_kbps(text: &str) -> Option<u32> {
-    let lower = text.trim().to_ascii_lowercase();
-    let (number, factor) = match (lower.strip_suffix('k'), lower.strip_suffix('m')) {
-        (Some(number), _) => (number, 1.0),
-        (_, Some(number)) => (number, 1000.0),
-        _ => return None,
-    };
-    let kbps = number.parse::<f64>().ok()? * factor;
-    (kbps.is_finite() && (1.0..=1e6).contains(&kbps)).then(|| kbps.round() as u32)
-}
+const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Renditions of pictures, and of each track of sound.
+const MAX_RUNGS: usize = 100;
+const TOO_MANY: &str = "it has more than 100 rungs of a kind";
+const MAX_NAME_BYTES: usize = 64;
+const MAX_WORD_BYTES: usize = 1000;
+/// What an output has beside its video renditions, in any of its folders.
+const OWN_NAMES: [&str; 6] = ["analysis", "audio", "dash", "hls", "master", "thumbnails"];
 
 #[cfg(test)]
 mod tests {
@@ -575,6 +472,37 @@ mod tests {
             (ladder.audio[1].codec, ladder.audio[1].channels),
             (AudioCodec::Aac, 6)
         );
+    }
+
+    #[test]
+    fn names_of_the_output_are_taken_and_rungs_are_bounded() {
+        let named = |name: &str| {
+            let json =
+                format!(r#"{{"video":[{{"name":"{name}","width":640,"height":360,"bitrate_kbps":600}}]}}"#);
+            Ladder::read(&json)
+        };
+        assert!(named("masterly").is_ok() && named(&"a".repeat(64)).is_ok());
+        for name in [
+            "master",
+            "HLS",
+            "Audio-de",
+            "text-en",
+            "thumbnails",
+            "",
+            &"a".repeat(65),
+        ] {
+            assert!(named(name).is_err(), "{name:?}");
+        }
+        let rungs = vec!["360p:600k"; 10_000].join(",");
+        let sound = vec!["audio:64k"; 10_000].join(",");
+        for text in [rungs, sound] {
+            let error = text.parse::<Ladder>().unwrap_err().to_string();
+            assert!(error.contains("more than 100"), "{error}");
+        }
+        // Not by chance as many as fit.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 40).unwrap();
+        assert!(Ladder::read(file.path().to_str().unwrap()).is_err());
     }
 
     #[test]

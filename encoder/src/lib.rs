@@ -88,6 +88,8 @@ mod decode;
 mod encode;
 mod error;
 mod extras;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod graph;
 mod index;
 pub mod jobs;

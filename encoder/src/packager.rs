@@ -46,6 +46,9 @@ impl Packaging {
                 reason: "MPEG-TS is written in a file a segment; leave one of both out".to_owned(),
             });
         }
+        if let Some(protection) = &self.protection {
+            protection.licensing.check()?;
+        }
         match self.part_s {
             Some(part_s) if !(0.05..=30.0).contains(&part_s) => Err(EncodeError::BadOption {
                 option: "--part-s",

@@ -1,5 +1,12 @@
 //! The plan of an encoding: everything that decides what the pieces are. Workers that have the same plan make pieces that fit.
 
+mod check;
+#[cfg(fuzzing)]
+#[path = "fuzzing/plan.rs"]
+pub mod fuzzing;
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -149,8 +156,8 @@ impl Plan {
             path: path.to_owned(),
             source,
         })?;
-        let plan: Self = serde_json::from_slice(&json)
-            .map_err(|error| wrong(format!("it is no plan of this version ({error})")))?;
+        let plan = Self::parse(&json)
+            .map_err(|reason| wrong(format!("it is no plan of this version ({reason})")))?;
         match plan.is_of(&source.path)? {
             true => Ok(plan),
             false => Err(wrong(format!(
@@ -158,6 +165,13 @@ impl Plan {
                 source.path.display()
             ))),
         }
+    }
+
+    /// Reads what a plan's file holds; fails for what no worker can follow.
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, String> {
+        let plan: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        plan.check()?;
+        Ok(plan)
     }
 
     /// Whether it was made for the file at `path`.
@@ -379,11 +393,7 @@ fn audio(tracks: &[AudioStream], rungs: &[AudioRung]) -> Vec<AudioPlan> {
                 stream: track.index,
                 codec: rung.codec,
                 bitrate_kbps,
-                language: track
-                    .language
-                    .clone()
-                    .filter(|code| code.len() == 3)
-                    .unwrap_or("und".to_owned()),
+                language: text::language::header_code(track.language.as_deref().unwrap_or_default()),
                 sound: Sound {
                     rate: match rung.codec {
                         AudioCodec::Aac => track.aac_rate(),

@@ -170,6 +170,39 @@ impl IdrPlan {
         }
     }
 
+    /// Says what makes a plan that was read one that nobody can follow.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let FrameRate { num, den } = self.rate;
+        if ![num, den].iter().all(|part| (1..=MAX_RATE_PART).contains(part))
+            || !(0.01..=1000.0).contains(&self.rate.fps())
+        {
+            return Err(format!("a frame rate of {num}/{den}"));
+        }
+        let is_good = match &self.cuts {
+            Cuts::Regular {
+                frames_per_segment,
+                frames_per_gop,
+            } => {
+                (1..=MAX_FRAMES).contains(frames_per_segment)
+                    && *frames_per_gop > 0
+                    && frames_per_segment.is_multiple_of(*frames_per_gop)
+            }
+            Cuts::Listed {
+                starts,
+                frames_per_segment,
+            } => {
+                (1..=MAX_FRAMES).contains(frames_per_segment)
+                    && starts.first() == Some(&0)
+                    && starts.is_sorted_by(|one, next| one < next)
+                    && starts.last().is_some_and(|last| *last <= MAX_FRAMES)
+            }
+        };
+        match is_good {
+            true => Ok(()),
+            false => Err("segments that do not follow each other".to_owned()),
+        }
+    }
+
     pub(crate) fn rate(&self) -> FrameRate {
         self.rate
     }
@@ -269,6 +302,10 @@ fn usable(rate: Rational) -> Option<f64> {
     (rate.numerator() > 0 && rate.denominator() > 0 && (0.1..=1000.0).contains(&fps)).then_some(fps)
 }
 
+/// More than any rate is written with.
+const MAX_RATE_PART: u32 = 10_000_000;
+/// More than any film has.
+const MAX_FRAMES: u64 = 1 << 40;
 const USUAL: [FrameRate; 9] = [
     FrameRate::new(24_000, 1001),
     FrameRate::new(24, 1),

@@ -29,11 +29,13 @@ impl Work {
             path: path.to_owned(),
         };
         let pieces = work.pieces();
-        if let Some(earlier) = work.read_plan()? {
-            if earlier == *plan {
-                tracing::info!(folder = %path.display(), "going on with an interrupted encoding");
-                return Ok(work);
-            }
+        let earlier = work.read_plan()?;
+        if earlier.as_ref() == Some(plan) {
+            tracing::info!(folder = %path.display(), "going on with an interrupted encoding");
+            return Ok(work);
+        }
+        // By a plan that cannot be read pieces are of no use either.
+        if pieces.is_dir() {
             tracing::warn!(folder = %path.display(), "an earlier encoding had other settings; starting anew");
             fs::remove_dir_all(&pieces).map_err(|error| EncodeError::unwritable(&pieces, error))?;
         }
@@ -116,7 +118,7 @@ impl Work {
     /// None where there is none that can be read.
     fn read_plan(&self) -> Result<Option<Plan>, EncodeError> {
         match fs::read(self.plan_path()) {
-            Ok(json) => Ok(serde_json::from_slice(&json).ok()),
+            Ok(json) => Ok(Plan::parse(&json).ok()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(source) => Err(EncodeError::InputUnreadable {
                 path: self.plan_path(),
@@ -134,11 +136,9 @@ pub(crate) fn extras(plan: &Plan, folders: &[Work], film: Option<&Path>) -> Resu
         ..Extras::default()
     };
     if let Some(path) = folders.iter().map(Work::texts).find(|path| path.is_file()) {
-        let read = fs::read(&path).and_then(|json| serde_json::from_slice(&json).map_err(io::Error::from));
-        extras.texts = read.map_err(|error| EncodeError::Piece {
-            path,
-            reason: error.to_string(),
-        })?;
+        let read = fs::read(&path).map_err(|error| error.to_string());
+        let read = read.and_then(|json| TextTrack::parse_all(&json));
+        extras.texts = read.map_err(|reason| EncodeError::Piece { path, reason })?;
     }
     for chunk in 0..plan.chunks.len() {
         let found = folders
@@ -197,5 +197,34 @@ pub(crate) fn streams(plan: &Plan, folders: &[Work]) -> Result<Vec<Stream>, Enco
     match missing.is_empty() {
         true => Ok(streams),
         false => Err(EncodeError::PiecesMissing { missing }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::plan::tests::plan;
+
+    #[test]
+    fn pieces_are_kept_for_their_plan_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = Plan::parse(plan().to_string().as_bytes()).unwrap();
+        let is_kept = || {
+            let work = Work::prepare(folder.path(), &plan).unwrap();
+            let piece = work.piece("360p", 0);
+            let was_there = piece.is_file();
+            fs::write(piece, "a piece").unwrap();
+            was_there
+        };
+        assert!(!is_kept() && is_kept());
+        let other = serde_json::to_string(&plan)
+            .unwrap()
+            .replace("\"quality_target\":95.0", "\"quality_target\":90.0");
+        for other in ["{", &other] {
+            fs::write(folder.path().join(PLAN), other).unwrap();
+            assert!(!is_kept() && is_kept());
+        }
     }
 }

@@ -195,6 +195,18 @@ mod tests {
     }
 
     #[test]
+    fn endless_parameter_sets_are_not_kept() {
+        let mut sets = ParameterSets::default();
+        append_access_unit(&[0, 0, 1, 0x67, 0x42, 0, 10], &mut sets, &mut Vec::new());
+        for number in 0..1000_u32 {
+            let set = [&[0, 0, 1, 0x68], &number.to_be_bytes()[..], &[1]].concat();
+            append_access_unit(&set, &mut sets, &mut Vec::new());
+        }
+        assert!(sets.pps.len() <= 257);
+        assert!(sets.entry(&PICTURE).is_err());
+    }
+
+    #[test]
     fn junk_holds_no_unit() {
         for junk in [&[][..], &[0, 0, 1], &[1, 1, 1], &[0, 0], &[5, 6, 7]] {
             let mut out = Vec::new();

@@ -63,10 +63,14 @@ impl Bitstream {
 
     /// Of a stream in a file that is coded already; fails for codecs that are not packaged here.
     pub(crate) fn of_file(parameters: &Parameters) -> Result<Self, String> {
-        let codec = parameters.id();
         let StreamParameters {
             extradata, channels, ..
         } = StreamParameters::read(parameters);
+        Self::of_codec(parameters.id(), extradata, channels)
+    }
+
+    /// As [`of_file`](Self::of_file), by what a file says.
+    pub(super) fn of_codec(codec: Id, extradata: Vec<u8>, channels: u8) -> Result<Self, String> {
         let incomplete = || format!("the {} stream says too little of itself", codec.name());
         Ok(Self(match codec {
             Id::AAC if extradata.is_empty() => Kind::Aac(None, Framing::Adts),

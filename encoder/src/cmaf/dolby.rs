@@ -8,7 +8,9 @@ pub(crate) fn entry(unit: &[u8], bitrate: Option<Bitrate>) -> Result<SampleEntry
     let mut frames = syncframes(unit);
     let broken = || "no whole AC-3 or E-AC-3 frame was found".to_owned();
     let first = frames.next().ok_or_else(broken)?;
-    let dependent: Vec<Frame> = frames.filter(|frame| frame.is_dependent).collect();
+    // Those of the next frame of the same unit are the same substreams.
+    let dependent = frames.take_while(|frame| frame.is_dependent);
+    let dependent: Vec<Frame> = dependent.take(MAX_DEPENDENT).collect();
     let sound = Sound {
         rate: first.rate,
         // Of the frame that all decoders understand; the configuration tells the rest.
@@ -195,6 +197,8 @@ fn syncframes(mut unit: &[u8]) -> impl Iterator<Item = Frame> {
     })
 }
 
+/// Dependent substreams of one that is independent (ETSI TS 102 366 §E.1.3.1.2).
+const MAX_DEPENDENT: usize = 8;
 const RATES: [u32; 3] = [48_000, 44_100, 32_000];
 const AC3_KBPS: [u32; 19] = [
     32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640,
@@ -234,6 +238,15 @@ mod tests {
         let (_, dec3) = payload(&unit);
         assert_eq!(dec3.len(), 6);
         assert_eq!((dec3[4] >> 1 & 0xf, dec3[5]), (1, 2));
+        let whole = [&[0x0b, 0x77, 0x40, 0x04], &dependent[4..]].concat();
+        let once = [&independent[..], &whole].concat();
+        assert_eq!(
+            payload(&once.repeat(2)),
+            payload(&once),
+            "they belong to the first"
+        );
+        let many = [&independent[..], &whole.repeat(40)].concat();
+        assert_eq!(payload(&many).1[4], 8 << 1);
     }
 
     #[test]

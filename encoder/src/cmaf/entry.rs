@@ -59,6 +59,12 @@ impl SampleEntry {
                 String::from_utf8_lossy(kind)
             )
         };
+        let (_, boxes) = split(&bytes).ok_or_else(unknown)?;
+        // What is put at its end later must be found there.
+        let filled: usize = children(boxes).map(|(_, payload)| payload.len() + 8).sum();
+        if filled != boxes.len() {
+            return Err(unknown());
+        }
         let codecs = codec_string(&bytes).ok_or_else(unknown)?;
         Ok(Self { bytes, codecs })
     }
@@ -145,34 +151,27 @@ pub(crate) fn set_bitrate(entry: &mut Vec<u8>, mut bitrate: Bitrate) {
     let mut stated = None;
     let mut descriptor = None;
     for (kind, payload) in children(boxes) {
+        let end = at + payload.len() + 8;
         match kind {
-            b"btrt" => stated = Some((at + 8, payload)),
-            b"esds" => descriptor = Some(at + 8..at + 8 + payload.len()),
+            b"btrt" => stated = stated.or(Some((at..end, payload))),
+            b"esds" => descriptor = Some(at + 8..end),
             _ => {}
         }
-        at += payload.len() + 8;
+        at = end;
     }
-    if let Some(buffer) = stated.and_then(|(_, payload)| payload.first_chunk()) {
+    if let Some(buffer) = stated.as_ref().and_then(|(_, payload)| payload.first_chunk()) {
         bitrate.buffer_bytes = bitrate.buffer_bytes.max(u32::from_be_bytes(*buffer));
     }
-    let stated = stated.map(|(at, _)| at);
+    let place = stated.map_or(entry.len()..entry.len(), |(place, _)| place);
     if let Some(esds) = descriptor.and_then(|range| entry.get_mut(range)) {
         aac::set_bitrate(esds, bitrate);
     }
-    match stated {
-        Some(at) => {
-            let fields = entry.get_mut(at..).unwrap_or_default().chunks_exact_mut(4);
-            for (field, number) in fields.zip(bitrate.fields()) {
-                field.copy_from_slice(&number.to_be_bytes());
-            }
-        }
-        None => {
-            append_bitrate(Some(bitrate), entry);
-            let size = (entry.len() as u32).to_be_bytes();
-            if let Some(field) = entry.first_chunk_mut() {
-                *field = size;
-            }
-        }
+    let mut measured = Vec::new();
+    append_bitrate(Some(bitrate), &mut measured);
+    entry.splice(place, measured);
+    let size = (entry.len() as u32).to_be_bytes();
+    if let Some(field) = entry.first_chunk_mut() {
+        *field = size;
     }
 }
 
@@ -227,7 +226,6 @@ fn codec_string(bytes: &[u8]) -> Option<String> {
         b"fLaC" => child(b"dfLa").map(|_| "flac".to_owned()),
         b"ac-3" => child(b"dac3").map(|_| name),
         b"ec-3" => child(b"dec3").map(|_| name),
-        b"wvtt" | b"stpp" => Some(name),
         _ => None,
     }
 }
@@ -257,5 +255,44 @@ fn append_bitrate(bitrate: Option<Bitrate>, out: &mut Vec<u8>) {
                 out.extend_from_slice(&number.to_be_bytes());
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn rates_change_nothing_else() {
+        let entry = aac::Configuration::low_complexity(48_000, 2)
+            .unwrap()
+            .entry(None)
+            .unwrap();
+        for boxes in [&b"\0\0\0\x08btrt"[..], b"\0\0\0\x0cbtrtabcd", b""] {
+            let other = b"\0\0\0\x14freeabcdefghijkl";
+            let mut bytes = [&entry.bytes, boxes, other].concat();
+            let size = (bytes.len() as u32).to_be_bytes();
+            bytes[..4].copy_from_slice(&size);
+            let bitrate = Bitrate {
+                buffer_bytes: 1,
+                max_bps: 2,
+                average_bps: 3,
+            };
+            set_bitrate(&mut bytes, bitrate);
+            assert_eq!(child(&bytes, b"free").unwrap(), &other[8..]);
+            let read = SampleEntry::read(bytes.clone()).unwrap();
+            let mut rates = read.children().filter(|(kind, _)| kind == b"btrt");
+            assert!(rates.next().unwrap().1.ends_with(&[0, 0, 0, 2, 0, 0, 0, 3]));
+            assert!(rates.next().is_none());
+            set_bitrate(&mut bytes, bitrate);
+            assert_eq!(bytes, read.bytes, "once more changes nothing");
+            // What its boxes do not fill is broken.
+            let mut longer = [&bytes[..], b"\0\0\0\x40"].concat();
+            let size = (longer.len() as u32).to_be_bytes();
+            longer[..4].copy_from_slice(&size);
+            assert!(SampleEntry::read(longer).is_err());
+        }
     }
 }

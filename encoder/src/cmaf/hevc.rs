@@ -74,6 +74,9 @@ impl ParameterSets {
         for (kind, sets) in arrays {
             // All sets of the kind are here and none in the samples.
             out.push(0x80 | kind);
+            if sets.len() > nal::MAX_SETS {
+                return None;
+            }
             out.extend_from_slice(&u16::try_from(sets.len()).ok()?.to_be_bytes());
             for set in sets {
                 out.extend_from_slice(&u16::try_from(set.len()).ok()?.to_be_bytes());

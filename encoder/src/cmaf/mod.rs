@@ -11,6 +11,9 @@ pub(crate) mod colour;
 mod dolby;
 pub(crate) mod entry;
 mod flac;
+#[cfg(fuzzing)]
+#[path = "../fuzzing/cmaf.rs"]
+pub mod fuzzing;
 mod hevc;
 mod init;
 mod nal;

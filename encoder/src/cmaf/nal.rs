@@ -19,9 +19,9 @@ pub(super) fn append(nal: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(nal);
 }
 
-/// Keeps a parameter set unless it is there already.
+/// Keeps a parameter set unless it is there already. A stream that has more of them than it can refer to is described by none.
 pub(super) fn keep(sets: &mut Vec<Vec<u8>>, nal: &[u8]) {
-    if !sets.iter().any(|set| set == nal) {
+    if sets.len() <= MAX_SETS && !sets.iter().any(|set| set == nal) {
         sets.push(nal.to_vec());
     }
 }
@@ -70,3 +70,6 @@ fn start_code(stream: &[u8]) -> Option<(usize, usize)> {
         from = one + 1;
     }
 }
+
+/// Picture parameter sets have most identifiers (ISO/IEC 14496-10 §7.4.2.2).
+pub(super) const MAX_SETS: usize = 256;

@@ -65,7 +65,8 @@ impl Configuration {
             0 => &[],
             _ => mapping.get(..2 + usize::from(*channels))?,
         };
-        (version >> 4 == 0 && *channels > 0).then_some(())?;
+        let most = if *family == 0 { 2 } else { u8::MAX };
+        (version >> 4 == 0 && (1..=most).contains(channels)).then_some(())?;
         Some(Self {
             channels: *channels,
             pre_skip: u16::from_le_bytes([*skip_low, *skip_high]),
@@ -127,5 +128,9 @@ mod tests {
             assert_eq!(Configuration::of_head(&HEAD[..end]), None, "{end}");
         }
         assert_eq!(Configuration::new(9, 312), None);
+        // Without a mapping there are two channels at most.
+        let mut unmapped = HEAD.to_vec();
+        unmapped[18] = 0;
+        assert_eq!(Configuration::of_head(&unmapped), None);
     }
 }

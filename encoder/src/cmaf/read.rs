@@ -97,6 +97,10 @@ fn read_chunk(moof: &Moof, data: Vec<u8>) -> Result<Chunk, String> {
             is_reference: flags & FLAGS_DISPOSABLE == 0,
         });
     }
+    let ticks: u64 = samples.iter().map(|sample| u64::from(sample.duration)).sum();
+    tfdt.base_media_decode_time
+        .checked_add(ticks)
+        .ok_or_else(|| missing("an end"))?;
     let bytes: u64 = samples.iter().map(|sample| u64::from(sample.size)).sum();
     if bytes != data.len() as u64 {
         return Err(format!(
@@ -147,6 +151,9 @@ fn read_track(moov: &[u8]) -> Result<Track, String> {
         T::decode(&mut &*bytes).map_err(|error| error.to_string())
     }
     let mdhd: Mdhd = read(part(&[b"trak", b"mdia", b"mdhd"])?)?;
+    if mdhd.timescale == 0 {
+        return Err("a track without a timescale".to_owned());
+    }
     let tkhd: Tkhd = read(part(&[b"trak", b"tkhd"])?)?;
     let trex: Trex = read(part(&[b"mvex", b"trex"])?)?;
     let edts = part(&[b"trak", b"edts"]).ok().map(read::<Edts>).transpose()?;
@@ -197,4 +204,58 @@ fn find<'a>(mut bytes: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
 fn name(path: &[&[u8; 4]]) -> String {
     let names: Vec<_> = path.iter().map(|kind| String::from_utf8_lossy(*kind)).collect();
     names.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::{aac, init_segment, write_chunk};
+    use super::*;
+
+    fn file(timescale: u32, decode_time: u64) -> Vec<u8> {
+        let entry = aac::Configuration::low_complexity(48_000, 2).unwrap();
+        let track = Track {
+            timescale,
+            duration: 0,
+            skipped: 0,
+            default_sample_ticks: 1024,
+            language: "und".to_owned(),
+            media: Media::Audio {
+                channels: 2,
+                rate: timescale,
+            },
+            entry: entry.entry(None).unwrap(),
+        };
+        let sample = Sample {
+            duration: 1024,
+            size: 1,
+            composition_offset: 0,
+            is_sync: true,
+            is_reference: true,
+        };
+        let chunk = Chunk {
+            sequence: 1,
+            decode_time,
+            samples: vec![sample],
+            data: vec![7],
+        };
+        let mut out = init_segment(&track, None).unwrap();
+        write_chunk(&chunk, None, &mut out).unwrap();
+        out
+    }
+
+    fn chunk(bytes: &[u8]) -> Result<Option<Chunk>, String> {
+        let mut rest = bytes;
+        let header = read_header(&mut rest)?;
+        Fragments::after(&header, rest).next_chunk()
+    }
+
+    #[test]
+    fn times_that_nothing_can_be_reckoned_with_are_refused() {
+        let last = u64::MAX - 1024;
+        assert_eq!(chunk(&file(48_000, last)).unwrap().unwrap().end(), u64::MAX);
+        assert!(chunk(&file(48_000, last + 1)).unwrap_err().contains("an end"));
+        assert!(chunk(&file(0, 0)).unwrap_err().contains("timescale"));
+    }
 }

@@ -16,6 +16,9 @@
 
 mod align;
 mod found;
+#[cfg(fuzzing)]
+#[path = "../fuzzing/compare.rs"]
+pub mod fuzzing;
 mod look;
 
 use std::collections::HashSet;

@@ -1,6 +1,9 @@
 //! One encoder per thread: frames in through a bounded channel, a packaged rendition out.
 
 mod audio;
+#[cfg(fuzzing)]
+#[path = "../fuzzing/encode.rs"]
+pub mod fuzzing;
 mod options;
 mod video;
 

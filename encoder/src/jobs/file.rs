@@ -3,7 +3,7 @@
 //! A job's options are those of the command line. This reader knows none of them: it gives names, values and lines, and whoever
 //! knows the options says what is wrong with one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -76,7 +76,7 @@ impl JobFile {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, EncodeError> {
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, EncodeError> {
         let root = Tree::read(text).map_err(|(line, reason)| fail(path, line, &reason))?;
         let top = mapping(&root).ok_or_else(|| fail(path, root.line, "write a mapping with jobs:"))?;
         let mut file = Self {
@@ -109,15 +109,22 @@ impl JobFile {
         let NodeKind::List(list) = &jobs.kind else {
             return Err(fail(path, jobs.line, "jobs: write a list, a job an entry"));
         };
+        let mut copied = 0;
         for (node, number) in list.iter().zip(1..) {
             let own = fields(path, node)?;
-            let is_stated = |field: &&Field| own.iter().any(|own| own.name == field.name);
-            let mut all: Vec<Field> = defaults
+            let stated: HashSet<&str> = own.iter().map(|field| field.name.as_str()).collect();
+            let mut all = Vec::new();
+            for field in defaults
                 .iter()
-                .filter(|field| !is_stated(field))
-                .cloned()
-                .collect();
-            all.extend(own.iter().cloned());
+                .filter(|field| !stated.contains(field.name.as_str()))
+            {
+                copied += field.weight();
+                if copied > MAX_WEIGHT {
+                    return Err(fail(path, node.line, TOO_MUCH));
+                }
+                all.push(field.clone());
+            }
+            all.extend(own);
             file.jobs.push(JobEntry {
                 number,
                 line: node.line,
@@ -135,6 +142,18 @@ impl JobFile {
         let line = field.map_or(job.line, |field| field.line);
         let name = field.map_or(String::new(), |field| format!(" {}:", field.name));
         fail(&self.path, line, &format!("job {}:{name} {reason}", job.number))
+    }
+}
+
+impl Field {
+    /// About how many bytes of memory a copy takes.
+    fn weight(&self) -> usize {
+        let value = match &self.value {
+            Value::Flag(_) | Value::Null => 0,
+            Value::List(list) => list.iter().map(|text| NODE_WEIGHT + text.len()).sum(),
+            Value::Text(text) => text.len(),
+        };
+        NODE_WEIGHT + self.name.len() + value
     }
 }
 
@@ -167,13 +186,14 @@ fn mapping(node: &Node) -> Option<&[(String, Node)]> {
 fn fields(path: &Path, node: &Node) -> Result<Vec<Field>, EncodeError> {
     let entries = mapping(node).ok_or_else(|| fail(path, node.line, "write options, each as name: value"))?;
     let mut fields: Vec<Field> = Vec::new();
+    let mut names = HashSet::new();
     for (name, node) in entries {
         let field = Field {
             name: name.replace('-', "_"),
             line: node.line,
             value: value(node),
         };
-        if fields.iter().any(|other| other.name == field.name) {
+        if !names.insert(field.name.clone()) {
             return Err(fail(path, node.line, &format!("{name:?} is stated twice")));
         }
         fields.push(field);
@@ -238,7 +258,7 @@ enum NodeKind {
 struct Tree<'text> {
     parser: Parser<'text, saphyr_parser::StrInput<'text>>,
     anchors: HashMap<usize, Node>,
-    nodes: usize,
+    weight: usize,
 }
 
 type Fault = (usize, String);
@@ -248,7 +268,7 @@ impl<'text> Tree<'text> {
         let mut tree = Self {
             parser: Parser::new_from_str(text),
             anchors: HashMap::new(),
-            nodes: 0,
+            weight: 0,
         };
         loop {
             match tree.next()? {
@@ -278,12 +298,12 @@ impl<'text> Tree<'text> {
 
     fn node(&mut self, event: Event<'text>, span: Span, depth: usize) -> Result<Node, Fault> {
         let line = line(span);
-        self.count(1, line)?;
         if depth > MAX_DEPTH {
             return Err((line, "it is nested too deeply".to_owned()));
         }
         let (anchor, kind) = match event {
             Event::Scalar(text, style, anchor, _) => {
+                self.count(text.len(), line)?;
                 let is_plain = style == ScalarStyle::Plain;
                 (anchor, NodeKind::Scalar(text.into_owned(), is_plain))
             }
@@ -298,6 +318,7 @@ impl<'text> Tree<'text> {
             }
             Event::MappingStart(anchor, _) => {
                 let mut entries: Vec<(String, Node)> = Vec::new();
+                let mut names = HashSet::new();
                 loop {
                     let (event, span) = match self.next()? {
                         (Event::MappingEnd, _) => break (anchor, NodeKind::Map(entries)),
@@ -307,7 +328,7 @@ impl<'text> Tree<'text> {
                     let NodeKind::Scalar(name, _) = key.kind else {
                         return Err((key.line, "a name must be a plain text".to_owned()));
                     };
-                    if entries.iter().any(|(other, _)| *other == name) {
+                    if !names.insert(name.clone()) {
                         return Err((key.line, format!("{name:?} is stated twice")));
                     }
                     let (event, span) = self.next()?;
@@ -318,35 +339,44 @@ impl<'text> Tree<'text> {
                 }
             }
             Event::Alias(anchor) => {
-                let node = self.anchors.get(&anchor).cloned();
+                let node = self.anchors.get(&anchor);
                 let node = node.ok_or_else(|| (line, "an alias refers to nothing before it".to_owned()))?;
-                self.count(size(&node), line)?;
-                return Ok(Node { line, ..node });
+                let kind = node.kind.clone();
+                self.count(weight(&kind), line)?;
+                return Ok(Node { line, kind });
             }
             _ => return Err((line, "something is missing here".to_owned())),
         };
+        self.count(0, line)?;
         let node = Node { line, kind };
         if anchor > 0 {
+            self.count(weight(&node.kind), line)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
     }
 
-    fn count(&mut self, nodes: usize, line: usize) -> Result<(), Fault> {
-        self.nodes = self.nodes.saturating_add(nodes);
-        match self.nodes {
-            nodes if nodes > MAX_NODES => Err((line, "there is too much in it; divide it".to_owned())),
+    /// Counts a node with so many bytes in it.
+    fn count(&mut self, bytes: usize, line: usize) -> Result<(), Fault> {
+        self.weight = self.weight.saturating_add(NODE_WEIGHT + bytes);
+        match self.weight {
+            weight if weight > MAX_WEIGHT => Err((line, TOO_MUCH.to_owned())),
             _ => Ok(()),
         }
     }
 }
 
-fn size(node: &Node) -> usize {
-    1 + match &node.kind {
-        NodeKind::List(list) => list.iter().map(size).sum(),
-        NodeKind::Map(entries) => entries.iter().map(|(_, node)| size(node)).sum(),
-        NodeKind::Scalar(..) => 0,
-    }
+/// About how many bytes of memory a copy of it takes.
+fn weight(kind: &NodeKind) -> usize {
+    NODE_WEIGHT
+        + match kind {
+            NodeKind::List(list) => list.iter().map(|node| weight(&node.kind)).sum(),
+            NodeKind::Map(entries) => {
+                let of = |(name, node): &(String, Node)| name.len() + weight(&node.kind);
+                entries.iter().map(of).sum()
+            }
+            NodeKind::Scalar(text, _) => text.len(),
+        }
 }
 
 fn line(span: Span) -> usize {
@@ -354,7 +384,10 @@ fn line(span: Span) -> usize {
 }
 
 const MAX_BYTES: u64 = 16 << 20;
-const MAX_NODES: usize = 1_000_000;
+/// Bytes of memory that what was read may take, copies by aliases with it; copies of defaults may take as much again.
+const MAX_WEIGHT: usize = 64 << 20;
+const NODE_WEIGHT: usize = 64;
+const TOO_MUCH: &str = "there is too much in it; divide it";
 const MAX_DEPTH: usize = 16;
 const MAX_PARALLEL: usize = 64;
 
@@ -460,5 +493,15 @@ jobs:
             );
         }
         assert!(parse(&laughs).unwrap_err().to_string().contains("too much"));
+    }
+
+    #[test]
+    fn copies_of_long_texts_are_bounded() {
+        let text = "x".repeat(1 << 20);
+        let aliases = format!("jobs:\n- a: &a {text}\n  b: [{}]", ["*a"; 200].join(","));
+        let defaults = format!("defaults: {{a: {text}}}\njobs: [{}]", ["{b: 1}"; 200].join(","));
+        for text in [aliases, defaults] {
+            assert!(parse(&text).unwrap_err().to_string().contains("too much"));
+        }
     }
 }

@@ -14,6 +14,9 @@
 //! ```
 
 mod file;
+#[cfg(fuzzing)]
+#[path = "../fuzzing/jobs.rs"]
+pub mod fuzzing;
 mod watch;
 mod webhook;
 

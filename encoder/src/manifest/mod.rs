@@ -4,6 +4,9 @@
 //! independent readers.
 
 mod dash;
+#[cfg(fuzzing)]
+#[path = "../fuzzing/manifest.rs"]
+pub mod fuzzing;
 mod hls;
 mod table;
 pub(crate) mod xml;

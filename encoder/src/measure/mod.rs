@@ -23,7 +23,7 @@ use crate::source;
 
 /// What was measured of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Measured {
+pub(crate) struct Measured {
     /// Ticks of the rendition.
     start: u64,
     frames: u64,
@@ -63,12 +63,8 @@ pub(crate) fn apply(streams: &[Stream], renditions: &mut [Rendition]) -> Result<
             let path = beside(piece);
             match fs::read(&path) {
                 Ok(json) => {
-                    measured.extend(serde_json::from_slice::<Vec<Measured>>(&json).map_err(|error| {
-                        EncodeError::Piece {
-                            path,
-                            reason: error.to_string(),
-                        }
-                    })?)
+                    let read = read_measured(&json);
+                    measured.extend(read.map_err(|reason| EncodeError::Piece { path, reason })?);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => return Err(EncodeError::InputUnreadable { path, source }),
@@ -87,6 +83,16 @@ pub(crate) fn apply(streams: &[Stream], renditions: &mut [Rendition]) -> Result<
         }
     }
     Ok(())
+}
+
+/// Reads what lies beside a piece.
+pub(crate) fn read_measured(json: &[u8]) -> Result<Vec<Measured>, String> {
+    let measured: Vec<Measured> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let is_good = |one: &Measured| one.frames <= u32::MAX.into() && (0.0..=100.0).contains(&one.quality);
+    match measured.iter().all(is_good) {
+        true => Ok(measured),
+        false => Err("a quality that nothing has".to_owned()),
+    }
 }
 
 fn measure(

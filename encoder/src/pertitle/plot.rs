@@ -188,7 +188,7 @@ fn legend(svg: &mut String, sizes: &[(u32, u32)], colours: &[String]) {
 /// The sizes that were tried, largest first.
 fn sizes(report: &Report) -> Vec<(u32, u32)> {
     let mut sizes: Vec<(u32, u32)> = report.points.iter().map(Point::size).collect();
-    sizes.sort_unstable_by_key(|(width, height)| std::cmp::Reverse(width * height));
+    sizes.sort_unstable_by_key(|(width, height)| std::cmp::Reverse(u64::from(*width) * u64::from(*height)));
     sizes.dedup();
     sizes
 }

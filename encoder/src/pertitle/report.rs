@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::hull::{Point, delta_rate, frontier, kbps_at, quality_at};
 use super::stretches::Stretch;
 use super::{Asked, html, plot};
+use crate::encode::PRESETS;
 use crate::error::EncodeError;
-use crate::ladder::Rung;
+use crate::ladder::{Rung, check_name};
 use crate::quality::Method;
 use crate::storage::Output;
 use crate::timing::FrameRate;
@@ -173,6 +174,69 @@ impl Report {
         }
     }
 
+    /// Says what makes a report that was read one that cannot be shown.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let Asked {
+            ladder,
+            preset,
+            per_title,
+            ..
+        } = &self.asked;
+        ladder.check()?;
+        per_title.check().map_err(|error| error.to_string())?;
+        if !PRESETS.contains(&preset.as_str()) {
+            return Err(format!("no preset {preset:?}"));
+        }
+        let lengths = [
+            self.stretches.len(),
+            self.points.len(),
+            self.hull.len(),
+            self.rungs.len(),
+            self.fixed.len(),
+        ];
+        if lengths.iter().any(|length| *length > MAX_ROWS) {
+            return Err("a report of too much".to_owned());
+        }
+        let names = self.rungs.iter().map(|rung| &rung.name);
+        let mut names = names.chain(self.fixed.iter().map(|rung| &rung.name));
+        names.try_for_each(|name| check_name(name))?;
+        let points = self.points.iter().chain(&self.hull);
+        let points = points.flat_map(|point| {
+            [
+                (point.crf, MAX_CRF),
+                (point.kbps, MAX_KBPS),
+                (point.peak_kbps, MAX_KBPS),
+                (point.quality, 100.0),
+            ]
+        });
+        let rungs = self
+            .rungs
+            .iter()
+            .flat_map(|rung| [(rung.crf, MAX_CRF), (rung.kbps, MAX_KBPS), (rung.quality, 100.0)]);
+        let fixed = self.fixed.iter().flat_map(|rung| {
+            let same = rung.same_quality_kbps.unwrap_or(0.0);
+            [(rung.kbps, MAX_KBPS), (rung.quality, 100.0), (same, MAX_KBPS)]
+        });
+        let stretches = self.stretches.iter().flat_map(|stretch| {
+            [
+                (stretch.start_s, MAX_SECONDS),
+                (stretch.duration_s, MAX_SECONDS),
+                (stretch.weight, 1.0),
+            ]
+        });
+        let totals = [self.saving.chosen_total_kbps, self.saving.fixed_total_kbps];
+        let totals = totals.map(|total| (total, MAX_KBPS * MAX_ROWS as f64));
+        let mut all = points.chain(rungs).chain(fixed).chain(stretches).chain(totals);
+        let shares = [self.saving.mean, self.saving.delta_rate, self.saving.sum].into_iter();
+        let shares = shares.chain(self.fixed.iter().map(|rung| rung.saving));
+        match all.all(|(value, most)| (0.0..=most).contains(&value))
+            && shares.flatten().all(|share| share.abs() <= MAX_KBPS)
+        {
+            true => Ok(()),
+            false => Err("a report with numbers that nothing measures".to_owned()),
+        }
+    }
+
     /// What it was made by.
     pub(crate) fn asked(&self) -> &Asked {
         &self.asked
@@ -208,4 +272,10 @@ fn round(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
+/// More trials than anybody waits for.
+const MAX_ROWS: usize = 10_000;
+const MAX_CRF: f64 = 63.0;
+/// No picture takes as many.
+const MAX_KBPS: f64 = 1e9;
+const MAX_SECONDS: f64 = 1e9;
 const JSON_PATH: &str = "analysis/report.json";

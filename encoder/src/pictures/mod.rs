@@ -8,6 +8,9 @@
 
 mod album;
 mod features;
+#[cfg(fuzzing)]
+#[path = "../fuzzing/pictures.rs"]
+pub mod fuzzing;
 mod jpeg;
 mod manifest;
 mod plan;

@@ -25,11 +25,20 @@ impl Plan {
             .or_else(|| duration_s.map(usual_interval_s))
             .unwrap_or(2.0);
         // Two to an interval: whatever the final interval is, each one has a picture near its middle.
-        let keep_ms = (interval_s * 500.0).clamp(0.0, 3.6e6) as u64 / TAP_MS * TAP_MS;
+        let keep_ms = (interval_s * 500.0).clamp(0.0, MAX_KEEP_MS as f64) as u64 / TAP_MS * TAP_MS;
         Self {
             width,
             height,
             keep_ms: keep_ms.max(TAP_MS),
+        }
+    }
+
+    /// Says what makes a plan that was read one that cannot be tapped by.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let is_side = |side: u32| (SHORTEST_SIDE..=LONG_SIDE).contains(&side) && side.is_multiple_of(2);
+        match is_side(self.width) && is_side(self.height) && (1..=MAX_KEEP_MS).contains(&self.keep_ms) {
+            true => Ok(()),
+            false => Err("pictures that cannot be tapped".to_owned()),
         }
     }
 
@@ -91,6 +100,7 @@ pub(super) fn fit((width, height): (u32, u32), long: u32) -> (u32, u32) {
 /// What is tapped is twice as large as what is usually shown.
 const LONG_SIDE: u32 = 320;
 const SHORTEST_SIDE: u32 = 16;
+const MAX_KEEP_MS: u64 = 3_600_000;
 
 #[cfg(test)]
 mod tests {

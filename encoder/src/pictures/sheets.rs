@@ -179,7 +179,7 @@ pub(super) fn picture(planes: &Planes) -> frame::Video {
 }
 
 /// The grid and the times. As many sheets as there must be, all full, with the fewest tiles that will do.
-fn lay_out(
+pub(super) fn lay_out(
     album: &Album,
     name: &str,
     duration_us: u64,

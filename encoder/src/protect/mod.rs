@@ -5,6 +5,9 @@
 //! methods of MPEG-TS.
 
 mod cenc;
+#[cfg(fuzzing)]
+#[path = "../fuzzing/protect.rs"]
+pub mod fuzzing;
 pub(crate) mod hls;
 mod keys;
 mod place;

@@ -217,13 +217,18 @@ impl KeyPlan {
                     "cannot be read ({error}); check the path and its permissions"
                 ))
             })?;
+        Self::parse(scheme, &text).map_err(bad)
+    }
+
+    /// Reads what a key file holds.
+    pub(super) fn parse(scheme: Scheme, text: &str) -> Result<Self, String> {
         // The parser's own words may quote a key.
-        let file: FileForm = serde_json::from_str(&text).map_err(|error| {
-            bad(format!(
+        let file: FileForm = serde_json::from_str(text).map_err(|error| {
+            format!(
                 "line {} column {} is not of the form {FORM}",
                 error.line(),
                 error.column()
-            ))
+            )
         })?;
         let entry = |form: &EntryForm| -> Result<_, EncodeError> {
             let key = ContentKey {
@@ -235,9 +240,9 @@ impl KeyPlan {
         };
         let mut entries = Vec::new();
         for (form, number) in file.keys.iter().zip(1..) {
-            entries.push(entry(form).map_err(|error| bad(format!("entry {number}: {error}")))?);
+            entries.push(entry(form).map_err(|error| format!("entry {number}: {error}"))?);
         }
-        Self::given(scheme, entries).map_err(|error| bad(error.to_string()))
+        Self::given(scheme, entries).map_err(|error| error.to_string())
     }
 
     fn given(
@@ -249,6 +254,7 @@ impl KeyPlan {
             reason: reason.to_owned(),
         };
         let mut keys = BTreeMap::<_, ContentKey>::new();
+        let mut of_ids = BTreeMap::new();
         for (place, key) in entries {
             if scheme == Scheme::Cbcs && matches!(key.iv, Some(Iv::Eight(_))) {
                 return Err(bad(
@@ -256,10 +262,7 @@ impl KeyPlan {
                     "cbcs needs an initialization vector of 32 hexadecimal digits",
                 ));
             }
-            if keys
-                .values()
-                .any(|other| other.id == key.id && other.key != key.key)
-            {
+            if *of_ids.entry(key.id).or_insert(key.key) != key.key {
                 return Err(bad(
                     key.id,
                     "is there twice with different keys; give each key its own id",
@@ -350,18 +353,7 @@ impl KeyPlan {
             path: path.to_owned(),
             reason: format!("cannot be written ({reason}); check the folder and its permissions"),
         };
-        let entry = |(&(label, period), key): (&(KeyLabel, u32), &ContentKey)| EntryForm {
-            label: label.name().to_owned(),
-            kid: key.id.to_string(),
-            key: key.key.reveal(),
-            iv: key.iv.map(|iv| iv.hex()),
-            period,
-        };
-        let file = FileForm {
-            keys: self.keys.iter().map(entry).collect(),
-        };
-        let mut text = serde_json::to_string_pretty(&file).map_err(|error| bad(error.to_string()))?;
-        text.push('\n');
+        let text = self.to_json().map_err(|error| bad(error.to_string()))?;
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
@@ -376,6 +368,23 @@ impl KeyPlan {
             .persist(path)
             .map_err(|error| bad(error.error.to_string()))?;
         Ok(())
+    }
+
+    /// What a key file holds.
+    pub(super) fn to_json(&self) -> serde_json::Result<String> {
+        let entry = |(&(label, period), key): (&(KeyLabel, u32), &ContentKey)| EntryForm {
+            label: label.name().to_owned(),
+            kid: key.id.to_string(),
+            key: key.key.reveal(),
+            iv: key.iv.map(|iv| iv.hex()),
+            period,
+        };
+        let file = FileForm {
+            keys: self.keys.iter().map(entry).collect(),
+        };
+        let mut text = serde_json::to_string_pretty(&file)?;
+        text.push('\n');
+        Ok(text)
     }
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::keys::{ContentKey, KeyId, hex};
 use super::pssh::{self, System};
 use super::{Scheme, playready};
+use crate::error::EncodeError;
 
 /// Who gives out keys, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,40 @@ pub struct Licensing {
     pub playready_url: Option<String>,
     /// A Widevine licence server, for DASH.
     pub widevine_url: Option<String>,
+}
+
+impl Licensing {
+    /// Refuses addresses that do not fit where they are written: a line of a playlist, XML, and a PlayReady header, whose size has 16
+    /// bits.
+    ///
+    /// # Errors
+    /// [`EncodeError::BadOption`], without the address: it may hold a secret.
+    pub fn check(&self) -> Result<(), EncodeError> {
+        let given = [
+            ("--licence-url", &self.clear_key_url),
+            ("--licence-url", &self.playready_url),
+            ("--licence-url", &self.widevine_url),
+            ("--fairplay-uri", &self.fairplay_uri),
+            ("--key-url", &self.key_url),
+        ];
+        let is_bad = |url: &str| {
+            !(1..=MAX_URL_BYTES).contains(&url.len())
+                || url.contains(|c: char| {
+                    c.is_control() || c.is_whitespace() || "\"<>\u{fffe}\u{ffff}".contains(c)
+                })
+        };
+        let bad = given
+            .into_iter()
+            .find(|(_, url)| url.as_deref().is_some_and(is_bad));
+        match bad {
+            Some((option, _)) => Err(EncodeError::BadOption {
+                option,
+                value: "…".to_owned(),
+                reason: format!("use a URL of at most {MAX_URL_BYTES} bytes without blanks and quotes"),
+            }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What is said of one rendition, in one crypto period.
@@ -182,6 +217,7 @@ impl Signal<'_> {
     }
 }
 
+const MAX_URL_BYTES: usize = 4096;
 /// DASH-IF's identifier of W3C ClearKey with a licence server.
 const CLEAR_KEY: &str = "urn:uuid:e2719d58-a985-b3c9-781a-b030af78d30e";
 
@@ -255,6 +291,29 @@ mod tests {
             key_url: Some("https://l.example/keys/{kid}".to_owned()),
             ..Licensing::default()
         }
+    }
+
+    #[test]
+    fn addresses_must_fit_where_they_are_written() {
+        assert!(licensing().check().is_ok());
+        for url in ["", "a b", "https://l.example/\"", "skd://\n", &"x".repeat(40_000)] {
+            let bad = Licensing {
+                playready_url: Some(url.to_owned()),
+                ..licensing()
+            };
+            let error = bad.check().unwrap_err().to_string();
+            assert!(error.starts_with("--licence-url \"…\""), "{error}");
+        }
+        let longest = Licensing {
+            playready_url: Some("&".repeat(4096)),
+            ..licensing()
+        };
+        assert!(longest.check().is_ok());
+        let object = playready::object(Scheme::Cbcs, &[key()], longest.playready_url.as_deref());
+        assert_eq!(
+            usize::from(u16::from_le_bytes([object[8], object[9]])),
+            object.len() - 10
+        );
     }
 
     fn signal<'a>(

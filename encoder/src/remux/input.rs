@@ -132,10 +132,8 @@ impl Candidate {
             .map_err(|reason| EncodeError::packaging(&path.display().to_string(), reason))?;
         let metadata = stream.metadata();
         let tag = |name| metadata.get(name).map(str::trim).filter(|text| !text.is_empty());
-        let language = tag("language")
-            .filter(|language| language.len() == 3)
-            .unwrap_or("und");
-        let spoken = text::language::tag(language).filter(|tag| tag != "und");
+        let language = text::language::header_code(tag("language").unwrap_or_default());
+        let spoken = text::language::tag(&language).filter(|tag| tag != "und");
         let disposition = stream.disposition();
         let kind = match medium {
             media::Type::Video => Kind::Video {
@@ -163,7 +161,7 @@ impl Candidate {
             parameters,
             name: String::new(),
             kind,
-            language: language.to_owned(),
+            language,
             first_us: None,
             key_frames_us: Vec::new(),
             packets: 0,

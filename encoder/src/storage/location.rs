@@ -120,7 +120,9 @@ impl FromStr for Location {
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if bucket.is_empty() || !bucket.chars().all(is_plain) {
+        let is_edge = |c: char| c.is_ascii_alphanumeric();
+        let is_name = bucket.starts_with(is_edge) && bucket.ends_with(is_edge) && !bucket.contains("..");
+        if !is_name || !bucket.chars().all(is_plain) {
             return Err(bad(
                 &shown,
                 "name the bucket alone, as in s3://bucket/prefix; credentials are taken from the environment",
@@ -241,6 +243,8 @@ mod tests {
             "s3://bucket/a?hidden=1",
             "s3://bucket/hidden//b",
             "s3://bucket/../hidden",
+            "s3://../hidden",
+            "gs://a..b/hidden",
             "https://hidden/a",
             "file://hidden",
         ] {

@@ -33,6 +33,14 @@ pub(crate) fn tag(text: &str) -> Option<String> {
     (tag.len() <= MAX_BYTES && !tag.ends_with('-')).then_some(tag)
 }
 
+/// The code that a track's header states (ISO 639-2/T), of what a container says: "und" for what has none of three letters.
+pub(crate) fn header_code(text: &str) -> String {
+    match text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        true => text.to_ascii_lowercase(),
+        false => "und".to_owned(),
+    }
+}
+
 /// What a language calls itself, for a menu: "Deutsch", "Português (BR)"; the tag itself if that is not known.
 pub(crate) fn name(tag: &str) -> String {
     let (first, rest) = tag.split_once('-').unwrap_or((tag, ""));

@@ -168,30 +168,30 @@ fn tag(writer: &mut Writer, inner: &str, dialect: Dialect) -> bool {
             written += class;
         }
     }
-    let annotation = annotation.split_whitespace().collect::<Vec<_>>().join(" ");
-    // With two of them the end of the element would be an arrow.
-    let annotation = annotation.trim_end_matches(['-', ' ']);
     if matches!(name, "v" | "lang") {
+        let annotation = cleaned_annotation(annotation);
         if annotation.is_empty() {
             return true;
         }
         written.push(' ');
-        written += &escaped_annotation(annotation);
+        annotation.chars().for_each(|c| push_escaped(&mut written, c));
     }
     writer.open(name, &written);
     true
 }
 
-/// An annotation that may hold entities already.
-fn escaped_annotation(text: &str) -> String {
-    let mut written = String::new();
+/// An annotation as one line of what its characters and entities stand for.
+fn cleaned_annotation(text: &str) -> String {
+    let mut read = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let (character, length) = entity(rest).unwrap_or((first, first.len_utf8()));
-        push_escaped(&mut written, if character == '\n' { ' ' } else { character });
+        read.extend(Some(character).filter(|c| c.is_whitespace() || !c.is_control()));
         rest = rest.get(length..).unwrap_or_default();
     }
-    written
+    let words = read.split_whitespace().collect::<Vec<_>>().join(" ");
+    // With two of them the end of the element would be an arrow.
+    words.trim_end_matches(['-', ' ']).to_owned()
 }
 
 /// Tags between `{` and `}` of ASS.

@@ -5,6 +5,9 @@
 //! [`segments::whole`] writes as one file (DASH).
 
 mod ass;
+#[cfg(fuzzing)]
+#[path = "../fuzzing/text.rs"]
+pub mod fuzzing;
 pub(crate) mod language;
 mod markup;
 mod reader;
@@ -109,6 +112,36 @@ impl TextTrack {
         }
     }
 
+    /// Reads tracks that were written down as JSON; fails for what no reader here makes.
+    pub(crate) fn parse_all(json: &[u8]) -> Result<Vec<Self>, String> {
+        let tracks: Vec<Self> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let bad = tracks.iter().find(|track| !track.is_sound());
+        match bad {
+            Some(track) => Err(format!(
+                "the subtitles {:?} are not as they are written",
+                track.name
+            )),
+            None => Ok(tracks),
+        }
+    }
+
+    /// Whether it is what [`tidy`](Self::tidy) leaves.
+    fn is_sound(&self) -> bool {
+        let is_language =
+            self.language == "und" || language::tag(&self.language).as_ref() == Some(&self.language);
+        let is_line = |text: &str| !text.contains(char::is_control) && !text.contains("-->");
+        let are_lines = |text: &str| text.lines().all(|line| !line.is_empty() && !line.contains("-->"));
+        let is_cue = |cue: &Cue| {
+            cue.start_ms < cue.end_ms && is_line(&cue.id) && is_line(&cue.settings) && are_lines(&cue.text)
+        };
+        is_language
+            && !self.name.contains(char::is_control)
+            && self.preamble.iter().all(|block| are_lines(block))
+            && self.cues.len() <= MAX_CUES
+            && self.cues.is_sorted_by_key(|cue| (cue.start_ms, cue.end_ms))
+            && self.cues.iter().all(is_cue)
+    }
+
     fn warn(&mut self, warning: impl Into<String>) {
         if self.warnings.len() < MAX_WARNINGS {
             self.warnings.push(warning.into());
@@ -162,6 +195,17 @@ impl TextTrack {
     }
 }
 
+/// A cue's id (WebVTT, 4.1) of what is given as one: a line without an arrow, empty where there is none.
+fn cue_id(text: &str) -> String {
+    let line = text.trim().chars().filter(|c| !c.is_control());
+    let id: String = line.take(MAX_ID).collect();
+    match id.contains("-->") {
+        true => String::new(),
+        false => id.trim().to_owned(),
+    }
+}
+
+const MAX_ID: usize = 100;
 const MAX_CUES: usize = 100_000;
 const MAX_WARNINGS: usize = 20;
 /// How long a cue is shown whose end is not known.

@@ -105,12 +105,7 @@ impl Reader<'_> {
         let before = |lines: usize| at.checked_sub(lines).map(|at| self.line(at));
         // What follows text without a blank line is text.
         if let Some(before) = before(1).filter(|line| is_webvtt && before(2) == Some("") && !is_times(line)) {
-            id = before
-                .trim()
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(MAX_ID)
-                .collect();
+            id = super::cue_id(before);
         }
         let (written, odd) = match is_webvtt {
             true => settings::clean(rest, &self.regions),
@@ -244,7 +239,6 @@ pub(super) fn time(text: &str) -> Option<u64> {
     Some(if is_negative { 0 } else { seconds * 1000 + ms })
 }
 
-const MAX_ID: usize = 100;
 const MAX_PREAMBLE: usize = 16 * 1024;
 const MAX_BLOCKS: usize = 50;
 const MAX_TIME: usize = 32;

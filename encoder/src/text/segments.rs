@@ -80,6 +80,7 @@ pub(crate) fn write(
     let mut next = coming.next();
     let mut shown: Vec<&Cue> = Vec::new();
     let mut segments = Vec::new();
+    let mut written = 0;
     for (number, pair) in (1..).zip(cuts.ticks.windows(2)) {
         let &[start, end] = pair else { continue };
         let (from_ms, to_ms) = (cuts.ms(start), cuts.ms(end));
@@ -93,6 +94,11 @@ pub(crate) fn write(
         let mut text = head.clone();
         for cue in &shown {
             push_cue(&mut text, cue, end_ms);
+        }
+        written += text.len();
+        if written > MAX_BYTES {
+            let reason = "cues last through so many segments that these would be larger than the film; mend their times";
+            return Err(EncodeError::packaging(name, reason));
         }
         output.write(&format!("{name}/{number}.vtt"), text.as_bytes())?;
         segments.push(TextSegment {
@@ -137,3 +143,5 @@ fn push_cue(text: &mut String, cue: &Cue, end_ms: u64) {
 
 /// Cues of one segment: a bound for files that are meant to do harm.
 const MAX_AT_ONCE: usize = 2000;
+/// All segments of a track: what lasts long is in many of them.
+const MAX_BYTES: usize = 256 << 20;

@@ -28,7 +28,7 @@ pub(super) fn region(text: &str) -> (Option<String>, String) {
                 .is_some_and(|(x, y)| is_percent(x) && is_percent(y))
         };
         let is_good = match name {
-            "id" => !value.is_empty() && !value.contains("-->"),
+            "id" => !value.is_empty() && !value.contains("-->") && !value.contains(char::is_control),
             "width" => is_percent(value),
             "lines" => is_digits(value) && value.len() < 4,
             "regionanchor" | "viewportanchor" => is_pair(),

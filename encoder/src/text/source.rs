@@ -167,8 +167,7 @@ impl TextStream {
                     let value = String::from_utf8_lossy(data.data());
                     match data.kind() {
                         Type::WebVTTIdentifier => {
-                            cue.id = value.chars().filter(|c| !c.is_control()).take(100).collect();
-                            cue.id = cue.id.replace("-->", "");
+                            cue.id = super::cue_id(&value);
                         }
                         Type::WebVTTSettings => cue.settings = settings::clean(&value, &[]).0,
                         _ => {}

@@ -486,6 +486,73 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
 
+#[test]
+fn tracks_come_back_from_the_first_stage_as_they_were() {
+    let track = read_text(
+        "WEBVTT\n\nSTYLE\n::cue {}\n\na\n00:01.000 --> 00:02.000 line:0\n<b>x</b>\ny\n",
+        true,
+    );
+    let json = serde_json::to_string(&[&track]).unwrap();
+    assert_eq!(TextTrack::parse_all(json.as_bytes()).unwrap(), [track]);
+    for (good, bad) in [
+        (r#""language":"en""#, r#""language":"../x""#),
+        (r#""name":"English""#, r#""name":"a\nb""#),
+        (r#""start_ms":1000"#, r#""start_ms":2000"#),
+        (r#""id":"a""#, r#""id":"-->""#),
+        (r#""settings":"line:0""#, r#""settings":"\n""#),
+        (r"</b>\ny", r"</b>\n\ny"),
+        (r"::cue {}", r"-->"),
+    ] {
+        assert!(json.contains(good), "{good}");
+        assert!(
+            TextTrack::parse_all(json.replace(good, bad).as_bytes()).is_err(),
+            "{bad}"
+        );
+    }
+}
+
+/// Files that nobody keeps.
+struct Nowhere;
+
+impl crate::storage::Output for Nowhere {
+    fn write(&self, _name: &str, _bytes: &[u8]) -> Result<(), EncodeError> {
+        Ok(())
+    }
+
+    fn write_joined(&self, _name: &str, _head: &[u8], _body: &Path) -> Result<(), EncodeError> {
+        Ok(())
+    }
+
+    fn commit(&self) -> Result<(), EncodeError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn cues_that_never_end_do_not_fill_a_disk() {
+    let cue = format!("00:00:00,000 --> 99:00:00,000\n{}\n\n", "x".repeat(4000));
+    let track = read_text(cue.repeat(1000), false);
+    let video: Vec<u64> = (0..1000).collect();
+    let error = write(&track, "text-en", &Cuts::new(1, &video, None), 0, &Nowhere).unwrap_err();
+    assert!(error.to_string().contains("mend their times"), "{error}");
+    let few: Vec<u64> = (0..10).collect();
+    assert!(write(&track, "text-en", &Cuts::new(1, &few, None), 0, &Nowhere).is_ok());
+}
+
+#[test]
+fn nothing_in_ids_and_names_becomes_an_arrow_or_a_line() {
+    let file = "WEBVTT\n\n--\u{1}>\n00:01.000 --> 00:02.000\n<v a&#45;&#45;>b</v>\n\n\
+                --\u{7f}>-->\n00:03.000 --> 00:04.000\n<v a&#13;&#0;&#10;b>c</v><lang &#32;>d</lang>\n";
+    let track = read_text(file, true);
+    check(&track);
+    assert_eq!(track.cues[0].text, "<v a>b</v>");
+    assert_eq!(track.cues[1].text, "<v a b>c</v>d");
+    for given in ["---->>", "a\u{1}-->", " --\u{2}> "] {
+        assert_eq!(cue_id(given), "", "{given:?}");
+    }
+    assert_eq!(cue_id(" a\u{1} "), "a");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

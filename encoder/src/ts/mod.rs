@@ -10,6 +10,9 @@
 //! - Presentation time 0 has timestamp [`START`]. Decode times lie before presentation times by as much as the first segment
 //!   needs.
 
+#[cfg(fuzzing)]
+#[path = "../fuzzing/ts.rs"]
+pub mod fuzzing;
 mod packets;
 mod tables;
 mod units;
@@ -224,8 +227,11 @@ impl Track {
         let mut frames = (0, 0_u64);
         for (index, sample) in chunk.samples.iter().enumerate() {
             let start = START as i64;
-            let pts = start + ticks(time + i128::from(sample.composition_offset));
-            let dts = (start + ticks(time) - reordering).min(pts);
+            let pts = start.saturating_add(ticks(time + i128::from(sample.composition_offset)));
+            let dts = start
+                .saturating_add(ticks(time))
+                .saturating_sub(reordering)
+                .min(pts);
             time += i128::from(sample.duration);
             let (bytes, lasting) = &mut frames;
             *bytes += sample.size as usize + units::ADTS_HEADER_BYTES;

@@ -371,3 +371,30 @@ fn what_cannot_be_muxed_is_told() {
             .contains("less data than samples")
     );
 }
+
+#[test]
+fn times_and_configurations_of_no_media_are_survived() {
+    let sound = Clip::new(AAC);
+    let mut chunk = sound.media.chunks[0].clone();
+    let last = i64::MAX as u64 / CLOCK_HZ;
+    for decode_time in [last - 1, last, last + 1, u64::MAX - (1 << 32)] {
+        chunk.decode_time = decode_time;
+        let mut muxer = Muxer::new(&[TrackDescription {
+            timescale: 1,
+            ..sound.description()
+        }])
+        .unwrap();
+        assert!(!muxer.segment(&[&chunk], None).unwrap().bytes.is_empty());
+    }
+    // A configuration that no table of a packet holds.
+    let config = [&[0x11, 0x90][..], &[0; 200]].concat();
+    let long = crate::cmaf::aac::Configuration::of_bytes(&config, 2)
+        .unwrap()
+        .entry(None)
+        .unwrap();
+    let error = Muxer::new(&[TrackDescription {
+        entry: &long.bytes,
+        ..sound.description()
+    }]);
+    assert!(error.err().unwrap().contains("longer than any"));
+}

@@ -277,11 +277,17 @@ fn tagged(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     None
 }
 
+/// What a program's table of one packet has room for.
+const MAX_CONFIG_BYTES: usize = 64;
+
 /// The ADTS header of every frame, but for the length (ISO/IEC 14496-3 §1.A.2.2).
 fn adts_header(config: &[u8]) -> Result<[u8; ADTS_HEADER_BYTES], String> {
     const SBR: u16 = 5;
     const PARAMETRIC_STEREO: u16 = 29;
     let [high, low] = *config.first_chunk().ok_or("its AudioSpecificConfig is cut off")?;
+    if config.len() > MAX_CONFIG_BYTES {
+        return Err("its AudioSpecificConfig is longer than any; use CMAF segments".to_owned());
+    }
     let word = u16::from_be_bytes([high, low]);
     let (kind, rate, channels) = (word >> 11, word >> 7 & 0x0f, word >> 3 & 0x0f);
     // SBR and parametric stereo are found by the decoder; what ADTS names is the core, which is AAC-LC.
