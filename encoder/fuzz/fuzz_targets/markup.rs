@@ -37,7 +37,9 @@ fn read(kind: u8, style: u8, given: &str) {
     cues::check(&settings, &text);
     // It is WebVTT now, which is not changed any more.
     let (again, _) = text::convert(&text, 2, 0);
-    if text.len() <= 4096 {
+    // What is too long to be an element is read as text.
+    let is_short = |part: &str| part.find('>').is_none_or(|end| end <= 200);
+    if text.len() <= 4096 && text.split('<').all(is_short) {
         assert_eq!(again, text);
     }
 }

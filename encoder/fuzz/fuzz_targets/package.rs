@@ -134,7 +134,12 @@ fn check_table(json: &[u8], made: &[Made]) {
         );
         for (position, segment) in made.segments.iter().enumerate() {
             assert_eq!(sizes.bytes(position), Some(segment.bytes));
-            assert_eq!(sizes.quality(position), segment.quality);
+            // The player keeps fewer digits.
+            let quality = (sizes.quality(position), segment.quality);
+            assert!(match quality {
+                (Some(read), Some(written)) => (read - written).abs() < 0.001,
+                (read, written) => read.is_none() && written.is_none(),
+            });
         }
     }
 }

@@ -44,7 +44,12 @@ fn read(bytes: &[u8]) {
         cues::check_markup(&cue);
     }
     let again = Track::read(&written, true);
-    if track.cues().all(|(.., text)| text.len() <= 4096) && track.cues().count() > 0 {
+    let is_short = |part: &str| part.find('>').is_none_or(|end| end <= 200);
+    if track
+        .cues()
+        .all(|(.., text)| text.len() <= 4096 && text.split('<').all(is_short))
+        && track.cues().count() > 0
+    {
         assert!(again.cues().eq(track.cues()));
         assert_eq!(again.preamble(), track.preamble());
     }

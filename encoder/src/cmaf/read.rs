@@ -76,8 +76,10 @@ impl<R: Read> Fragments<R> {
             Ok(())
         })?;
         let moof = Moof::decode(&mut whole.as_slice()).map_err(|error| error.to_string())?;
-        self.position += (head.len() + data.len() + 16) as u64;
-        read_chunk(&moof, data).map(Some)
+        let bytes = head.len() + data.len() + 16;
+        let chunk = read_chunk(&moof, data)?;
+        self.position += bytes as u64;
+        Ok(Some(chunk))
     }
 }
 
@@ -249,6 +251,25 @@ mod tests {
         let mut rest = bytes;
         let header = read_header(&mut rest)?;
         Fragments::after(&header, rest).next_chunk()
+    }
+
+    #[test]
+    fn what_is_whole_ends_before_what_cannot_be_read() {
+        let good = file(48_000, 0);
+        let mut bytes = good.clone();
+        let bad = file(48_000, u64::MAX);
+        let head = chunk_at(&bad);
+        bytes.extend_from_slice(&bad[head..]);
+        let mut rest = bytes.as_slice();
+        let header = read_header(&mut rest).unwrap();
+        let mut fragments = Fragments::after(&header, rest);
+        assert!(fragments.next_chunk().unwrap().is_some());
+        assert!(fragments.next_chunk().is_err());
+        assert_eq!(fragments.position(), good.len() as u64);
+    }
+
+    fn chunk_at(file: &[u8]) -> usize {
+        read_header(&mut &*file).unwrap().bytes as usize
     }
 
     #[test]

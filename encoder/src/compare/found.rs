@@ -55,6 +55,9 @@ fn of_playlist(path: &Path) -> Result<Vec<Found>, EncodeError> {
             paths.push(media);
         }
     }
+    if paths.is_empty() {
+        return Err(failed(path, "it names no renditions"));
+    }
     paths
         .iter()
         .map(|path| match read(path)? {
@@ -246,6 +249,11 @@ mod tests {
         let segment = "#EXTINF:2,\n1.ts\n#EXT-X-ENDLIST\n";
         for (name, text, expected) in [
             ("junk.m3u8", "junk", "no HLS playlist"),
+            (
+                "none.m3u8",
+                "#EXTM3U\n#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"1.ts\"\n",
+                "names no renditions",
+            ),
             (
                 "empty.m3u8",
                 "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-ENDLIST\n",

@@ -1,6 +1,7 @@
 //! HLS (RFC 8216bis): a multivariant playlist with demuxed audio groups, and for each rendition a media playlist and, for
 //! pictures, an I-frame playlist.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::{in_group, init_uri, segment_uri, sound_groups, table};
@@ -41,11 +42,21 @@ pub(super) fn multivariant(presentation: &Presentation) -> String {
     let has_video = renditions.iter().any(Rendition::is_video);
     let has_choice = groups.iter().any(|group| in_group(renditions, group).count() > 1);
     for group in &groups {
-        for rendition in in_group(renditions, group) {
+        // Names of a group's members differ (RFC 8216bis §4.4.6.1.1), whatever their sources call them.
+        let mut names = BTreeSet::new();
+        for (rendition, number) in in_group(renditions, group).zip(1_u32..) {
             if let Kind::Audio(sound) = &rendition.kind
                 && (has_video || has_choice)
             {
-                alternative(rendition, sound).end(&mut text);
+                let mut name = quotable(&sound.label);
+                let mut numbers = number..;
+                while name.is_empty() || names.contains(&name) {
+                    let number = numbers.next().unwrap_or_default();
+                    name = format!("{} {number}", sound.label).trim().to_owned();
+                    name = quotable(&name);
+                }
+                alternative(rendition, sound, &name).end(&mut text);
+                names.insert(name);
             }
         }
     }
@@ -216,11 +227,11 @@ fn map(rendition: &Rendition, text: &mut String) {
     }
 }
 
-fn alternative(rendition: &Rendition, sound: &Sound) -> Tag {
+fn alternative(rendition: &Rendition, sound: &Sound, name: &str) -> Tag {
     let mut tag = Tag::new("EXT-X-MEDIA")
         .plain("TYPE", "AUDIO")
         .quoted("GROUP-ID", &sound.group)
-        .quoted("NAME", &sound.label);
+        .quoted("NAME", name);
     if let Some(language) = &sound.language {
         tag = tag.quoted("LANGUAGE", language);
     }
@@ -315,6 +326,11 @@ fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{line}");
 }
 
+/// What a quoted string can hold: neither quotes nor line breaks.
+fn quotable(text: &str) -> String {
+    text.replace('"', "'").replace(['\r', '\n'], " ")
+}
+
 /// A tag with an attribute list (RFC 8216bis §4.2).
 struct Tag(String);
 
@@ -333,8 +349,7 @@ impl Tag {
     /// A quoted string, which can hold neither quotes nor line breaks.
     fn quoted(mut self, name: &str, value: &str) -> Self {
         self.separate();
-        let value = value.replace('"', "'").replace(['\r', '\n'], " ");
-        let _ = write!(self.0, "{name}=\"{value}\"");
+        let _ = write!(self.0, "{name}=\"{}\"", quotable(value));
         self
     }
 
@@ -359,6 +374,37 @@ mod tests {
         assert_eq!(decimal(2.0), "2.0");
         assert_eq!(decimal(2.002), "2.002");
         assert_eq!(decimal(1.0 / 3.0), "0.333333");
+    }
+
+    #[test]
+    fn tracks_of_one_label_have_names_of_their_own() {
+        let sound = |(label, number): (&str, usize)| Rendition {
+            name: format!("audio-{number}"),
+            kind: Kind::Audio(Sound {
+                rate: 48_000,
+                channels: 2,
+                language: None,
+                label: label.to_owned(),
+                is_default: number == 0,
+                describes_video: false,
+                group: "audio".to_owned(),
+            }),
+            codecs: "mp4a.40.2".to_owned(),
+            timescale: 48_000,
+            container: Container::Files,
+            colour: None,
+            segments: Vec::new(),
+            protection: None,
+        };
+        let labels = ["Stereo 2", "Stereo", "Stereo", "", "Stereo"];
+        let presentation = Presentation {
+            renditions: labels.into_iter().zip(0..).map(sound).collect(),
+            ..Presentation::default()
+        };
+        let text = multivariant(&presentation);
+        let names = text.lines().filter_map(|line| line.split_once("NAME=\""));
+        let names: Vec<_> = names.filter_map(|(_, rest)| rest.split('"').next()).collect();
+        assert_eq!(names, ["Stereo 2", "Stereo", "Stereo 3", "4", "Stereo 5"]);
     }
 
     #[test]

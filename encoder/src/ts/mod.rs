@@ -225,13 +225,14 @@ impl Track {
         });
         let mut time = i128::from(chunk.decode_time) - i128::from(self.skipped);
         let mut frames = (0, 0_u64);
+        let mut decoded = i64::MIN;
         for (index, sample) in chunk.samples.iter().enumerate() {
             let start = START as i64;
             let pts = start.saturating_add(ticks(time + i128::from(sample.composition_offset)));
-            let dts = start
-                .saturating_add(ticks(time))
-                .saturating_sub(reordering)
-                .min(pts);
+            let dts = start.saturating_add(ticks(time)).saturating_sub(reordering);
+            // Whatever offsets say, samples stay in the order in which they are decoded.
+            let dts = dts.min(pts).max(decoded);
+            decoded = dts;
             time += i128::from(sample.duration);
             let (bytes, lasting) = &mut frames;
             *bytes += sample.size as usize + units::ADTS_HEADER_BYTES;

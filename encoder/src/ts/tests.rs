@@ -398,3 +398,16 @@ fn times_and_configurations_of_no_media_are_survived() {
     }]);
     assert!(error.err().unwrap().contains("longer than any"));
 }
+
+#[test]
+fn samples_stay_in_order_whatever_their_offsets() {
+    let sound = Clip::new(AC3);
+    let mut chunk = sound.media.chunks[0].clone();
+    for (number, sample) in chunk.samples.iter_mut().enumerate() {
+        sample.composition_offset = -(number as i32) * 1_000_000;
+    }
+    let mut muxer = Muxer::new(&[sound.description()]).unwrap();
+    let mut accesses = Vec::new();
+    muxer.tracks[0].accesses(0, &chunk, &mut accesses);
+    assert!(accesses.is_sorted_by_key(|access| access.dts));
+}
