@@ -153,6 +153,7 @@ struct Viewer {
     latency_ms: u64,
     t_ms: u64,
     state: PlaybackState,
+    latency_ms: None,
     counters: Counters,
     events: Vec<TimedEvent>,
     seq: u32,

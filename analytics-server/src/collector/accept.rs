@@ -2,7 +2,8 @@
 //! strings are short, and URLs carry neither user info nor query nor fragment.
 
 use player_core::telemetry::schema::{
-    Beacon, Counters, Event, MAX_EVENTS_PER_BEACON, SCHEMA_VERSION, ViewInfo,
+    Beacon, Counters, Dimension, Event, MAX_DIMENSION_VALUE_BYTES, MAX_DIMENSIONS, MAX_EVENTS_PER_BEACON,
+    SCHEMA_VERSION, ViewInfo,
 };
 
 /// Longest time since the view began: 400 days.
@@ -54,6 +55,9 @@ pub(super) fn accept(body: &[u8]) -> Result<Beacon, InvalidBeacon> {
     if !(MIN_SAMPLE_RATE..=1.0).contains(&beacon.sample_rate) {
         return Err(InvalidBeacon::Range("sample_rate"));
     }
+    if beacon.latency_ms.is_some_and(|latency| latency > MAX_COUNT) {
+        return Err(InvalidBeacon::Range("latency_ms"));
+    }
     check_counters(&beacon.counters)?;
     clean_counters(&mut beacon.counters);
     beacon.info.as_mut().map(clean_info);
@@ -98,6 +102,11 @@ fn check_counters(counters: &Counters) -> Result<(), InvalidBeacon> {
         ("seek_count", counters.seek_count),
         ("media_ms", counters.media_ms),
         ("bitrate_kbps_media_ms", counters.bitrate_kbps_media_ms),
+        ("scaled_media_ms", counters.scaled_media_ms),
+        ("upscale_media_ms", counters.upscale_media_ms),
+        ("downscale_media_ms", counters.downscale_media_ms),
+        ("latency_played_ms", counters.latency_played_ms),
+        ("latency_ms_played_ms", counters.latency_ms_played_ms),
         ("switches_up", counters.switches_up),
         ("switches_down", counters.switches_down),
         ("decoded_frames", counters.decoded_frames),
@@ -131,6 +140,7 @@ fn clean_info(info: &mut ViewInfo) {
         &mut info.device,
         &mut info.browser,
         &mut info.os,
+        &mut info.network,
         &mut info.page_host,
         &mut info.cdn_host,
     ] {
@@ -140,6 +150,19 @@ fn clean_info(info: &mut ViewInfo) {
     info.ladder.truncate(MAX_RUNGS);
     for rung in &mut info.ladder {
         clean_text(&mut rung.id);
+    }
+    if let Some(experiment) = &mut info.experiment {
+        clean_text(&mut experiment.name);
+        clean_text(&mut experiment.arm);
+        experiment.probability = experiment
+            .probability
+            .filter(|share| *share > 0.0 && *share <= 1.0);
+    }
+    info.dimensions
+        .retain(|dimension| Dimension::is_name(&dimension.name));
+    info.dimensions.truncate(MAX_DIMENSIONS);
+    for dimension in &mut info.dimensions {
+        clean(&mut dimension.value, MAX_DIMENSION_VALUE_BYTES);
     }
 }
 
@@ -236,7 +259,7 @@ fn without_secrets(url: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use player_core::telemetry::schema::{Rung, TimedEvent};
+    use player_core::telemetry::schema::{Experiment, Rung, TimedEvent};
     use proptest::prelude::*;
 
     use super::*;
@@ -333,6 +356,33 @@ mod tests {
             panic!("another event")
         };
         assert_eq!(message, "403 for https://cdn.example/v/1.m4s or seg.m4s (why?)");
+    }
+
+    #[test]
+    fn dimensions_and_experiments_are_bounded() {
+        let mut wild = beacon(1, 0);
+        let dimension = |name: &str, value: &str| Dimension {
+            name: name.into(),
+            value: value.into(),
+        };
+        let mut dimensions = vec![dimension("no names with spaces", "x"), dimension("", "x")];
+        dimensions.extend((0..20).map(|at| dimension(&format!("d{at}"), &"v".repeat(300))));
+        wild.info = Some(ViewInfo {
+            dimensions,
+            experiment: Some(Experiment {
+                name: "a\u{1f}b".into(),
+                arm: "x".repeat(5_000),
+                probability: Some(2.0),
+            }),
+            ..ViewInfo::default()
+        });
+        let info = roundtrip(&wild).unwrap().info.unwrap();
+        assert_eq!(info.dimensions.len(), MAX_DIMENSIONS);
+        assert_eq!(info.dimensions[0].name, "d0");
+        assert_eq!(info.dimensions[0].value.len(), MAX_DIMENSION_VALUE_BYTES);
+        let experiment = info.experiment.unwrap();
+        assert_eq!((&*experiment.name, experiment.probability), ("ab", None));
+        assert_eq!(experiment.arm.len(), MAX_TEXT_BYTES);
     }
 
     #[test]

@@ -164,6 +164,7 @@ impl View {
             page_host,
             cdn_host,
             ladder,
+            ..
         } = info.clone();
         row.source = source;
         row.protocol = protocol;

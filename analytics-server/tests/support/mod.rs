@@ -158,6 +158,7 @@ pub(crate) fn beacon(view: u32, seq: u32, t_ms: u64) -> Beacon {
             ..ViewInfo::default()
         }),
         state: PlaybackState::Playing,
+        latency_ms: None,
         counters: Counters::default(),
         events: Vec::new(),
     }
