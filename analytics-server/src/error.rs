@@ -1,12 +1,18 @@
 //! What can stop the server.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Why the server could not start or go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The admin token cannot be made or read.
+    #[error(
+        "the admin token cannot be kept: {0}; see that the data folder can be written, or configure a token"
+    )]
+    AdminToken(io::Error),
     /// The data folder cannot be used.
     #[error("cannot use the data folder {path}: {source}; choose a writable one")]
     DataDir {
@@ -15,11 +21,19 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// An address cannot be listened at.
+    #[error("cannot listen at {address}: {source}; choose another")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// The beacon log failed.
     #[error("the beacon log failed")]
     Log(#[from] LogError),
     /// Two sites share a name or a key.
-    #[error("two sites share the name or key `{0}`; give each its own")]
+    #[error("the site `{0}` has a name or a key that is used twice; give each its own")]
     SiteTwice(String),
     /// The store failed.
     #[error("the store failed")]

@@ -23,7 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The program; killed when dropped.
 struct Program {
     child: Child,
+    /// Where beacons go.
     address: SocketAddr,
+    /// Where queries go.
+    admin: SocketAddr,
 }
 
 impl Program {
@@ -33,6 +36,9 @@ impl Program {
                 "serve",
                 "--listen",
                 "127.0.0.1:0",
+                "--admin-listen",
+                "127.0.0.1:0",
+                "--admin-without-token",
                 "--site-key",
                 "test=test-key",
                 "--data",
@@ -42,23 +48,28 @@ impl Program {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let address = line
-            .split("http://")
-            .nth(1)
-            .and_then(|rest| rest.split('/').next());
-        let address = address
-            .unwrap_or_else(|| panic!("the program said {line:?}"))
-            .parse()
-            .unwrap();
-        Self { child, address }
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut address = || {
+            let line = lines.next().unwrap().unwrap();
+            let authority = line
+                .split("http://")
+                .nth(1)
+                .and_then(|rest| rest.split('/').next());
+            authority
+                .unwrap_or_else(|| panic!("the program said {line:?}"))
+                .parse()
+                .unwrap()
+        };
+        let admin = address();
+        Self {
+            address: address(),
+            admin,
+            child,
+        }
     }
 
     fn get(&self, path: &str) -> Value {
-        let stream = connect(self.address).unwrap();
+        let stream = connect(self.admin).unwrap();
         let (status, body) = exchange(&stream, "GET", path, b"").unwrap();
         assert_eq!(status, 200, "{path}");
         serde_json::from_slice(&body).unwrap()
@@ -105,7 +116,7 @@ fn exchange(
     body: &[u8],
 ) -> std::io::Result<(u16, Vec<u8>)> {
     let mut request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     request.push_str(std::str::from_utf8(body).unwrap());
@@ -268,7 +279,14 @@ fn a_data_folder_in_use_is_said_so() {
     let dir = tempfile::tempdir().unwrap();
     let _running = Program::start(dir.path());
     let second = Command::new(env!("CARGO_BIN_EXE_headgate-analytics"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--data",
+        ])
         .arg(dir.path())
         .output()
         .unwrap();

@@ -20,24 +20,44 @@ const MAX_URL_BYTES: usize = 1000;
 const MAX_RUNGS: usize = 64;
 
 /// Why bytes are not a beacon.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(super) enum InvalidBeacon {
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidBeacon {
+    /// A line of CMCD cannot be read, or is of no session.
+    #[error("the line is not CMCD with a session (`sid`) of at most 64 bytes")]
+    Cmcd,
+    /// There is nothing in the batch.
+    #[error("the batch is empty")]
+    Empty,
+    /// An id is not a UUID.
     #[error("{0} is not a UUID")]
     Id(&'static str),
+    /// It is not JSON, or not of a beacon's form.
     #[error("the body is not a beacon: {0}")]
     Json(String),
+    /// A number cannot be.
     #[error("{0} is out of range")]
     Range(&'static str),
+    /// There are too many events in it.
     #[error("{0} events are more than {MAX_EVENTS_PER_BEACON}; send fewer at a time")]
     TooManyEvents(usize),
+    /// It is of another version.
     #[error("schema version {0} is not known here; this server reads version {SCHEMA_VERSION}")]
     Version(u32),
 }
 
-/// Reads a beacon, checks it and cleans its strings.
-pub(super) fn accept(body: &[u8]) -> Result<Beacon, InvalidBeacon> {
-    let mut beacon: Beacon =
-        serde_json::from_slice(body).map_err(|error| InvalidBeacon::Json(without_input(&error)))?;
+impl InvalidBeacon {
+    pub(super) fn json(error: &serde_json::Error) -> Self {
+        Self::Json(without_input(error))
+    }
+}
+
+/// Reads a beacon as the collector does: checks it and cleans its strings.
+///
+/// # Errors
+/// If it is none.
+pub fn read_beacon(body: &[u8]) -> Result<Beacon, InvalidBeacon> {
+    let mut beacon: Beacon = serde_json::from_slice(body).map_err(|error| InvalidBeacon::json(&error))?;
     if beacon.v != SCHEMA_VERSION {
         return Err(InvalidBeacon::Version(beacon.v));
     }
@@ -46,14 +66,20 @@ pub(super) fn accept(body: &[u8]) -> Result<Beacon, InvalidBeacon> {
     if beacon.events.len() > MAX_EVENTS_PER_BEACON {
         return Err(InvalidBeacon::TooManyEvents(beacon.events.len()));
     }
+    if !(MIN_SAMPLE_RATE..=1.0).contains(&beacon.sample_rate) {
+        return Err(InvalidBeacon::Range("sample_rate"));
+    }
+    clean_beacon(&mut beacon)?;
+    Ok(beacon)
+}
+
+/// Checks the numbers of a beacon and cleans its strings.
+pub(super) fn clean_beacon(beacon: &mut Beacon) -> Result<(), InvalidBeacon> {
     if beacon.t_ms > MAX_T_MS {
         return Err(InvalidBeacon::Range("t_ms"));
     }
     if beacon.sent_at_ms > MAX_COUNT {
         return Err(InvalidBeacon::Range("sent_at_ms"));
-    }
-    if !(MIN_SAMPLE_RATE..=1.0).contains(&beacon.sample_rate) {
-        return Err(InvalidBeacon::Range("sample_rate"));
     }
     if beacon.latency_ms.is_some_and(|latency| latency > MAX_COUNT) {
         return Err(InvalidBeacon::Range("latency_ms"));
@@ -67,7 +93,7 @@ pub(super) fn accept(body: &[u8]) -> Result<Beacon, InvalidBeacon> {
         }
         clean_event(&mut event.event)?;
     }
-    Ok(beacon)
+    Ok(())
 }
 
 /// serde_json's messages quote what they found; an answer must not echo strings of the body.
@@ -81,7 +107,7 @@ fn without_input(error: &serde_json::Error) -> String {
 }
 
 /// The text in lower case, if it is a UUID (RFC 9562, section 4).
-fn uuid(text: &str) -> Option<String> {
+pub(super) fn uuid(text: &str) -> Option<String> {
     let shaped = text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',
@@ -127,8 +153,9 @@ fn clean_counters(counters: &mut Counters) {
 }
 
 fn clean_info(info: &mut ViewInfo) {
-    info.source = without_secrets(&info.source);
+    // First what is invisible: a URL with it inside is not seen to be one.
     clean(&mut info.source, MAX_URL_BYTES);
+    info.source = without_secrets(&info.source);
     for text in [
         &mut info.protocol,
         &mut info.stream_type,
@@ -170,12 +197,12 @@ fn clean_event(event: &mut Event) -> Result<(), InvalidBeacon> {
     match event {
         Event::Error { kind, message, .. } => {
             clean_text(kind);
+            clean_text(message);
             *message = message
                 .split(' ')
                 .map(word_without_secrets)
                 .collect::<Vec<_>>()
                 .join(" ");
-            clean_text(message);
         }
         Event::Limit { id, by } => {
             clean_text(id);
@@ -225,7 +252,7 @@ fn clean_text(text: &mut String) {
 }
 
 /// Without control characters and without the marks that reorder the text around them; not longer than `max` bytes.
-fn clean(text: &mut String, max: usize) {
+pub(super) fn clean(text: &mut String, max: usize) {
     text.retain(|c| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
     let mut end = max.min(text.len());
     while !text.is_char_boundary(end) {
@@ -234,7 +261,7 @@ fn clean(text: &mut String, max: usize) {
     text.truncate(end);
 }
 
-fn word_without_secrets(word: &str) -> String {
+pub(super) fn word_without_secrets(word: &str) -> String {
     let relative_with_query = word.split_once('?').is_some_and(|(_, query)| query.contains('='));
     if word.contains("://") || relative_with_query {
         without_secrets(word)
@@ -266,7 +293,7 @@ mod tests {
     use crate::testing::{at, beacon};
 
     fn roundtrip(beacon: &Beacon) -> Result<Beacon, InvalidBeacon> {
-        accept(&serde_json::to_vec(beacon).unwrap())
+        read_beacon(&serde_json::to_vec(beacon).unwrap())
     }
 
     #[test]
@@ -359,6 +386,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_invisible_hides_no_secret() {
+        let mut dirty = beacon(1, 0);
+        dirty.info = Some(ViewInfo {
+            source: "https:\u{0}//user:pass@h/a?token=hunter2".into(),
+            ..ViewInfo::default()
+        });
+        dirty.events = vec![at(
+            0,
+            Event::Error {
+                kind: "http".into(),
+                fatal: false,
+                message: "at https:\u{202e}//h/a?hunter2".into(),
+            },
+        )];
+        let clean = roundtrip(&dirty).unwrap();
+        assert_eq!(clean.info.unwrap().source, "https://h/a");
+        let Event::Error { message, .. } = &clean.events[0].event else {
+            panic!("another event")
+        };
+        assert_eq!(message, "at https://h/a");
+    }
+
+    #[test]
     fn dimensions_and_experiments_are_bounded() {
         let mut wild = beacon(1, 0);
         let dimension = |name: &str, value: &str| Dimension {
@@ -387,7 +437,7 @@ mod tests {
 
     #[test]
     fn the_answer_does_not_echo_the_body() {
-        let error = accept(br#"{"v":"hunter2"}"#).unwrap_err().to_string();
+        let error = read_beacon(br#"{"v":"hunter2"}"#).unwrap_err().to_string();
         assert!(!error.contains("hunter2"), "{error}");
     }
 
@@ -396,14 +446,14 @@ mod tests {
         let mut json = serde_json::to_value(beacon(1, 0)).unwrap();
         json["events"] = serde_json::json!([{ "t": 3, "e": "teleport", "to": "mars" }]);
         json["colour"] = "blue".into();
-        let read = accept(json.to_string().as_bytes()).unwrap();
+        let read = read_beacon(json.to_string().as_bytes()).unwrap();
         assert_eq!(read.events, [at(3, Event::Unknown)]);
     }
 
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = accept(&bytes);
+            let _ = read_beacon(&bytes);
         }
 
         #[test]

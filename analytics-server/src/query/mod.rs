@@ -28,6 +28,7 @@ pub(crate) struct Queries {
     pub(crate) collector: Arc<Collector>,
     pub(crate) outcomes: Arc<Outcomes>,
     pub(crate) sites: Vec<String>,
+    pub(crate) public_url: Option<String>,
 }
 
 impl Queries {
