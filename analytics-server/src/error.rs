@@ -47,6 +47,11 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
+    /// A write failed halfway, and the log takes nothing any more.
+    #[error(
+        "a write failed halfway, as on a full disk; nothing that was acknowledged is lost: see that there is room, and start again"
+    )]
+    Broken,
     /// The embedded engine failed.
     #[error(transparent)]
     Engine(#[from] fjall::Error),

@@ -158,6 +158,11 @@ impl Analytics {
         Ok(server::auth::guard(self.query_router(), access, &self.data_dir)?.merge(self.health_router()))
     }
 
+    /// Whether the log takes nothing any more until the server is opened anew.
+    fn is_broken(&self) -> bool {
+        self.collector.is_broken()
+    }
+
     fn trusted_proxies(&self) -> &[ipnet::IpNet] {
         self.collector.trusted_proxies()
     }

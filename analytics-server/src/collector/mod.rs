@@ -131,7 +131,13 @@ impl Collector {
 
     /// Whether beacons are to be sent here.
     pub(crate) fn is_ready(&self) -> bool {
-        self.is_open() && !self.draining.load(Ordering::Acquire) && !self.disk.is_below()
+        let is_draining = self.draining.load(Ordering::Acquire);
+        self.is_open() && !is_draining && !self.is_broken() && !self.disk.is_below()
+    }
+
+    /// Whether the log must be opened anew before it takes anything.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.appender().is_ok_and(|log| log.is_broken())
     }
 
     /// From now on beacons are refused; those in hand are finished.

@@ -2,14 +2,14 @@
 //! everyone: a group commit.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 use tokio::sync::oneshot;
 
 use super::BeaconLog;
-use crate::error::Error;
+use crate::error::{Error, LogError};
 
 /// A group holds at most so many records …
 const GROUP_RECORDS: usize = 1024;
@@ -37,9 +37,15 @@ struct Append {
 pub(crate) struct Appender {
     queue: Sender<Append>,
     queued_bytes: Arc<AtomicUsize>,
+    is_broken: Arc<AtomicBool>,
 }
 
 impl Appender {
+    /// The log takes nothing any more until it is opened anew: after a write that failed halfway, as on a full disk.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
+    }
+
     /// Appends a record; returns when it is durable.
     pub(crate) async fn append(&self, bytes: Vec<u8>) -> Result<(), AppendError> {
         let len = bytes.len();
@@ -70,14 +76,21 @@ pub(crate) fn start_writer(
     let (queue, waiting) = channel(queue_records.max(1));
     let queued_bytes = Arc::new(AtomicUsize::new(0));
     let bytes = Arc::clone(&queued_bytes);
+    let is_broken = Arc::new(AtomicBool::new(false));
+    let broken = Arc::clone(&is_broken);
     let thread = std::thread::Builder::new()
         .name("beacon-log".to_owned())
-        .spawn(move || write(&log, waiting, &bytes))
+        .spawn(move || write(&log, waiting, &bytes, &broken))
         .map_err(|_| Error::Thread("beacon-log"))?;
-    Ok((Appender { queue, queued_bytes }, thread))
+    let appender = Appender {
+        queue,
+        queued_bytes,
+        is_broken,
+    };
+    Ok((appender, thread))
 }
 
-fn write(log: &BeaconLog, mut waiting: Receiver<Append>, queued_bytes: &AtomicUsize) {
+fn write(log: &BeaconLog, mut waiting: Receiver<Append>, queued_bytes: &AtomicUsize, is_broken: &AtomicBool) {
     while let Some(first) = waiting.blocking_recv() {
         let mut bytes = first.bytes.len();
         let mut records = vec![first.bytes];
@@ -91,6 +104,9 @@ fn write(log: &BeaconLog, mut waiting: Receiver<Append>, queued_bytes: &AtomicUs
         queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
         let appended = log.append(records);
         if let Err(error) = &appended {
+            if matches!(error, LogError::Engine(fjall::Error::Poisoned)) {
+                is_broken.store(true, Ordering::Relaxed);
+            }
             tracing::error!(%error, beacons = answers.len(), "the beacon log refused beacons; check the disk");
         }
         for done in answers {
