@@ -13,7 +13,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The sites whose beacons are accepted.
     pub sites: Vec<Site>,
-    /// Memory that DuckDB may use, in its own spelling. Default `1GB`.
+    /// Memory that DuckDB may use, in its own spelling. Default `512MB`.
     pub store_memory_limit: String,
     /// Threads that DuckDB may use. Default 2.
     pub store_threads: usize,
@@ -23,6 +23,9 @@ pub struct Config {
     pub query_timeout: Duration,
     /// Beacons that may wait for the log; more are answered with 503. Default 4096.
     pub queue_beacons: usize,
+    /// The header in which a proxy in front of the collector tells the sender's country, in two letters (ISO 3166-1). Only
+    /// for a proxy that overwrites what senders put there. Default: none, and no country is known.
+    pub country_header: Option<String>,
     /// The clock. Default: the system's.
     pub clock: Clock,
 }
@@ -33,11 +36,12 @@ impl Config {
         Self {
             data_dir: data_dir.into(),
             sites: sites.into_iter().collect(),
-            store_memory_limit: "1GB".to_owned(),
+            store_memory_limit: "512MB".to_owned(),
             store_threads: 2,
             query_concurrency: 4,
             query_timeout: Duration::from_secs(10),
             queue_beacons: 4096,
+            country_header: None,
             clock: Clock::system(),
         }
     }

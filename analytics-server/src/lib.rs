@@ -29,6 +29,7 @@ mod collector;
 mod config;
 mod dashboard;
 mod error;
+mod id;
 mod log;
 pub mod metrics;
 mod pipeline;
@@ -94,14 +95,18 @@ impl Analytics {
         log.start_at_least(store.log_offset()?);
         let now_ms = config.clock.now_ms();
         let sites: Vec<String> = config.sites.iter().map(|site| site.name.clone()).collect();
-        let sessions = Sessions::new(sites.clone(), store.views_since(now_ms - FINAL_AFTER_MS)?);
+        let sessions = Sessions::new(
+            &sites,
+            store.known_views()?,
+            store.views_since(now_ms - FINAL_AFTER_MS)?,
+        );
         let reader = store.reader(&config)?;
         let outcomes = Arc::new(Outcomes::default());
         let shared = Arc::new(Shared::default());
         tracing::info!(
             data_dir = %config.data_dir.display(),
             sites = sites.len(),
-            replay_beacons = log.head() - store.log_offset()?.min(log.head()),
+            replay_beacons = log.head() - store.views_offset()?.min(log.head()),
             "analytics is open"
         );
         let pipeline = pipeline::start(
@@ -113,12 +118,7 @@ impl Analytics {
             Arc::clone(&shared),
         )?;
         let (appender, writer) = log::start_writer(Arc::clone(&log), config.queue_beacons)?;
-        let collector = Arc::new(Collector::new(
-            &config.sites,
-            config.clock.clone(),
-            Arc::clone(&outcomes),
-            appender,
-        ));
+        let collector = Arc::new(Collector::new(&config, Arc::clone(&outcomes), appender));
         let queries = Arc::new(Queries {
             reader: reader.clone(),
             clock: config.clock,
@@ -152,8 +152,8 @@ impl Analytics {
         collector::router(Arc::clone(&self.collector))
     }
 
-    /// What people and programs that watch talk to: `/v1/overview`, `/v1/views`, `/v1/views/{id}`, `/v1/live`,
-    /// `/v1/status`, `/dashboard`.
+    /// What people and programs that watch talk to: `/v1/query`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
+    /// `/v1/views/{id}`, `/v1/live`, `/v1/status`, `/dashboard`.
     pub fn query_router(&self) -> Router {
         query::router(Arc::clone(&self.queries)).merge(dashboard::router())
     }

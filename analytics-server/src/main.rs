@@ -50,9 +50,13 @@ struct Serve {
         value_parser = Site::parse
     )]
     sites: Vec<Site>,
-    /// Memory that the store may use, for instance 512MB.
-    #[arg(long, value_name = "SIZE", default_value = "1GB")]
+    /// Memory that the store may use, for instance 2GB.
+    #[arg(long, value_name = "SIZE", default_value = "512MB")]
     store_memory: String,
+    /// Header in which a proxy in front tells the sender's country, for instance CF-IPCountry. Only for a proxy that
+    /// overwrites what senders put there.
+    #[arg(long, value_name = "NAME")]
+    country_header: Option<String>,
     /// Threads that the store may use.
     #[arg(long, value_name = "N", default_value_t = 2)]
     store_threads: usize,
@@ -76,6 +80,7 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     let mut config = Config::new(serve.data, serve.sites);
     config.store_memory_limit = serve.store_memory;
     config.store_threads = serve.store_threads;
+    config.country_header = serve.country_header;
     let stop = stop_signal()?;
     let analytics = Analytics::open(config)?;
     let address = listener.local_addr()?;

@@ -30,7 +30,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 
 use crate::clock::Clock;
-use crate::config::Site;
+use crate::config::Config;
 use crate::log::{AppendError, Appender, Record};
 use crate::problem::Problem;
 use accept::accept;
@@ -45,6 +45,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the routes of the collector share.
 pub(crate) struct Collector {
     sites: HashMap<String, String>,
+    country_header: Option<String>,
     clock: Clock,
     outcomes: Arc<Outcomes>,
     /// `None` once the server is shutting down.
@@ -52,14 +53,16 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    pub(crate) fn new(sites: &[Site], clock: Clock, outcomes: Arc<Outcomes>, log: Appender) -> Self {
-        let sites = sites
+    pub(crate) fn new(config: &Config, outcomes: Arc<Outcomes>, log: Appender) -> Self {
+        let sites = config
+            .sites
             .iter()
             .map(|site| (site.key.clone(), site.name.clone()))
             .collect();
         Self {
             sites,
-            clock,
+            country_header: config.country_header.clone(),
+            clock: config.clock.clone(),
             outcomes,
             log: RwLock::new(Some(log)),
         }
@@ -75,6 +78,15 @@ impl Collector {
     /// Whether beacons are accepted.
     pub(crate) fn is_open(&self) -> bool {
         self.log.read().is_ok_and(|log| log.is_some())
+    }
+
+    /// Where a sender is, if somebody tells: in capitals, and neither unknown (`XX`) nor Tor (`T1`).
+    fn country(&self, headers: &HeaderMap) -> Option<[u8; 2]> {
+        let told = headers.get(self.country_header.as_ref()?)?.as_bytes();
+        let country = <[u8; 2]>::try_from(told)
+            .ok()?
+            .map(|letter| letter.to_ascii_uppercase());
+        (country.iter().all(u8::is_ascii_uppercase) && country != *b"XX").then_some(country)
     }
 
     fn appender(&self) -> Option<Appender> {
@@ -161,17 +173,13 @@ async fn collect(collector: &Collector, headers: &HeaderMap, body: Body) -> Resu
         ));
     };
     beacon.site.clone_from(site);
-    let record = Record {
-        received_ms: collector.clock.now_ms(),
-        beacon,
-    }
-    .encode()
-    .map_err(|error| {
-        (
-            Outcome::Invalid,
-            Problem::new(StatusCode::BAD_REQUEST, "invalid_beacon", error.to_string()),
-        )
-    })?;
+    let record =
+        Record::new(collector.clock.now_ms(), collector.country(headers), beacon).map_err(|error| {
+            (
+                Outcome::Invalid,
+                Problem::new(StatusCode::BAD_REQUEST, "invalid_beacon", error.to_string()),
+            )
+        })?;
     log.append(record).await.map_err(|error| match error {
         AppendError::Busy => (
             Outcome::Busy,

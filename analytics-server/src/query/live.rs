@@ -49,7 +49,11 @@ pub(super) async fn status(State(queries): State<Arc<Queries>>) -> (StatusCode, 
         "version": env!("CARGO_PKG_VERSION"),
         "sites": queries.sites,
         "beacons": queries.outcomes.counts(),
-        "log": { "stored": queries.shared.stored(), "head": queries.log.head() },
+        "log": {
+            "stored": queries.shared.stored(),
+            "events": queries.shared.events(),
+            "head": queries.log.head(),
+        },
     });
     (code, Json(body))
 }
