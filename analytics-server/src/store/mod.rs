@@ -231,3 +231,27 @@ impl StoreWriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::config::Site;
+
+    #[test]
+    fn tables_of_another_version_are_refused_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.duckdb");
+        let config = Config::new(dir.path(), [Site::new("a", "a")]);
+        drop(StoreWriter::open(&path, &config).unwrap());
+        for (version, what) in [(1, "move the data folder away"), (99, "use a newer server")] {
+            let store = Connection::open(&path).unwrap();
+            let sql = "UPDATE meta SET value = ? WHERE name = 'schema_version'";
+            store.execute(sql, params![version]).unwrap();
+            drop(store);
+            let refused = StoreWriter::open(&path, &config).err().unwrap().to_string();
+            assert!(refused.contains(what), "{refused}");
+        }
+    }
+}
