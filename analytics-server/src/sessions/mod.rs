@@ -238,3 +238,122 @@ impl Sessions {
         Some((self.names.share(&record.beacon.site), id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use player_core::telemetry::schema::{Beacon, Event};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{at, beacon};
+
+    const VIEWS: u32 = 12;
+
+    /// A store as far as it matters here.
+    #[derive(Default)]
+    struct Stored {
+        views: HashMap<Id, ViewRow>,
+        events: usize,
+        played_ms: f64,
+        marks: (u64, u64),
+    }
+
+    impl Stored {
+        fn write(&mut self, batch: Batch) {
+            let replaced = batch
+                .views
+                .iter()
+                .filter(|row| self.views.contains_key(&row.view_id));
+            assert_eq!(replaced.count(), batch.replaced);
+            self.views
+                .extend(batch.views.into_iter().map(|row| (row.view_id, row)));
+            self.events += batch.events.len();
+            self.played_ms += batch.rollups.iter().map(|row| row.played_ms).sum::<f64>();
+            assert!(
+                batch.views_offset >= self.marks.1,
+                "the mark of the views goes back"
+            );
+            self.marks = (batch.log_offset, batch.views_offset);
+        }
+
+        fn open(&self) -> Sessions {
+            let mut known = KnownViews::with_room(0);
+            for id in self.views.keys() {
+                known.insert(*id);
+            }
+            // None is in memory at first: they are fetched when they are needed.
+            Sessions::new(&["test".to_owned()], known, Vec::new())
+        }
+    }
+
+    fn record(view: u32, seq: u32) -> Record {
+        let mut b: Beacon = beacon(view, seq);
+        b.counters.played_ms = u64::from(seq + 1) * 7;
+        b.events = vec![at(b.t_ms, Event::Playing)];
+        if seq == 9 {
+            b.events.push(at(b.t_ms, Event::ViewEnd));
+        }
+        Record::new(1_000_000 + i64::from(seq) * 10_000, None, b).unwrap()
+    }
+
+    proptest! {
+        /// Whatever came again, wherever batches were cut, however few views each had, and whenever the server died: at the
+        /// end everything is there once.
+        #[test]
+        fn nothing_is_lost_or_counted_twice(
+            order in proptest::collection::vec((0..VIEWS, 0_u32..10), 1..200),
+            steps in proptest::collection::vec((1_usize..40, 0_usize..4, prop::bool::weighted(0.3)), 1..40),
+        ) {
+            let log: Vec<Record> = order.iter().map(|(view, seq)| record(*view, *seq)).collect();
+            let mut stored = Stored::default();
+            let mut sessions = stored.open();
+            let mut replay_until = 0;
+            let mut next = 0_usize;
+            let last = [(usize::MAX, usize::MAX, false)];
+            for (records, max_views, dies) in steps.into_iter().chain(last) {
+                let until = log.len().min(next.saturating_add(records));
+                let some: Vec<(u64, Record)> = (next..until).map(|at| (at as u64, log[at].clone())).collect();
+                let missing = sessions.missing(&some);
+                sessions.restore(missing.iter().filter_map(|id| stored.views.get(id).cloned()).collect());
+                for (offset, record) in &some {
+                    sessions.apply(*offset, record, *offset < replay_until);
+                }
+                next = until;
+                let mut batch = sessions.take_batch((next as u64).max(stored.marks.0), max_views, false);
+                batch.views_offset = batch.views_offset.min(next as u64);
+                stored.write(batch);
+                if dies {
+                    sessions = stored.open();
+                    replay_until = stored.marks.0;
+                    next = stored.marks.1 as usize;
+                }
+            }
+            let distinct: HashSet<_> = order.iter().collect();
+            prop_assert_eq!(stored.marks, (log.len() as u64, log.len() as u64));
+            prop_assert_eq!(stored.events, distinct.len());
+            prop_assert_eq!(stored.views.values().map(|row| row.beacons).sum::<i64>(), distinct.len() as i64);
+            let played: i64 = stored.views.values().map(|row| row.played_ms).sum();
+            prop_assert_eq!(stored.played_ms, played as f64);
+        }
+    }
+
+    #[test]
+    fn ended_views_are_written_first_and_the_longest_unwritten_next() {
+        let mut sessions = Stored::default().open();
+        for (offset, (view, seq)) in [(1, 0), (2, 0), (3, 9), (1, 1)].into_iter().enumerate() {
+            sessions.apply(offset as u64, &record(view, seq), false);
+        }
+        let mut take = || {
+            let batch = sessions.take_batch(4, 1, false);
+            let row = batch.views.first();
+            (row.map(|row| (row.view_id, row.beacons)), batch.views_offset)
+        };
+        let id = |view| Id::parse(&crate::testing::view_id(view)).unwrap();
+        assert_eq!(take(), (Some((id(3), 1)), 0));
+        assert_eq!(take(), (Some((id(1), 2)), 1));
+        assert_eq!(take(), (Some((id(2), 1)), 4));
+        assert_eq!(take(), (None, 4));
+    }
+}
