@@ -73,6 +73,17 @@ pub enum StoreError {
     /// A row could not be written as JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    /// The store was written by an older version, whose tables are different.
+    #[error(
+        "the store has schema version {found}, this server writes {known} and cannot convert it; \
+         move the data folder away and start with an empty one, or go on with the older server"
+    )]
+    Older {
+        /// In the file.
+        found: i64,
+        /// Known here.
+        known: i64,
+    },
     /// The store was written by a newer version.
     #[error("the store has schema version {found}, this server knows {known}; use a newer server")]
     Newer {

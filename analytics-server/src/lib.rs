@@ -28,6 +28,7 @@ mod collector;
 mod config;
 mod dashboard;
 mod error;
+mod id;
 mod log;
 pub mod metrics;
 mod pipeline;
@@ -93,14 +94,18 @@ impl Analytics {
         log.start_at_least(store.log_offset()?);
         let now_ms = config.clock.now_ms();
         let sites: Vec<String> = config.sites.iter().map(|site| site.name.clone()).collect();
-        let sessions = Sessions::new(sites.clone(), store.views_since(now_ms - FINAL_AFTER_MS)?);
+        let sessions = Sessions::new(
+            &sites,
+            store.known_views()?,
+            store.views_since(now_ms - FINAL_AFTER_MS)?,
+        );
         let reader = store.reader(&config)?;
         let outcomes = Arc::new(Outcomes::default());
         let shared = Arc::new(Shared::default());
         tracing::info!(
             data_dir = %config.data_dir.display(),
             sites = sites.len(),
-            replay_beacons = log.head() - store.log_offset()?.min(log.head()),
+            replay_beacons = log.head() - store.views_offset()?.min(log.head()),
             "analytics is open"
         );
         let pipeline = pipeline::start(
@@ -171,8 +176,8 @@ impl Analytics {
         server::health::router(Arc::clone(&self.collector))
     }
 
-    /// What people and programs that watch talk to: `/v1/overview`, `/v1/views`, `/v1/views/{id}`, `/v1/live`,
-    /// `/v1/status`, `/v1/dead-letters`, `/dashboard`.
+    /// What people and programs that watch talk to: `/v1/query`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
+    /// `/v1/views/{id}`, `/v1/live`, `/v1/status`, `/v1/dead-letters`, `/dashboard`.
     pub fn query_router(&self) -> Router {
         query::router(Arc::clone(&self.queries))
             .merge(collector::admin_router(Arc::clone(&self.collector)))

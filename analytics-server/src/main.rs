@@ -83,9 +83,13 @@ struct Serve {
         value_parser = Site::parse
     )]
     sites: Vec<Site>,
-    /// Memory that the store may use, for instance 512MB.
-    #[arg(long, value_name = "SIZE", default_value = "1GB")]
+    /// Memory that the store may use, for instance 2GB.
+    #[arg(long, value_name = "SIZE", default_value = "512MB")]
     store_memory: String,
+    /// Header in which a proxy in front tells the sender's country, for instance CF-IPCountry. Only for a proxy that
+    /// overwrites what senders put there.
+    #[arg(long, value_name = "NAME")]
+    country_header: Option<String>,
     /// Threads that the store may use.
     #[arg(long, value_name = "N", default_value_t = 2)]
     store_threads: usize,
@@ -110,6 +114,7 @@ impl Serve {
         let mut config = Config::new(data, self.sites);
         config.store_memory_limit = self.store_memory;
         config.store_threads = self.store_threads;
+        config.country_header = self.country_header;
         let access = match &self.admin_token_file {
             Some(path) => AdminAccess::from_file(path)?,
             None if self.admin_without_token => AdminAccess::Open,

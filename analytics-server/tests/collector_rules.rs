@@ -136,7 +136,7 @@ async fn of_a_batch_the_good_ones_count_and_the_bad_ones_are_kept() {
 #[tokio::test]
 async fn a_batch_of_which_something_must_be_sent_again_is_sent_again() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::open_with(dir.path(), START_MS, |config| config.limits.queue_beacons = 1);
+    let server = Server::open_with(dir.path(), |config| config.limits.queue_beacons = 1);
     let beacons: Vec<_> = (0..300).map(|seq| json_of(&beacon(1, seq, seq.into()))).collect();
     let (status, headers, answer) = send(
         &server,
@@ -192,7 +192,7 @@ fn site(change: impl FnOnce(&mut Site)) -> Site {
 #[tokio::test]
 async fn a_site_takes_beacons_from_its_own_pages_only() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::open_with(dir.path(), START_MS, |config| {
+    let server = Server::open_with(dir.path(), |config| {
         config.sites = vec![
             site(|site| site.origins = vec!["https://*.shop.example".to_owned()]),
             Site::new("other", "other-key"),
@@ -226,7 +226,7 @@ async fn a_site_takes_beacons_from_its_own_pages_only() {
 async fn a_site_with_a_secret_wants_its_token() {
     const SECRET: &str = "0123456789abcdef";
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::open_with(dir.path(), START_MS, |config| {
+    let server = Server::open_with(dir.path(), |config| {
         config.sites = vec![site(|site| site.token_secret = Some(SECRET.to_owned()))];
     });
     let token = |secret: &str, subject: &str, expires: i64| {
@@ -255,7 +255,7 @@ async fn a_site_with_a_secret_wants_its_token() {
 #[tokio::test]
 async fn who_sends_too_much_is_told_to_wait() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::open_with(dir.path(), START_MS, |config| {
+    let server = Server::open_with(dir.path(), |config| {
         config.limits.requests_per_second_per_address = 5;
         config.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
         config.sites.push(Site::new("small", "small-key"));
@@ -309,7 +309,7 @@ async fn who_sends_too_much_is_told_to_wait() {
 #[tokio::test]
 async fn a_dimension_has_so_many_values_and_then_others() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::open_with(dir.path(), START_MS, |config| config.limits.dimension_values = 3);
+    let server = Server::open_with(dir.path(), |config| config.limits.dimension_values = 3);
     for view in 0..20 {
         let mut wild = beacon(view, 0, 0);
         wild.info.as_mut().unwrap().cdn_host = format!("cdn{view}.example");
@@ -340,7 +340,7 @@ async fn a_dimension_has_so_many_values_and_then_others() {
 #[tokio::test]
 async fn a_viewer_is_what_may_be_known_of_one() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Server::open_with(dir.path(), START_MS, |config| {
+    let server = Server::open_with(dir.path(), |config| {
         config.sites.push(Site::new("hashed", "hashed-key"));
         config.sites.last_mut().unwrap().hash_viewer_ids = true;
     });
@@ -396,7 +396,7 @@ async fn a_nearly_full_disk_refuses_beacons_until_there_is_room() {
     let dir = tempfile::tempdir().unwrap();
     let free = Arc::new(AtomicU64::new(0));
     let told = Arc::clone(&free);
-    let server = Server::open_with(dir.path(), START_MS, |config| {
+    let server = Server::open_with(dir.path(), |config| {
         config.limits.min_free_disk_bytes = 1000;
         config.disk_space = DiskSpace::from_fn(move |_| Ok(told.load(Ordering::SeqCst)));
     });

@@ -58,7 +58,13 @@ fn a_file_says_all_there_is() {
     std::fs::write(dir.path().join("token"), format!("{TOKEN}\n")).unwrap();
     let path = dir.path().join("analytics.toml");
     // The example with what it has as comments.
-    let keys = ["url", "token_file", "token_secret", "beacons_per_second"];
+    let keys = [
+        "url",
+        "country_header",
+        "token_file",
+        "token_secret",
+        "beacons_per_second",
+    ];
     let mut text = String::new();
     for line in EXAMPLE.lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);

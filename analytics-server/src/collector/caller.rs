@@ -12,6 +12,8 @@ use serde::Deserialize;
 pub(super) struct Caller {
     /// Nothing if the server does not know.
     pub(super) address: Option<IpAddr>,
+    /// Two letters (ISO 3166-1), if somebody tells.
+    pub(super) country: Option<[u8; 2]>,
     pub(super) origin: Option<String>,
     pub(super) user_agent: String,
     /// Do Not Track or Global Privacy Control.
@@ -26,12 +28,17 @@ struct Params {
 }
 
 impl Caller {
-    pub(super) fn new<B>(request: &Request<B>, trusted_proxies: &[IpNet]) -> Self {
+    pub(super) fn new<B>(
+        request: &Request<B>,
+        trusted_proxies: &[IpNet],
+        country_header: Option<&str>,
+    ) -> Self {
         let headers = request.headers();
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let Query(params) = Query::<Params>::try_from_uri(request.uri()).unwrap_or_default();
         Self {
             address: peer.map(|ConnectInfo(peer)| address(peer.ip(), headers, trusted_proxies)),
+            country: country_header.and_then(|name| country(headers, name)),
             origin: text(headers, header::ORIGIN),
             user_agent: text(headers, header::USER_AGENT).unwrap_or_default(),
             opted_out: ["dnt", "sec-gpc"].iter().any(|name| is_one(headers, name)),
@@ -44,6 +51,13 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
     let value = headers.get(name)?;
     // A header that is no text is not one that is missing.
     Some(value.to_str().unwrap_or_default().to_owned())
+}
+
+/// In capitals, and neither unknown (`XX`) nor Tor (`T1`).
+fn country(headers: &HeaderMap, name: &str) -> Option<[u8; 2]> {
+    let told = <[u8; 2]>::try_from(headers.get(name)?.as_bytes()).ok()?;
+    let country = told.map(|letter| letter.to_ascii_uppercase());
+    (country.iter().all(u8::is_ascii_uppercase) && country != *b"XX").then_some(country)
 }
 
 fn is_one(headers: &HeaderMap, name: &str) -> bool {
@@ -121,7 +135,7 @@ mod tests {
     #[test]
     fn the_token_is_in_the_url() {
         let request = |uri: &str| Request::post(uri).body(()).unwrap();
-        let token = |uri| Caller::new(&request(uri), &[]).token;
+        let token = |uri| Caller::new(&request(uri), &[], None).token;
         assert_eq!(token("/v1/beacons?a=b&token=1.%2A.x").as_deref(), Some("1.*.x"));
         assert_eq!(token("/v1/beacons?token=%ff&token=b"), None);
         assert_eq!(token("/v1/beacons"), None);

@@ -84,6 +84,7 @@ const MAX_DEAD_LETTERS: usize = 1000;
 pub(crate) struct Collector {
     sites: Sites,
     trusted_proxies: Vec<ipnet::IpNet>,
+    country_header: Option<String>,
     addresses: Option<Addresses>,
     cardinality: Cardinality,
     disk: Watermark,
@@ -103,6 +104,7 @@ impl Collector {
         Ok(Self {
             sites: Sites::new(&config.sites),
             trusted_proxies: config.trusted_proxies.clone(),
+            country_header: config.country_header.clone(),
             addresses: NonZeroU32::new(limits.requests_per_second_per_address).map(Addresses::new),
             cardinality: Cardinality::new(limits.dimension_values),
             disk: Watermark::new(
@@ -174,11 +176,17 @@ impl Collector {
         let beacon = read_beacon(bytes).inspect_err(|error| self.keep(now_ms, "beacons", error, bytes))?;
         let ids = [beacon.view_id.as_str(), &beacon.session_id];
         let site = self.sites.admit(&beacon.site, caller, ids, now_ms)?;
-        Ok(self.record(beacon, site, caller, now_ms))
+        self.record(beacon, site, caller, now_ms)
     }
 
     /// A beacon as it goes into the log: with no more about its viewer than may be kept.
-    fn record(&self, mut beacon: Beacon, site: &SiteRules, caller: &Caller, now_ms: i64) -> Record {
+    fn record(
+        &self,
+        mut beacon: Beacon,
+        site: &SiteRules,
+        caller: &Caller,
+        now_ms: i64,
+    ) -> Result<Record, Refusal> {
         beacon.site.clone_from(&site.name);
         if let Some(info) = &mut beacon.info {
             let began_ms = now_ms.saturating_sub_unsigned(beacon.t_ms);
@@ -198,10 +206,11 @@ impl Collector {
             let limited = self.cardinality.limit(&site.name, info, now_ms);
             self.outcomes.note(Note::DimensionLimited, limited);
         }
-        Record {
-            received_ms: now_ms,
-            beacon,
-        }
+        Record::new(now_ms, caller.country, beacon).map_err(|error| InvalidBeacon::json(&error).into())
+    }
+
+    fn caller<B>(&self, request: &Request<B>) -> Caller {
+        Caller::new(request, &self.trusted_proxies, self.country_header.as_deref())
     }
 
     /// Keeps what was refused, for the operator.
@@ -218,10 +227,7 @@ impl Collector {
 
 /// Makes a record durable.
 async fn store(log: &Appender, record: Record) -> Result<(), Refusal> {
-    let bytes = record
-        .encode()
-        .map_err(|error| Refusal::Invalid(InvalidBeacon::json(&error)))?;
-    log.append(bytes).await.map_err(|error| match error {
+    log.append(record).await.map_err(|error| match error {
         AppendError::Busy => Refusal::Busy,
         AppendError::Failed => Refusal::Storage,
     })
@@ -244,7 +250,7 @@ pub(crate) fn admin_router(collector: Arc<Collector>) -> Router {
 }
 
 async fn post_beacons(State(collector): State<Arc<Collector>>, request: Request) -> Response {
-    let caller = Caller::new(&request, &collector.trusted_proxies);
+    let caller = collector.caller(&request);
     answered(&collector, collect(&collector, &caller, request).await)
 }
 

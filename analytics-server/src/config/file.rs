@@ -141,6 +141,7 @@ struct PublicSection {
     listen: Option<SocketAddr>,
     url: Option<String>,
     trusted_proxies: Vec<IpNet>,
+    country_header: Option<String>,
     max_connections: Option<usize>,
     max_connections_per_address: Option<usize>,
     drain_s: Option<u64>,
@@ -289,6 +290,7 @@ impl File {
         config.limits = self.limits;
         config.daily_viewers = self.privacy.daily_viewers.unwrap_or(config.daily_viewers);
         config.public_url.clone_from(&self.public.url);
+        config.country_header.clone_from(&self.public.country_header);
         config.trusted_proxies.clone_from(&self.public.trusted_proxies);
         Ok(Settings {
             config,

@@ -26,7 +26,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The sites whose beacons are accepted.
     pub sites: Vec<Site>,
-    /// Memory that DuckDB may use, in its own spelling. Default `1GB`.
+    /// Memory that DuckDB may use, in its own spelling. Default `512MB`.
     pub store_memory_limit: String,
     /// Threads that DuckDB may use. Default 2.
     pub store_threads: usize,
@@ -41,6 +41,9 @@ pub struct Config {
     pub limits: Limits,
     /// Proxies whose `X-Forwarded-For` says who sends. Default: none.
     pub trusted_proxies: Vec<IpNet>,
+    /// The header in which a proxy in front of the collector tells the sender's country, in two letters (ISO 3166-1). Only
+    /// for a proxy that overwrites what senders put there. Default: none, and no country is known.
+    pub country_header: Option<String>,
     /// Viewers whom the application does not name get a pseudonym that holds for a day. Default: yes.
     pub daily_viewers: bool,
     /// Where the server learns how full the disk is. Default: the system.
@@ -55,13 +58,14 @@ impl Config {
         Self {
             data_dir: data_dir.into(),
             sites: sites.into_iter().collect(),
-            store_memory_limit: "1GB".to_owned(),
+            store_memory_limit: "512MB".to_owned(),
             store_threads: 2,
             query_concurrency: 4,
             query_timeout: Duration::from_secs(10),
             public_url: None,
             limits: Limits::default(),
             trusted_proxies: Vec::new(),
+            country_header: None,
             daily_viewers: true,
             disk_space: DiskSpace::system(),
             clock: Clock::system(),

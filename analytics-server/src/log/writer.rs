@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 use tokio::sync::oneshot;
 
-use super::BeaconLog;
+use super::{BeaconLog, Group, Record};
 use crate::error::{Error, LogError};
 
 /// A group holds at most so many records …
@@ -28,6 +28,7 @@ pub(crate) enum AppendError {
 }
 
 struct Append {
+    record: Record,
     bytes: Vec<u8>,
     done: oneshot::Sender<bool>,
 }
@@ -47,14 +48,16 @@ impl Appender {
     }
 
     /// Appends a record; returns when it is durable.
-    pub(crate) async fn append(&self, bytes: Vec<u8>) -> Result<(), AppendError> {
+    pub(crate) async fn append(&self, record: Record) -> Result<(), AppendError> {
+        let mut bytes = Vec::with_capacity(record.events.len() + 1024);
+        record.encode(&mut bytes).map_err(|_| AppendError::Failed)?;
         let len = bytes.len();
         if self.queued_bytes.fetch_add(len, Ordering::Relaxed) > QUEUE_BYTES {
             self.queued_bytes.fetch_sub(len, Ordering::Relaxed);
             return Err(AppendError::Busy);
         }
         let (done, answer) = oneshot::channel();
-        match self.queue.try_send(Append { bytes, done }) {
+        match self.queue.try_send(Append { record, bytes, done }) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
                 self.queued_bytes.fetch_sub(len, Ordering::Relaxed);
@@ -92,17 +95,19 @@ pub(crate) fn start_writer(
 
 fn write(log: &BeaconLog, mut waiting: Receiver<Append>, queued_bytes: &AtomicUsize, is_broken: &AtomicBool) {
     while let Some(first) = waiting.blocking_recv() {
-        let mut bytes = first.bytes.len();
-        let mut records = vec![first.bytes];
+        let mut group = Group {
+            records: vec![first.record],
+            bytes: first.bytes,
+        };
         let mut answers = vec![first.done];
-        while records.len() < GROUP_RECORDS && bytes < GROUP_BYTES {
+        while group.records.len() < GROUP_RECORDS && group.bytes.len() < GROUP_BYTES {
             let Ok(next) = waiting.try_recv() else { break };
-            bytes += next.bytes.len();
-            records.push(next.bytes);
+            group.bytes.extend(next.bytes);
+            group.records.push(next.record);
             answers.push(next.done);
         }
-        queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        let appended = log.append(records);
+        queued_bytes.fetch_sub(group.bytes.len(), Ordering::Relaxed);
+        let appended = log.append(group);
         if let Err(error) = &appended {
             if matches!(error, LogError::Engine(fjall::Error::Poisoned)) {
                 is_broken.store(true, Ordering::Relaxed);

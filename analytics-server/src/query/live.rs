@@ -51,7 +51,11 @@ pub(super) async fn status(State(queries): State<Arc<Queries>>) -> (StatusCode, 
         "public_url": queries.public_url,
         "beacons": queries.outcomes.counts(),
         "notes": queries.outcomes.notes(),
-        "log": { "stored": queries.shared.stored(), "head": queries.log.head() },
+        "log": {
+            "stored": queries.shared.stored(),
+            "events": queries.shared.events(),
+            "head": queries.log.head(),
+        },
     });
     (code, Json(body))
 }

@@ -33,11 +33,15 @@ impl Server {
     }
 
     pub(crate) fn open_at(data_dir: &Path, now_ms: i64) -> Self {
-        Self::open_with(data_dir, now_ms, |_| {})
+        Self::start(data_dir, now_ms, |_| {})
     }
 
-    /// With other settings than the usual ones.
-    pub(crate) fn open_with(data_dir: &Path, now_ms: i64, change: impl FnOnce(&mut Config)) -> Self {
+    /// With other settings.
+    pub(crate) fn open_with(data_dir: &Path, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start(data_dir, START_MS, change)
+    }
+
+    fn start(data_dir: &Path, now_ms: i64, change: impl FnOnce(&mut Config)) -> Self {
         // The server's errors, beside the test that provoked them.
         let _ = tracing_subscriber::fmt()
             .with_test_writer()

@@ -50,7 +50,7 @@ async fn post_cmcd(
     params: Query<Params>,
     request: Request,
 ) -> Response {
-    let caller = Caller::new(&request, &collector.trusted_proxies);
+    let caller = collector.caller(&request);
     answered(&collector, collect(&collector, &caller, &params, request).await)
 }
 
@@ -59,7 +59,7 @@ async fn get_cmcd(
     params: Query<Params>,
     request: Request,
 ) -> Response {
-    let caller = Caller::new(&request, &collector.trusted_proxies);
+    let caller = collector.caller(&request);
     let line = params.cmcd.as_deref().unwrap_or_default();
     let result = async {
         let log = collector.appender()?;
@@ -160,7 +160,7 @@ async fn take_session(
     for beacon in beacons {
         let mut clean = beacon.clone();
         clean_beacon(&mut clean).map_err(Refusal::Invalid)?;
-        let record = collector.record(clean, site, caller, now_ms);
+        let record = collector.record(clean, site, caller, now_ms)?;
         if let Err(refusal) = store(log, record).await {
             collector.cmcd.take_back(&site.name, session, beacon);
             return Err(refusal);
