@@ -191,6 +191,7 @@ impl Viewer {
             page_host: "watch.example".to_owned(),
             cdn_host: "cdn.example".to_owned(),
             ladder: LADDER.map(rung).to_vec(),
+            ..ViewInfo::default()
         };
         let mobile = device == "phone";
         Self {
@@ -487,6 +488,7 @@ impl Viewer {
             sample_rate: 1.0,
             info: (self.seq == 0).then(|| self.info.clone()),
             state: self.state,
+            latency_ms: None,
             counters: self.counters.clone(),
             events: std::mem::take(&mut self.events),
         };

@@ -1,12 +1,18 @@
 //! What can stop the server.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Why the server could not start or go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The admin token cannot be made or read.
+    #[error(
+        "the admin token cannot be kept: {0}; see that the data folder can be written, or configure a token"
+    )]
+    AdminToken(io::Error),
     /// The data folder cannot be used.
     #[error("cannot use the data folder {path}: {source}; choose a writable one")]
     DataDir {
@@ -15,11 +21,19 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// An address cannot be listened at.
+    #[error("cannot listen at {address}: {source}; choose another")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// The beacon log failed.
     #[error("the beacon log failed")]
     Log(#[from] LogError),
     /// Two sites share a name or a key.
-    #[error("two sites share the name or key `{0}`; give each its own")]
+    #[error("the site `{0}` has a name or a key that is used twice; give each its own")]
     SiteTwice(String),
     /// The store failed.
     #[error("the store failed")]
@@ -33,6 +47,11 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
+    /// A write failed halfway, and the log takes nothing any more.
+    #[error(
+        "a write failed halfway, as on a full disk; nothing that was acknowledged is lost: see that there is room, and start again"
+    )]
+    Broken,
     /// The embedded engine failed.
     #[error(transparent)]
     Engine(#[from] fjall::Error),
@@ -54,6 +73,17 @@ pub enum StoreError {
     /// A row could not be written as JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    /// The store was written by an older version, whose tables are different.
+    #[error(
+        "the store has schema version {found}, this server writes {known} and cannot convert it; \
+         move the data folder away and start with an empty one, or go on with the older server"
+    )]
+    Older {
+        /// In the file.
+        found: i64,
+        /// Known here.
+        known: i64,
+    },
     /// The store was written by a newer version.
     #[error("the store has schema version {found}, this server knows {known}; use a newer server")]
     Newer {

@@ -5,19 +5,18 @@
 //!                                   └▶ sessions ─▶ store (DuckDB) ─▶ queries ─▶ dashboard
 //! ```
 //!
-//! [`Analytics::open`] starts it all; [`Analytics::router`] is mounted in an axum server; [`Analytics::shutdown`]
-//! brings every accepted beacon into the store.
+//! [`Analytics::open`] starts it all; [`Server`] serves it at two addresses, one for players and one for those who watch, or
+//! [`Analytics::router`] is mounted in a program's own axum server; [`Analytics::shutdown`] brings every accepted beacon into
+//! the store.
 //!
 //! ```no_run
 //! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
-//! use analytics_server::{Analytics, Config, Site};
+//! use analytics_server::{Analytics, Config, Server, Settings, Site};
 //!
-//! let analytics = Analytics::open(Config::new("data", [Site::new("demo", "demo")]))?;
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8090").await?;
-//! axum::serve(listener, analytics.router())
-//!     .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
-//!     .await?;
-//! analytics.shutdown().await?;
+//! let settings = Settings::new(Config::new("data", [Site::new("demo", "demo")]));
+//! let server = Server::bind(settings.public, settings.admin).await?;
+//! let analytics = Analytics::open(settings.config)?;
+//! server.run(analytics, async { drop(tokio::signal::ctrl_c().await) }).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -29,18 +28,20 @@ mod collector;
 mod config;
 mod dashboard;
 mod error;
+mod id;
 mod log;
 pub mod metrics;
 mod pipeline;
 mod problem;
 mod query;
+mod server;
 mod sessions;
 mod store;
 #[cfg(test)]
 mod testing;
 
-use std::collections::HashSet;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -53,8 +54,10 @@ use sessions::{FINAL_AFTER_MS, Sessions};
 use store::{StoreReader, StoreWriter};
 
 pub use clock::Clock;
-pub use config::{Config, Site};
+pub use collector::{DeadLetter, DiskSpace, InvalidBeacon, dead_letters, read_beacon};
+pub use config::{Admin, AdminAccess, Config, EXAMPLE, Limits, Public, Settings, SettingsError, Site};
 pub use error::{Error, LogError, StoreError};
+pub use server::Server;
 
 /// A running analytics server. Dropping it without [`shutdown`](Self::shutdown) loses no acknowledged beacon: the next
 /// start finds them in the log.
@@ -65,6 +68,7 @@ pub struct Analytics {
     reader: StoreReader,
     shared: Arc<Shared>,
     threads: Mutex<Option<Threads>>,
+    data_dir: PathBuf,
 }
 
 struct Threads {
@@ -78,30 +82,30 @@ impl Analytics {
     /// # Errors
     /// If the folder cannot be used or belongs to a running server or a newer version, or two sites are the same.
     pub fn open(config: Config) -> Result<Self, Error> {
-        let mut taken = HashSet::new();
-        for site in &config.sites {
-            if !taken.insert((0, &site.name)) || !taken.insert((1, &site.key)) {
-                return Err(Error::SiteTwice(site.name.clone()));
-            }
-        }
-        std::fs::create_dir_all(&config.data_dir).map_err(|source| Error::DataDir {
+        config.check_sites()?;
+        let data_dir_error = |source| Error::DataDir {
             path: config.data_dir.clone(),
             source,
-        })?;
+        };
+        std::fs::create_dir_all(&config.data_dir).map_err(data_dir_error)?;
         // The log first: its error says best that another process owns the folder.
         let log = Arc::new(log::BeaconLog::open(&config.data_dir.join("log"))?);
         let store = StoreWriter::open(&config.data_dir.join("store.duckdb"), &config)?;
         log.start_at_least(store.log_offset()?);
         let now_ms = config.clock.now_ms();
         let sites: Vec<String> = config.sites.iter().map(|site| site.name.clone()).collect();
-        let sessions = Sessions::new(sites.clone(), store.views_since(now_ms - FINAL_AFTER_MS)?);
+        let sessions = Sessions::new(
+            &sites,
+            store.known_views()?,
+            store.views_since(now_ms - FINAL_AFTER_MS)?,
+        );
         let reader = store.reader(&config)?;
         let outcomes = Arc::new(Outcomes::default());
         let shared = Arc::new(Shared::default());
         tracing::info!(
             data_dir = %config.data_dir.display(),
             sites = sites.len(),
-            replay_beacons = log.head() - store.log_offset()?.min(log.head()),
+            replay_beacons = log.head() - store.views_offset()?.min(log.head()),
             "analytics is open"
         );
         let pipeline = pipeline::start(
@@ -112,21 +116,18 @@ impl Analytics {
             Arc::clone(&outcomes),
             Arc::clone(&shared),
         )?;
-        let (appender, writer) = log::start_writer(Arc::clone(&log), config.queue_beacons)?;
-        let collector = Arc::new(Collector::new(
-            &config.sites,
-            config.clock.clone(),
-            Arc::clone(&outcomes),
-            appender,
-        ));
+        let (appender, writer) = log::start_writer(Arc::clone(&log), config.limits.queue_beacons)?;
+        let collector = Collector::new(&config, Arc::clone(&outcomes), appender).map_err(data_dir_error)?;
+        let collector = Arc::new(collector);
         let queries = Arc::new(Queries {
             reader: reader.clone(),
-            clock: config.clock,
+            clock: config.clock.clone(),
             shared: Arc::clone(&shared),
             log: Arc::clone(&log),
             collector: Arc::clone(&collector),
             outcomes,
             sites,
+            public_url: config.public_url,
         });
         let threads = Mutex::new(Some(Threads {
             log: writer,
@@ -139,23 +140,53 @@ impl Analytics {
             reader,
             shared,
             threads,
+            data_dir: config.data_dir,
         })
     }
 
-    /// All routes: [`collector_router`](Self::collector_router) and [`query_router`](Self::query_router).
+    /// All routes: [`collector_router`](Self::collector_router) and [`query_router`](Self::query_router). No token is asked
+    /// for; this is for programs that look after that themselves.
     pub fn router(&self) -> Router {
         self.collector_router().merge(self.query_router())
     }
 
-    /// What players talk to: `POST /v1/beacons`.
+    /// What players talk to: `POST /v1/beacons`; `/healthz` and `/readyz`.
     pub fn collector_router(&self) -> Router {
-        collector::router(Arc::clone(&self.collector))
+        collector::router(Arc::clone(&self.collector)).merge(self.health_router())
     }
 
-    /// What people and programs that watch talk to: `/v1/overview`, `/v1/views`, `/v1/views/{id}`, `/v1/live`,
-    /// `/v1/status`, `/dashboard`.
+    /// [`query_router`](Self::query_router) for those who may use it, and `/healthz` and `/readyz` for all.
+    ///
+    /// # Errors
+    /// If the admin token cannot be made or read.
+    pub fn admin_router(&self, access: &AdminAccess) -> Result<Router, Error> {
+        Ok(server::auth::guard(self.query_router(), access, &self.data_dir)?.merge(self.health_router()))
+    }
+
+    /// Whether the log takes nothing any more until the server is opened anew.
+    fn is_broken(&self) -> bool {
+        self.collector.is_broken()
+    }
+
+    fn trusted_proxies(&self) -> &[ipnet::IpNet] {
+        self.collector.trusted_proxies()
+    }
+
+    fn health_router(&self) -> Router {
+        server::health::router(Arc::clone(&self.collector))
+    }
+
+    /// What people and programs that watch talk to: `/v1/query`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
+    /// `/v1/views/{id}`, `/v1/live`, `/v1/status`, `/v1/dead-letters`, `/dashboard`.
     pub fn query_router(&self) -> Router {
-        query::router(Arc::clone(&self.queries)).merge(dashboard::router())
+        query::router(Arc::clone(&self.queries))
+            .merge(collector::admin_router(Arc::clone(&self.collector)))
+            .merge(dashboard::router())
+    }
+
+    /// From now on `/readyz` answers 503, so that nobody is sent here any more; beacons are still accepted.
+    pub fn drain(&self) {
+        self.collector.drain();
     }
 
     /// Refuses new beacons, brings the accepted ones into the store, and closes log and store. Call it when the HTTP

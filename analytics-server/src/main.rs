@@ -2,12 +2,13 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use analytics_server::{Analytics, Config, Site};
+use analytics_server::{
+    Admin, AdminAccess, Analytics, Config, EXAMPLE, Server, Settings, Site, dead_letters,
+};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -16,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 #[command(
     version,
     after_help = "Example:\n  headgate-analytics serve --data analytics-data --site-key demo\n  \
-    then open http://127.0.0.1:8090/dashboard"
+    then open http://127.0.0.1:8091/dashboard; the password is in analytics-data/admin-token"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -25,21 +26,53 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Says whether a configuration file is good.
+    #[command(after_help = "Example:\n  headgate-analytics check /etc/headgate/analytics.toml")]
+    Check {
+        /// The configuration file.
+        file: PathBuf,
+    },
+    /// Prints what was sent as beacons and was none, the newest first, one JSON object a line.
+    #[command(after_help = "Example:\n  headgate-analytics dead-letters --data analytics-data --limit 20")]
+    DeadLetters(DeadLetters),
+    /// Prints a configuration file with every key.
+    #[command(after_help = "Example:\n  headgate-analytics example-config > analytics.toml")]
+    ExampleConfig,
     /// Serves the collector, the queries and the dashboard until SIGTERM or Ctrl-C.
     #[command(
-        after_help = "Example:\n  headgate-analytics serve --data analytics-data --site-key shop=k3y --site-key blog=0ther"
+        after_help = "Examples:\n  headgate-analytics serve --config /etc/headgate/analytics.toml\n  \
+        headgate-analytics serve --data analytics-data --site-key shop=k3y --site-key blog=0ther\n\n\
+        `headgate-analytics example-config` prints a configuration file with every key."
     )]
     Serve(Serve),
 }
 
 #[derive(clap::Args)]
 struct Serve {
+    /// The configuration file: everything that the other options say, and more.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "HEADGATE_ANALYTICS_CONFIG",
+        exclusive = true,
+        required_unless_present = "data"
+    )]
+    config: Option<PathBuf>,
     /// Folder of the beacon log and the store; created if it is missing.
     #[arg(long, value_name = "DIR", env = "HEADGATE_ANALYTICS_DATA")]
-    data: PathBuf,
-    /// Address to listen at. Queries need no password: keep it local, or behind a proxy that asks for one.
+    data: Option<PathBuf>,
+    /// Address that players report to.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
+    /// Address of queries and dashboard.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8091")]
+    admin_listen: SocketAddr,
+    /// File with the token of queries and dashboard. Without it one is made, and kept in DIR/admin-token.
+    #[arg(long, value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
+    /// Lets everybody on this machine ask without a token.
+    #[arg(long, conflicts_with = "admin_token_file")]
+    admin_without_token: bool,
     /// KEY, or NAME=KEY: a site whose beacons are accepted. May be given several times.
     #[arg(
         long = "site-key",
@@ -50,44 +83,118 @@ struct Serve {
         value_parser = Site::parse
     )]
     sites: Vec<Site>,
-    /// Memory that the store may use, for instance 512MB.
-    #[arg(long, value_name = "SIZE", default_value = "1GB")]
+    /// Memory that the store may use, for instance 2GB.
+    #[arg(long, value_name = "SIZE", default_value = "512MB")]
     store_memory: String,
+    /// Header in which a proxy in front tells the sender's country, for instance CF-IPCountry. Only for a proxy that
+    /// overwrites what senders put there.
+    #[arg(long, value_name = "NAME")]
+    country_header: Option<String>,
     /// Threads that the store may use.
     #[arg(long, value_name = "N", default_value_t = 2)]
     store_threads: usize,
 }
 
+#[derive(clap::Args)]
+struct DeadLetters {
+    /// The server's data folder; it may be running.
+    #[arg(long, value_name = "DIR", env = "HEADGATE_ANALYTICS_DATA")]
+    data: PathBuf,
+    /// How many.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: usize,
+}
+
+impl Serve {
+    fn settings(self) -> anyhow::Result<Settings> {
+        if let Some(path) = &self.config {
+            return Ok(Settings::read(path)?);
+        }
+        let data = self.data.context("give --data or --config")?;
+        let mut config = Config::new(data, self.sites);
+        config.store_memory_limit = self.store_memory;
+        config.store_threads = self.store_threads;
+        config.country_header = self.country_header;
+        let access = match &self.admin_token_file {
+            Some(path) => AdminAccess::from_file(path)?,
+            None if self.admin_without_token => AdminAccess::Open,
+            None => AdminAccess::Generated,
+        };
+        let mut settings = Settings::new(config);
+        settings.public.listen = self.listen;
+        settings.admin = Admin::new(self.admin_listen, access)?;
+        Ok(settings)
+    }
+}
+
 fn main() -> anyhow::Result<()> {
-    let Command::Serve(serve) = Cli::parse().command;
+    let serve = match Cli::parse().command {
+        Command::Check { file } => return check(&file),
+        Command::DeadLetters(options) => return print_dead_letters(&options),
+        Command::ExampleConfig => {
+            std::io::stdout().write_all(EXAMPLE.as_bytes())?;
+            return Ok(());
+        }
+        Command::Serve(serve) => serve,
+    };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
+    let settings = serve.settings()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(serve))
+    runtime.block_on(run(settings))
 }
 
-async fn run(serve: Serve) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(serve.listen)
-        .await
-        .with_context(|| format!("cannot listen at {}; choose another with --listen", serve.listen))?;
-    let mut config = Config::new(serve.data, serve.sites);
-    config.store_memory_limit = serve.store_memory;
-    config.store_threads = serve.store_threads;
-    let stop = stop_signal()?;
-    let analytics = Analytics::open(config)?;
-    let address = listener.local_addr()?;
-    // Whoever started it may not care to read this, and may have closed the pipe.
-    let _ = writeln!(
+fn print_dead_letters(options: &DeadLetters) -> anyhow::Result<()> {
+    let letters = dead_letters(&options.data, options.limit)
+        .with_context(|| format!("cannot read the dead letters in {}", options.data.display()))?;
+    let mut out = std::io::stdout().lock();
+    for letter in letters {
+        serde_json::to_writer(&mut out, &letter)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+fn check(file: &Path) -> anyhow::Result<()> {
+    let settings = Settings::read(file)?;
+    settings.check()?;
+    writeln!(
         std::io::stdout(),
-        "Dashboard  http://{address}/dashboard\nBeacons    http://{address}/v1/beacons"
+        "{} is good: {} sites, beacons at {}, queries at {}",
+        file.display(),
+        settings.config.sites.len(),
+        settings.public.listen,
+        settings.admin.listen
+    )?;
+    Ok(())
+}
+
+async fn run(settings: Settings) -> anyhow::Result<()> {
+    let Settings {
+        mut config,
+        public,
+        admin,
+        ..
+    } = settings;
+    let token = (admin.access == AdminAccess::Generated).then(|| config.admin_token_file());
+    let server = Server::bind(public, admin).await?;
+    let stop = stop_signal()?;
+    let public = format!("http://{}", server.public_address()?);
+    let public = config.public_url.get_or_insert(public).clone();
+    let analytics = Analytics::open(config)?;
+    let mut lines = format!(
+        "Dashboard  http://{}/dashboard\nBeacons    {public}/v1/beacons\n",
+        server.admin_address()?
     );
-    axum::serve(listener, analytics.router())
-        .with_graceful_shutdown(stop)
-        .await?;
-    analytics.shutdown().await?;
+    if let Some(path) = token {
+        lines.push_str(&format!("Password   in {}\n", path.display()));
+    }
+    // Whoever started it may not care to read this, and may have closed the pipe.
+    let _ = std::io::stdout().write_all(lines.as_bytes());
+    server.run(analytics, stop).await?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The one thread that takes beacons from the log through the sessions into the store. It reads the log the same way
+//! The one thread that takes beacons from the log through the sessions into the store. It follows the log the same way
 //! whether the records are a millisecond or, after a restart, an hour old.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,10 +15,20 @@ use crate::store::{Batch, StoreWriter};
 
 /// Records that are applied at a time.
 const RECORDS_AT_ONCE: usize = 2_000;
-/// The store is written this long after the first change …
+/// The store is written this long after the first change, at the soonest …
 const COMMIT_EVERY: Duration = Duration::from_millis(1_000);
+/// … this many times as long as writing it took, so that beacons have the larger part of a busy machine …
+const COMMIT_SHARE: u32 = 4;
+/// … but after this long …
+const COMMIT_LATEST: Duration = Duration::from_millis(5_000);
 /// … or with so many new rows.
 const COMMIT_ROWS: usize = 50_000;
+/// Rows of views in a batch; more if that is what it takes that none waits for longer than [`VIEWS_WITHIN`].
+const COMMIT_VIEWS: usize = 2_000;
+/// See [`COMMIT_VIEWS`].
+const VIEWS_WITHIN: Duration = Duration::from_secs(30);
+/// Rows of views in a batch at the end, when all have to be written.
+const LAST_VIEWS: usize = 20_000;
 /// Viewers are counted this often, besides when beacons are applied.
 const SAMPLE_EVERY: Duration = Duration::from_millis(1_000);
 /// Views are forgotten this often.
@@ -35,6 +45,7 @@ const LAST_TRIES: usize = 3;
 pub(crate) struct Shared {
     stopping: AtomicBool,
     live: Mutex<LiveSnapshot>,
+    events: AtomicU64,
     stored: AtomicU64,
 }
 
@@ -44,9 +55,14 @@ impl Shared {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The log's offset up to which the store has everything.
+    /// The log's offset up to which the store has everything, rows of views too.
     pub(crate) fn stored(&self) -> u64 {
         self.stored.load(Ordering::Acquire)
+    }
+
+    /// The log's offset up to which the store has everything but, maybe, rows of views.
+    pub(crate) fn events(&self) -> u64 {
+        self.events.load(Ordering::Acquire)
     }
 
     /// Asks the thread to end, with everything in the store that is in the log.
@@ -65,8 +81,9 @@ pub(crate) fn start(
     outcomes: Arc<Outcomes>,
     shared: Arc<Shared>,
 ) -> Result<JoinHandle<()>, Error> {
-    let next = store.log_offset()?;
+    let (next, committed) = (store.views_offset()?, store.log_offset()?);
     shared.stored.store(next, Ordering::Release);
+    shared.events.store(committed, Ordering::Release);
     let pipeline = Pipeline {
         log,
         store,
@@ -75,7 +92,9 @@ pub(crate) fn start(
         outcomes,
         shared,
         next,
-        committed: next,
+        replay_until: committed,
+        committed: (committed, next),
+        commit_took: Duration::ZERO,
         failed: None,
     };
     std::thread::Builder::new()
@@ -93,8 +112,12 @@ struct Pipeline {
     shared: Arc<Shared>,
     /// The offset of the next record to apply.
     next: u64,
-    /// The offset up to which the store has everything.
-    committed: u64,
+    /// The store has what is before this from an earlier run, but for rows of views.
+    replay_until: u64,
+    /// How far the store is: log offset and views offset.
+    committed: (u64, u64),
+    /// How long it took to write the last batch.
+    commit_took: Duration,
     /// A batch that the store refused: it goes first, unchanged.
     failed: Option<Batch>,
 }
@@ -118,13 +141,15 @@ impl Pipeline {
                 sampled = Some(Instant::now());
                 self.sample();
             }
-            if committed.elapsed() >= COMMIT_EVERY || self.sessions.pending_rows() >= COMMIT_ROWS {
-                self.commit(false);
+            let due = (self.commit_took * COMMIT_SHARE).clamp(COMMIT_EVERY, COMMIT_LATEST);
+            if committed.elapsed() >= due || self.sessions.pending_rows() >= COMMIT_ROWS {
+                let views = self.views_due(committed.elapsed());
+                self.commit(views, false);
                 committed = Instant::now();
             }
             if forgot.elapsed() >= FORGET_EVERY && self.failed.is_none() {
                 forgot = Instant::now();
-                self.sessions.forget(self.clock.now_ms());
+                self.forget();
             }
             if self.failed.is_some() {
                 std::thread::sleep(RETRY_AFTER);
@@ -137,7 +162,7 @@ impl Pipeline {
     }
 
     fn apply_records(&mut self) {
-        let (records, next) = match self.log.read(self.next, RECORDS_AT_ONCE) {
+        let (records, next) = match self.log.follow(self.next, RECORDS_AT_ONCE) {
             Ok(read) => read,
             Err(error) => {
                 tracing::error!(%error, "the beacon log cannot be read; trying again");
@@ -146,7 +171,7 @@ impl Pipeline {
             }
         };
         let missing = self.sessions.missing(&records);
-        match self.store.views_by_id(missing.into_iter()) {
+        match self.store.views_by_id(&missing) {
             Ok(stored) => self.sessions.restore(stored),
             Err(error) => {
                 tracing::error!(%error, "views cannot be read from the store; trying again");
@@ -154,8 +179,8 @@ impl Pipeline {
                 return;
             }
         }
-        for record in &records {
-            self.sessions.apply(record);
+        for (offset, record) in &records {
+            self.sessions.apply(*offset, record, *offset < self.replay_until);
         }
         self.outcomes.count_duplicates(self.sessions.take_duplicates());
         self.next = next;
@@ -166,16 +191,41 @@ impl Pipeline {
         *self.shared.live.lock().unwrap_or_else(PoisonError::into_inner) = live;
     }
 
-    /// Writes what has changed. Answers whether the store has everything that was applied.
-    fn commit(&mut self, last: bool) -> bool {
+    /// How many rows of views a batch may have that comes so long after the last one.
+    fn views_due(&self, elapsed: Duration) -> usize {
+        let share = elapsed.as_secs_f64() / VIEWS_WITHIN.as_secs_f64();
+        COMMIT_VIEWS.max((self.sessions.pending_views() as f64 * share) as usize)
+    }
+
+    /// Forgets what is final, and learns anew what the store has if that has become too much for the filter.
+    fn forget(&mut self) {
+        self.sessions.forget(self.clock.now_ms());
+        if self.sessions.wants_known() {
+            match self.store.known_views() {
+                Ok(known) => self.sessions.set_known(known),
+                Err(error) => tracing::warn!(%error, "the ids of views cannot be read; trying again"),
+            }
+        }
+    }
+
+    /// Writes what has changed, with at most so many rows of views. Answers whether the store took it.
+    fn commit(&mut self, max_views: usize, last: bool) -> bool {
         if let Some(batch) = self.failed.take()
             && !self.write(batch)
         {
             return false;
         }
-        let batch = self.sessions.take_batch(self.next, last);
-        let nothing_new =
-            batch.log_offset == self.committed && batch.views.is_empty() && batch.concurrency.is_empty();
+        // While the log is read again, the store may be ahead.
+        let log_offset = self.next.max(self.committed.0);
+        let batch = self.sessions.take_batch(log_offset, max_views, last);
+        let views_offset = batch.views_offset.min(self.next);
+        let batch = Batch {
+            views_offset,
+            ..batch
+        };
+        let nothing_new = (batch.log_offset, batch.views_offset) == self.committed
+            && batch.views.is_empty()
+            && batch.concurrency.is_empty();
         nothing_new || self.write(batch)
     }
 
@@ -188,25 +238,32 @@ impl Pipeline {
         }
         tracing::debug!(
             views = batch.views.len(),
-            beats = batch.beats.len(),
+            rollups = batch.rollups.len(),
             events = batch.events.len(),
             log_offset = batch.log_offset,
+            views_offset = batch.views_offset,
             elapsed_ms = began.elapsed().as_millis(),
             "stored a batch"
         );
-        self.committed = batch.log_offset;
-        self.shared.stored.store(self.committed, Ordering::Release);
-        if let Err(error) = self.log.trim(self.committed) {
+        self.commit_took = began.elapsed();
+        self.committed = (batch.log_offset, batch.views_offset);
+        self.shared.events.store(batch.log_offset, Ordering::Release);
+        self.shared.stored.store(batch.views_offset, Ordering::Release);
+        if let Err(error) = self.log.trim(batch.views_offset) {
             tracing::warn!(%error, "a segment of the beacon log could not be dropped");
         }
         true
     }
 
     fn finish(mut self) {
-        let stored = (0..LAST_TRIES).any(|_| self.commit(true));
-        if !stored {
+        let mut tries = 0;
+        while tries < LAST_TRIES && self.committed.1 < self.next {
+            tries += usize::from(!self.commit(LAST_VIEWS, true));
+        }
+        // The running ten seconds of concurrency, if there was nothing else.
+        if tries == LAST_TRIES || !self.commit(LAST_VIEWS, true) {
             tracing::error!(
-                from = self.committed,
+                from = self.committed.1,
                 to = self.log.head(),
                 "the store did not take the last beacons; the log keeps them for the next start"
             );

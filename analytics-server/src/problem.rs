@@ -1,12 +1,14 @@
 //! Errors of the HTTP API: `{"error":{"code":…,"message":…}}`.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 /// Seconds after which a client may try again when the server could not serve it.
-const RETRY_AFTER_S: u16 = 5;
+const RETRY_AFTER_S: u64 = 5;
 
 /// An answer that says what went wrong: a code for programs, a message for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,7 @@ pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     message: String,
+    retry_after_s: u64,
 }
 
 impl Problem {
@@ -22,6 +25,16 @@ impl Problem {
             status,
             code,
             message: message.into(),
+            retry_after_s: RETRY_AFTER_S,
+        }
+    }
+
+    /// With the time after which it may be tried again, instead of the usual one.
+    pub(crate) fn retry_after(self, wait: Duration) -> Self {
+        let retry_after_s = wait.as_secs() + 1;
+        Self {
+            retry_after_s,
+            ..self
         }
     }
 
@@ -45,10 +58,11 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = Json(json!({ "error": { "code": self.code, "message": self.message } }));
         let mut response = (self.status, body).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        let again = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS];
+        if again.contains(&self.status) {
             response
                 .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+                .insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after_s));
         }
         response
     }

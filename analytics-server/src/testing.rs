@@ -21,6 +21,7 @@ pub(crate) fn beacon(view: u32, seq: u32) -> Beacon {
         sample_rate: 1.0,
         info: None,
         state: PlaybackState::Playing,
+        latency_ms: None,
         counters: Counters {
             play_intent: true,
             startup_ms: Some(400),

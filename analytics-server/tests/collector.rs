@@ -75,12 +75,11 @@ async fn bad_beacons_are_refused_and_counted() {
     }
 
     let status = server.json("/v1/status").await;
+    let counted = status["beacons"].as_object().unwrap().iter();
+    let counted: Vec<_> = counted.filter(|(_, count)| **count != 0).collect();
     assert_eq!(
-        status["beacons"],
-        json!({
-            "accepted": 0, "duplicate": 0, "busy": 0, "invalid": 16, "storage": 0, "too_large": 1, "too_slow": 0,
-            "unknown_site": 3
-        })
+        json!(counted),
+        json!([["invalid", 16], ["too_large", 1], ["unknown_site", 3]])
     );
     assert_eq!(status["log"]["head"], 0);
     server.post_at(0, &beacon(1, 0, 0)).await;
@@ -117,7 +116,10 @@ async fn any_origin_may_post_without_preflight_and_with() {
     let (status, headers, _) = server.request(preflight).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     assert_eq!(headers["access-control-allow-origin"], "*");
-    assert_eq!(headers["access-control-allow-headers"], "content-type");
+    assert_eq!(
+        headers["access-control-allow-headers"],
+        "content-encoding, content-type"
+    );
 
     // An error can be read from another origin too; the queries cannot.
     let post = Request::post("/v1/beacons").body(Body::from("?")).unwrap();

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::abr::{Objective, Utility};
 use crate::output::RequestKind;
+use crate::telemetry::schema::{Dimension, Experiment};
 
 /// Configuration of a [`Player`](crate::Player).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -460,6 +461,12 @@ pub struct TelemetryConfig {
     pub browser: String,
     /// Operating system family, or empty.
     pub os: String,
+    /// Kind of connection, as `navigator.connection.type` has it, or empty.
+    pub network: String,
     /// Host name of the embedding page, or empty.
     pub page_host: String,
+    /// The experiment that the views take part in.
+    pub experiment: Option<Experiment>,
+    /// What else the application tells views apart by.
+    pub dimensions: Vec<Dimension>,
 }

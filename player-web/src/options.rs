@@ -4,6 +4,7 @@ use js_sys::Function;
 use player_core::Config;
 use player_core::abr::Utility;
 use player_core::config::{CmcdMode, CmcdTarget, Preset, RetryPolicy};
+use player_core::telemetry::schema::{Dimension, Experiment, MAX_DIMENSION_VALUE_BYTES, MAX_DIMENSIONS};
 use wasm_bindgen::JsValue;
 
 use crate::fields::{Faults, FieldError, Fields};
@@ -244,7 +245,17 @@ fn cmcd(fields: &Fields<'_>, config: &mut Config) {
 }
 
 fn telemetry(fields: &Fields<'_>, config: &mut Config) {
-    fields.only(&["browser", "device", "os", "pageHost", "site", "viewerId"]);
+    fields.only(&[
+        "browser",
+        "device",
+        "dimensions",
+        "experiment",
+        "network",
+        "os",
+        "pageHost",
+        "site",
+        "viewerId",
+    ]);
     let telemetry = &mut config.telemetry;
     for (name, field) in [
         ("site", &mut telemetry.site),
@@ -252,9 +263,33 @@ fn telemetry(fields: &Fields<'_>, config: &mut Config) {
         ("device", &mut telemetry.device),
         ("browser", &mut telemetry.browser),
         ("os", &mut telemetry.os),
+        ("network", &mut telemetry.network),
         ("pageHost", &mut telemetry.page_host),
     ] {
         set(field, fields.string(name));
+    }
+    telemetry.experiment = fields.nullable_object("experiment").map(|experiment| {
+        experiment.only(&["arm", "name", "probability"]);
+        let probability = within(&experiment, "probability", 0, 1);
+        let (name, arm) = (experiment.text("name"), experiment.text("arm"));
+        if name.is_empty() || arm.is_empty() {
+            experiment.missing("experiment", "name` and an `arm");
+        }
+        Experiment {
+            name,
+            arm,
+            probability: probability.filter(|share| *share > 0.0),
+        }
+    });
+    for dimension in fields.objects("dimensions") {
+        let (name, value) = (dimension.text("name"), dimension.text("value"));
+        let fits = Dimension::is_name(&name) && value.len() <= MAX_DIMENSION_VALUE_BYTES;
+        if !fits || telemetry.dimensions.len() == MAX_DIMENSIONS {
+            let why =
+                "at most 10, with names of 1 to 40 letters, digits, _ or -, and values of at most 200 bytes";
+            fields.refuse("dimensions", why.to_owned());
+        }
+        telemetry.dimensions.push(Dimension { name, value });
     }
 }
 

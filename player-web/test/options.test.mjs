@@ -6,7 +6,7 @@ const { driverOptions } = await load('options.ts');
 const { HeadgateError } = await load('errors.ts');
 const { browser, device, system } = await load('surroundings.ts');
 
-const AROUND = { device: 'tv', browser: 'Chrome', os: 'Tizen', pageHost: 'a.example' };
+const AROUND = { device: 'tv', browser: 'Chrome', os: 'Tizen', network: 'wifi', pageHost: 'a.example' };
 
 test('it reports only with a site key and a collector', () => {
   const beaconUrl = 'https://collector.example/v1/beacons';
@@ -19,8 +19,15 @@ test('it reports only with a site key and a collector', () => {
   assert.deepEqual(driverOptions({ abr, siteKey: 'k', beaconUrl, viewerId: 'v', wasm: '/x.wasm' }, AROUND), {
     abr,
     beaconUrl,
-    telemetry: { site: 'k', viewerId: 'v', ...AROUND },
+    telemetry: { site: 'k', viewerId: 'v', experiment: undefined, dimensions: [], ...AROUND },
   });
+  const experiment = { name: 'abr', arm: 'b', probability: 0.5 };
+  const { telemetry } = driverOptions({ siteKey: 'k', beaconUrl, experiment, dimensions: { plan: 'gold', shop: 'eu' } }, AROUND);
+  assert.deepEqual(telemetry.experiment, experiment);
+  assert.deepEqual(telemetry.dimensions, [
+    { name: 'plan', value: 'gold' },
+    { name: 'shop', value: 'eu' },
+  ]);
 });
 
 test('errors have the codes of MediaError', () => {

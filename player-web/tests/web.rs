@@ -186,6 +186,23 @@ fn options_name_the_field_that_is_wrong() {
         (options.config.buffer.goal_s, options.config.telemetry.site),
         (12.5, "k".into())
     );
+    let telemetry =
+        |json: &str| read(&format!(r#"{{"telemetry":{json}}}"#)).map(|options| options.config.telemetry);
+    let told = telemetry(
+        r#"{"network":"wifi","experiment":{"name":"abr","arm":"b","probability":0.5},"dimensions":[{"name":"plan","value":"gold"}]}"#,
+    )
+    .unwrap();
+    let experiment = told.experiment.unwrap();
+    assert_eq!((&*experiment.name, &*experiment.arm), ("abr", "b"));
+    assert_eq!((experiment.probability, &*told.network), (Some(0.5), "wifi"));
+    assert_eq!(told.dimensions[0].value, "gold");
+    let why = telemetry(r#"{"experiment":{"name":"abr"}}"#).unwrap_err();
+    assert_eq!(why, "a `experiment` needs a `name` and an `arm`");
+    assert!(
+        telemetry(r#"{"dimensions":[{"name":"a b","value":"c"}]}"#)
+            .unwrap_err()
+            .starts_with("`telemetry.dimensions`: at most 10")
+    );
     let options = read(
         r#"{"abr":{"preset":"low-latency","utility":"log-bitrate","stallCost":4,"riseCost":-0.5,"fallCost":2,"maxHeight":720,"horizon":8,"maxDroppedFrames":null,"followSaveData":false}}"#,
     )

@@ -20,6 +20,10 @@ export interface HeadgateOptions {
   siteKey?: string;
   /** A pseudonym of the viewer; never an address or a name. */
   viewerId?: string;
+  /** The experiment that the viewer takes part in, so that its arms can be compared. */
+  experiment?: Experiment;
+  /** What else views are told apart by, at most ten: names of letters, digits, `_` and `-`; never what identifies a person. */
+  dimensions?: Record<string, string>;
   /**
    * Where what is learnt of the network (throughput, its spread, the time) is kept for the next player, under the key
    * `headgate.network`: `localStorage` where the browser allows it, a storage of yours, or nowhere. Default `local`.
@@ -34,6 +38,13 @@ export interface HeadgateOptions {
    * SAMPLE-AES. The first player of a page that needs it decides.
    */
   transmuxWasm?: WasmSource;
+}
+
+export interface Experiment {
+  name: string;
+  arm: string;
+  /** The share of viewers that were to be in this arm, above 0, at most 1. */
+  probability?: number;
 }
 
 /** A part of the interface `Storage`. */
@@ -202,12 +213,15 @@ export interface Surroundings {
   device: string;
   browser: string;
   os: string;
+  /** As `navigator.connection.type` has it; empty where the browser does not tell. */
+  network: string;
   pageHost: string;
 }
 
 /** The options of the driver (`src/options.rs`). */
 export function driverOptions(options: HeadgateOptions, around: Surroundings): object {
-  const { wasm: _, transmuxWasm: __, storage: ___, beaconUrl, siteKey, viewerId, ...rest } = options;
+  const { wasm: _, transmuxWasm: __, storage: ___, beaconUrl, siteKey, viewerId, experiment, dimensions, ...rest } = options;
   if (!beaconUrl || !siteKey) return rest;
-  return { ...rest, beaconUrl, telemetry: { site: siteKey, viewerId, ...around } };
+  const named = Object.entries(dimensions ?? {}).map(([name, value]) => ({ name, value }));
+  return { ...rest, beaconUrl, telemetry: { site: siteKey, viewerId, experiment, dimensions: named, ...around } };
 }

@@ -3,7 +3,8 @@ import type { Surroundings } from './options.js';
 /** Families only: enough to group views by, too little to know a viewer by. */
 export function surroundings(): Surroundings {
   const agent = navigator.userAgent;
-  return { device: device(agent), browser: browser(agent), os: system(agent), pageHost: pageHost() };
+  const { connection } = navigator as { connection?: { type?: string } };
+  return { device: device(agent), browser: browser(agent), os: system(agent), network: connection?.type ?? '', pageHost: pageHost() };
 }
 
 /** The name in the user agent string and ours; the first one counts, for most of them also name the later ones. */

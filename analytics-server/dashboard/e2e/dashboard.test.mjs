@@ -17,16 +17,21 @@ const bin = process.env.HEADGATE_BIN_DIR ?? fileURLToPath(new URL('../../../targ
 const shots = process.env.HEADGATE_SHOTS;
 const data = mkdtempSync(join(tmpdir(), 'headgate-dashboard-'));
 let server;
+/** Of the dashboard, and of the collector. */
 let origin;
+let collector;
 let browser;
 
 before(async () => {
   const program = join(bin, 'headgate-analytics');
   if (!existsSync(program)) throw new Error(`${program} is missing: run \`cargo build -p analytics-server\` first`);
-  server = spawn(program, ['serve', '--data', data, '--listen', '127.0.0.1:0', '--site-key', 'demo'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const addresses = ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--admin-without-token'];
+  server = spawn(program, ['serve', '--data', data, ...addresses, '--site-key', 'demo'], { stdio: ['ignore', 'pipe', 'inherit'] });
   for await (const line of createInterface(server.stdout)) {
-    origin = /http:\/\/[^/]+/.exec(line)?.[0];
-    if (origin) break;
+    const address = /http:\/\/[^/]+/.exec(line)?.[0];
+    if (line.startsWith('Dashboard')) origin = address;
+    if (line.startsWith('Beacons')) collector = address;
+    if (origin && collector) break;
   }
   browser = await chromium.launch(CHROMIUM);
 });
@@ -43,7 +48,7 @@ after(async () => {
 
 async function post(beacons) {
   for (const beacon of beacons) {
-    const response = await fetch(`${origin}/v1/beacons`, { method: 'POST', body: JSON.stringify(beacon) });
+    const response = await fetch(`${collector}/v1/beacons`, { method: 'POST', body: JSON.stringify(beacon) });
     assert.equal(response.status, 204, await response.text());
   }
 }
@@ -87,7 +92,7 @@ async function becomes(locator, text) {
 test('without views it says how to get some, and notices the first one by itself', async () => {
   const page = await open('/dashboard');
   await page.getByRole('heading', { name: 'No views yet' }).waitFor();
-  assert.match(await page.locator('pre').innerText(), new RegExp(`beacon-url="${origin}/v1/beacons"`));
+  assert.match(await page.locator('pre').innerText(), new RegExp(`beacon-url="${collector}/v1/beacons"`));
   await close(page, 'empty');
 
   const watching = await open('/dashboard');

@@ -63,6 +63,8 @@ export interface Live {
 export interface Status {
   version: string;
   sites: string[];
+  /** Where players reach the collector; null if it is not known. */
+  public_url: string | null;
 }
 
 export type State = 'idle' | 'starting' | 'playing' | 'paused' | 'rebuffering' | 'seeking' | 'ended' | 'failed';

@@ -96,7 +96,11 @@ export class OverviewPage implements Page {
       get<ViewList>('/v1/views', { site, limit: this.#rows, filter: this.#filter }, signal),
       get<Status>('/v1/status', {}, signal).catch(() => undefined),
     ]);
-    if (status) this.#fillSites(status.sites);
+    if (status) {
+      this.#fillSites(status.sites);
+      const code = this.#welcome.querySelector('code');
+      if (code) code.textContent = example(status.public_url ?? location.origin);
+    }
     const any = list.views.length > 0 || overview.totals.views > 0 || this.#filter !== 'all';
     this.#welcome.hidden = any;
     this.#content.hidden = !any;
@@ -247,12 +251,15 @@ function charts() {
   };
 }
 
+function example(collector: string): string {
+  return `<headgate-video src="video/master.m3u8"\n  beacon-url="${collector}/v1/beacons"\n  site-key="YOUR-SITE-KEY"></headgate-video>`;
+}
+
 function welcome(): HTMLElement {
-  const code = `<headgate-video src="video/master.m3u8"\n  beacon-url="${location.origin}/v1/beacons"\n  site-key="YOUR-SITE-KEY"></headgate-video>`;
   return empty(
     'No views yet',
     h('p', {}, 'A view appears here a few seconds after a player has begun to report to this server:'),
-    h('pre', {}, h('code', {}, code)),
+    h('pre', {}, h('code', {}, example(location.origin))),
     h('p', { class: 'muted' }, 'The site key is the one the server was started with. Play a video, and leave this page open: it refreshes by itself.'),
   );
 }

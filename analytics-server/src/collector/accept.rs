@@ -2,7 +2,8 @@
 //! strings are short, and URLs carry neither user info nor query nor fragment.
 
 use player_core::telemetry::schema::{
-    Beacon, Counters, Event, MAX_EVENTS_PER_BEACON, SCHEMA_VERSION, ViewInfo,
+    Beacon, Counters, Dimension, Event, MAX_DIMENSION_VALUE_BYTES, MAX_DIMENSIONS, MAX_EVENTS_PER_BEACON,
+    SCHEMA_VERSION, ViewInfo,
 };
 
 /// Longest time since the view began: 400 days.
@@ -19,24 +20,44 @@ const MAX_URL_BYTES: usize = 1000;
 const MAX_RUNGS: usize = 64;
 
 /// Why bytes are not a beacon.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(super) enum InvalidBeacon {
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidBeacon {
+    /// A line of CMCD cannot be read, or is of no session.
+    #[error("the line is not CMCD with a session (`sid`) of at most 64 bytes")]
+    Cmcd,
+    /// There is nothing in the batch.
+    #[error("the batch is empty")]
+    Empty,
+    /// An id is not a UUID.
     #[error("{0} is not a UUID")]
     Id(&'static str),
+    /// It is not JSON, or not of a beacon's form.
     #[error("the body is not a beacon: {0}")]
     Json(String),
+    /// A number cannot be.
     #[error("{0} is out of range")]
     Range(&'static str),
+    /// There are too many events in it.
     #[error("{0} events are more than {MAX_EVENTS_PER_BEACON}; send fewer at a time")]
     TooManyEvents(usize),
+    /// It is of another version.
     #[error("schema version {0} is not known here; this server reads version {SCHEMA_VERSION}")]
     Version(u32),
 }
 
-/// Reads a beacon, checks it and cleans its strings.
-pub(super) fn accept(body: &[u8]) -> Result<Beacon, InvalidBeacon> {
-    let mut beacon: Beacon =
-        serde_json::from_slice(body).map_err(|error| InvalidBeacon::Json(without_input(&error)))?;
+impl InvalidBeacon {
+    pub(super) fn json(error: &serde_json::Error) -> Self {
+        Self::Json(without_input(error))
+    }
+}
+
+/// Reads a beacon as the collector does: checks it and cleans its strings.
+///
+/// # Errors
+/// If it is none.
+pub fn read_beacon(body: &[u8]) -> Result<Beacon, InvalidBeacon> {
+    let mut beacon: Beacon = serde_json::from_slice(body).map_err(|error| InvalidBeacon::json(&error))?;
     if beacon.v != SCHEMA_VERSION {
         return Err(InvalidBeacon::Version(beacon.v));
     }
@@ -45,14 +66,23 @@ pub(super) fn accept(body: &[u8]) -> Result<Beacon, InvalidBeacon> {
     if beacon.events.len() > MAX_EVENTS_PER_BEACON {
         return Err(InvalidBeacon::TooManyEvents(beacon.events.len()));
     }
+    if !(MIN_SAMPLE_RATE..=1.0).contains(&beacon.sample_rate) {
+        return Err(InvalidBeacon::Range("sample_rate"));
+    }
+    clean_beacon(&mut beacon)?;
+    Ok(beacon)
+}
+
+/// Checks the numbers of a beacon and cleans its strings.
+pub(super) fn clean_beacon(beacon: &mut Beacon) -> Result<(), InvalidBeacon> {
     if beacon.t_ms > MAX_T_MS {
         return Err(InvalidBeacon::Range("t_ms"));
     }
     if beacon.sent_at_ms > MAX_COUNT {
         return Err(InvalidBeacon::Range("sent_at_ms"));
     }
-    if !(MIN_SAMPLE_RATE..=1.0).contains(&beacon.sample_rate) {
-        return Err(InvalidBeacon::Range("sample_rate"));
+    if beacon.latency_ms.is_some_and(|latency| latency > MAX_COUNT) {
+        return Err(InvalidBeacon::Range("latency_ms"));
     }
     check_counters(&beacon.counters)?;
     clean_counters(&mut beacon.counters);
@@ -63,7 +93,7 @@ pub(super) fn accept(body: &[u8]) -> Result<Beacon, InvalidBeacon> {
         }
         clean_event(&mut event.event)?;
     }
-    Ok(beacon)
+    Ok(())
 }
 
 /// serde_json's messages quote what they found; an answer must not echo strings of the body.
@@ -77,7 +107,7 @@ fn without_input(error: &serde_json::Error) -> String {
 }
 
 /// The text in lower case, if it is a UUID (RFC 9562, section 4).
-fn uuid(text: &str) -> Option<String> {
+pub(super) fn uuid(text: &str) -> Option<String> {
     let shaped = text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',
@@ -98,6 +128,11 @@ fn check_counters(counters: &Counters) -> Result<(), InvalidBeacon> {
         ("seek_count", counters.seek_count),
         ("media_ms", counters.media_ms),
         ("bitrate_kbps_media_ms", counters.bitrate_kbps_media_ms),
+        ("scaled_media_ms", counters.scaled_media_ms),
+        ("upscale_media_ms", counters.upscale_media_ms),
+        ("downscale_media_ms", counters.downscale_media_ms),
+        ("latency_played_ms", counters.latency_played_ms),
+        ("latency_ms_played_ms", counters.latency_ms_played_ms),
         ("switches_up", counters.switches_up),
         ("switches_down", counters.switches_down),
         ("decoded_frames", counters.decoded_frames),
@@ -118,8 +153,9 @@ fn clean_counters(counters: &mut Counters) {
 }
 
 fn clean_info(info: &mut ViewInfo) {
-    info.source = without_secrets(&info.source);
+    // First what is invisible: a URL with it inside is not seen to be one.
     clean(&mut info.source, MAX_URL_BYTES);
+    info.source = without_secrets(&info.source);
     for text in [
         &mut info.protocol,
         &mut info.stream_type,
@@ -131,6 +167,7 @@ fn clean_info(info: &mut ViewInfo) {
         &mut info.device,
         &mut info.browser,
         &mut info.os,
+        &mut info.network,
         &mut info.page_host,
         &mut info.cdn_host,
     ] {
@@ -141,18 +178,31 @@ fn clean_info(info: &mut ViewInfo) {
     for rung in &mut info.ladder {
         clean_text(&mut rung.id);
     }
+    if let Some(experiment) = &mut info.experiment {
+        clean_text(&mut experiment.name);
+        clean_text(&mut experiment.arm);
+        experiment.probability = experiment
+            .probability
+            .filter(|share| *share > 0.0 && *share <= 1.0);
+    }
+    info.dimensions
+        .retain(|dimension| Dimension::is_name(&dimension.name));
+    info.dimensions.truncate(MAX_DIMENSIONS);
+    for dimension in &mut info.dimensions {
+        clean(&mut dimension.value, MAX_DIMENSION_VALUE_BYTES);
+    }
 }
 
 fn clean_event(event: &mut Event) -> Result<(), InvalidBeacon> {
     match event {
         Event::Error { kind, message, .. } => {
             clean_text(kind);
+            clean_text(message);
             *message = message
                 .split(' ')
                 .map(word_without_secrets)
                 .collect::<Vec<_>>()
                 .join(" ");
-            clean_text(message);
         }
         Event::Limit { id, by } => {
             clean_text(id);
@@ -202,7 +252,7 @@ fn clean_text(text: &mut String) {
 }
 
 /// Without control characters and without the marks that reorder the text around them; not longer than `max` bytes.
-fn clean(text: &mut String, max: usize) {
+pub(super) fn clean(text: &mut String, max: usize) {
     text.retain(|c| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
     let mut end = max.min(text.len());
     while !text.is_char_boundary(end) {
@@ -211,7 +261,7 @@ fn clean(text: &mut String, max: usize) {
     text.truncate(end);
 }
 
-fn word_without_secrets(word: &str) -> String {
+pub(super) fn word_without_secrets(word: &str) -> String {
     let relative_with_query = word.split_once('?').is_some_and(|(_, query)| query.contains('='));
     if word.contains("://") || relative_with_query {
         without_secrets(word)
@@ -236,14 +286,14 @@ fn without_secrets(url: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use player_core::telemetry::schema::{Rung, TimedEvent};
+    use player_core::telemetry::schema::{Experiment, Rung, TimedEvent};
     use proptest::prelude::*;
 
     use super::*;
     use crate::testing::{at, beacon};
 
     fn roundtrip(beacon: &Beacon) -> Result<Beacon, InvalidBeacon> {
-        accept(&serde_json::to_vec(beacon).unwrap())
+        read_beacon(&serde_json::to_vec(beacon).unwrap())
     }
 
     #[test]
@@ -336,8 +386,58 @@ mod tests {
     }
 
     #[test]
+    fn what_is_invisible_hides_no_secret() {
+        let mut dirty = beacon(1, 0);
+        dirty.info = Some(ViewInfo {
+            source: "https:\u{0}//user:pass@h/a?token=hunter2".into(),
+            ..ViewInfo::default()
+        });
+        dirty.events = vec![at(
+            0,
+            Event::Error {
+                kind: "http".into(),
+                fatal: false,
+                message: "at https:\u{202e}//h/a?hunter2".into(),
+            },
+        )];
+        let clean = roundtrip(&dirty).unwrap();
+        assert_eq!(clean.info.unwrap().source, "https://h/a");
+        let Event::Error { message, .. } = &clean.events[0].event else {
+            panic!("another event")
+        };
+        assert_eq!(message, "at https://h/a");
+    }
+
+    #[test]
+    fn dimensions_and_experiments_are_bounded() {
+        let mut wild = beacon(1, 0);
+        let dimension = |name: &str, value: &str| Dimension {
+            name: name.into(),
+            value: value.into(),
+        };
+        let mut dimensions = vec![dimension("no names with spaces", "x"), dimension("", "x")];
+        dimensions.extend((0..20).map(|at| dimension(&format!("d{at}"), &"v".repeat(300))));
+        wild.info = Some(ViewInfo {
+            dimensions,
+            experiment: Some(Experiment {
+                name: "a\u{1f}b".into(),
+                arm: "x".repeat(5_000),
+                probability: Some(2.0),
+            }),
+            ..ViewInfo::default()
+        });
+        let info = roundtrip(&wild).unwrap().info.unwrap();
+        assert_eq!(info.dimensions.len(), MAX_DIMENSIONS);
+        assert_eq!(info.dimensions[0].name, "d0");
+        assert_eq!(info.dimensions[0].value.len(), MAX_DIMENSION_VALUE_BYTES);
+        let experiment = info.experiment.unwrap();
+        assert_eq!((&*experiment.name, experiment.probability), ("ab", None));
+        assert_eq!(experiment.arm.len(), MAX_TEXT_BYTES);
+    }
+
+    #[test]
     fn the_answer_does_not_echo_the_body() {
-        let error = accept(br#"{"v":"hunter2"}"#).unwrap_err().to_string();
+        let error = read_beacon(br#"{"v":"hunter2"}"#).unwrap_err().to_string();
         assert!(!error.contains("hunter2"), "{error}");
     }
 
@@ -346,14 +446,14 @@ mod tests {
         let mut json = serde_json::to_value(beacon(1, 0)).unwrap();
         json["events"] = serde_json::json!([{ "t": 3, "e": "teleport", "to": "mars" }]);
         json["colour"] = "blue".into();
-        let read = accept(json.to_string().as_bytes()).unwrap();
+        let read = read_beacon(json.to_string().as_bytes()).unwrap();
         assert_eq!(read.events, [at(3, Event::Unknown)]);
     }
 
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = accept(&bytes);
+            let _ = read_beacon(&bytes);
         }
 
         #[test]

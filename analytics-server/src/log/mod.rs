@@ -1,52 +1,41 @@
 //! The beacon log: what has been acknowledged is in here until the store has it.
 //!
-//! Records are numbered from 0 without gaps; the number is the record's *offset*. They lie in segments of
-//! [`SEGMENT_RECORDS`], each a keyspace of one embedded fjall database, so that a segment that the store has committed
-//! is dropped whole, without compaction. fjall's journal is checksummed and cut at the first torn record when it is
-//! opened after a crash.
+//! Records are numbered from 0 without gaps; the number is the record's *offset*. They are written in groups, each an entry
+//! under the offset of its first record. Groups lie in segments of about [`SEGMENT_RECORDS`] records, each a keyspace of
+//! one embedded fjall database, so that a segment that the store has committed is dropped whole, without compaction.
+//! fjall's journal is checksummed and cut at the first torn group when it is opened after a crash.
+//!
+//! Who follows the log is handed the newest records as they were parsed; it reads from disk what did not fit into memory
+//! and, after a restart, what is old.
 
+mod record;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use player_core::telemetry::schema::Beacon;
 
 use crate::error::LogError;
+use record::decode_group;
+pub(crate) use record::{Digest, Record};
 pub(crate) use writer::{AppendError, Appender, start_writer};
 
-/// Records in a segment.
+/// Records in a segment, but for its last group.
 const SEGMENT_RECORDS: u64 = 50_000;
+/// What a segment keeps in memory, bytes: the rest lies in tables on disk.
+const SEGMENT_MEMORY_BYTES: u64 = 16 << 20;
+/// What all records take in memory that are handed over and not yet taken, as bytes of the log. Parsed they take thrice.
+const HANDED_BYTES: usize = 24 << 20;
 
-const PREFIX: &str = "beacons-";
+const PREFIX: &str = "records-";
 
-/// A beacon as it was acknowledged.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Record {
-    /// When the server received it, by its own clock.
-    pub(crate) received_ms: i64,
-    /// The beacon; its `site` is the site's name, not its key.
-    pub(crate) beacon: Beacon,
-}
-
-impl Record {
-    /// Eight bytes of time, then the beacon as JSON.
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = self.received_ms.to_le_bytes().to_vec();
-        serde_json::to_writer(&mut bytes, &self.beacon)?;
-        Ok(bytes)
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (time, json) = bytes.split_first_chunk::<8>()?;
-        Some(Self {
-            received_ms: i64::from_le_bytes(*time),
-            beacon: serde_json::from_slice(json).ok()?,
-        })
-    }
+/// Records that are appended at once, and their bytes.
+pub(crate) struct Group {
+    pub(crate) records: Vec<Record>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// An append-only log of [`Record`]s on disk.
@@ -61,6 +50,14 @@ struct State {
     segments: BTreeMap<u64, Keyspace>,
     /// The offset that the next record will have.
     next: u64,
+    /// Groups that are on disk and wait for who follows the log, with their first offsets.
+    handed: VecDeque<(u64, Handed)>,
+    handed_bytes: usize,
+}
+
+struct Handed {
+    records: Vec<Record>,
+    bytes: usize,
 }
 
 impl BeaconLog {
@@ -81,20 +78,25 @@ impl BeaconLog {
                 .strip_prefix(PREFIX)
                 .and_then(|digits| digits.parse::<u64>().ok())
             {
-                segments.insert(first, db.keyspace(&name, KeyspaceCreateOptions::default)?);
+                segments.insert(first, db.keyspace(&name, options)?);
             }
         }
         let mut next = 0;
         if let Some((first, segment)) = segments.last_key_value() {
-            let after_last = match segment.last_key_value() {
-                Some(entry) => offset_of(&entry.key()?).map_or(*first, |last| last + 1),
-                None => *first,
-            };
-            next = after_last;
+            next = *first;
+            if let Some(entry) = segment.last_key_value() {
+                let (key, group) = entry.into_inner()?;
+                next = offset_of(&key).unwrap_or(next) + decode_group(&group).count() as u64;
+            }
         }
         Ok(Self {
             db,
-            state: Mutex::new(State { segments, next }),
+            state: Mutex::new(State {
+                segments,
+                next,
+                handed: VecDeque::new(),
+                handed_bytes: 0,
+            }),
             grown: Condvar::new(),
         })
     }
@@ -124,9 +126,38 @@ impl BeaconLog {
         self.grown.notify_all();
     }
 
-    /// Up to `max` records from `offset` on, and the offset after the last one of them. A record that cannot be read
-    /// is left out and logged: the following ones count nevertheless.
-    pub(crate) fn read(&self, offset: u64, max: usize) -> Result<(Vec<Record>, u64), LogError> {
+    /// Some records from `offset` on, about `max` of them if there are so many, each with its offset, and the offset
+    /// after the last one of them. A record that cannot be read is left out and logged: the following ones count
+    /// nevertheless.
+    pub(crate) fn follow(&self, offset: u64, max: usize) -> Result<(Vec<(u64, Record)>, u64), LogError> {
+        match self.take_handed(offset, max) {
+            Some(taken) => Ok(taken),
+            None => self.read(offset, max),
+        }
+    }
+
+    /// What was handed over, if it begins at `offset` or before it.
+    fn take_handed(&self, offset: u64, max: usize) -> Option<(Vec<(u64, Record)>, u64)> {
+        let mut state = self.state();
+        let mut next = offset;
+        let mut taken = Vec::new();
+        while let Some((first, group)) = state.handed.front() {
+            let after = first + group.records.len() as u64;
+            // A gap, which is read from disk, or enough.
+            if *first > next || taken.len() >= max {
+                break;
+            }
+            let Some((first, group)) = state.handed.pop_front() else {
+                break;
+            };
+            state.handed_bytes -= group.bytes;
+            taken.extend((first..).zip(group.records).filter(|(at, _)| *at >= next));
+            next = next.max(after);
+        }
+        (next > offset).then_some((taken, next))
+    }
+
+    fn read(&self, offset: u64, max: usize) -> Result<(Vec<(u64, Record)>, u64), LogError> {
         let mut records = Vec::new();
         let mut next = offset;
         let segments: Vec<Keyspace> = {
@@ -143,35 +174,55 @@ impl BeaconLog {
                 .collect()
         };
         for segment in segments {
-            for entry in segment.range(next.to_be_bytes()..) {
-                if records.len() == max {
+            // The group that begins before the offset may hold it.
+            let before = segment.range(..=next.to_be_bytes()).next_back();
+            let from = match before {
+                Some(entry) => entry.key()?.to_vec(),
+                None => next.to_be_bytes().to_vec(),
+            };
+            for entry in segment.range(from..) {
+                if records.len() >= max {
                     return Ok((records, next));
                 }
-                let (key, value) = entry.into_inner()?;
-                let Some(at) = offset_of(&key) else { continue };
-                match Record::decode(&value) {
-                    Some(record) => records.push(record),
-                    None => {
-                        tracing::error!(offset = at, "a record of the beacon log cannot be read; left out")
+                let (key, group) = entry.into_inner()?;
+                let Some(first) = offset_of(&key) else { continue };
+                for (at, record) in (first..).zip(decode_group(&group)) {
+                    if at < next {
+                        continue;
                     }
+                    match record {
+                        Some(record) => records.push((at, record)),
+                        None => {
+                            tracing::error!(
+                                offset = at,
+                                "a record of the beacon log cannot be read; left out"
+                            )
+                        }
+                    }
+                    next = at + 1;
                 }
-                next = at + 1;
             }
         }
         Ok((records, next))
     }
 
     /// Appends records durably: when this returns, a crash does not lose them.
-    fn append(&self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), LogError> {
-        let mut next = self.head();
-        let segment = self.segment_for(next)?;
+    fn append(&self, group: Group) -> Result<(), LogError> {
+        let first = self.head();
+        let count = group.records.len() as u64;
+        let bytes = group.bytes.len();
+        let segment = self.segment_for(first)?;
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
-        for record in records {
-            batch.insert(&segment, next.to_be_bytes(), record);
-            next += 1;
-        }
+        batch.insert(&segment, first.to_be_bytes(), group.bytes);
         batch.commit()?;
-        self.state().next = next;
+        let mut state = self.state();
+        state.next = first + count;
+        if state.handed_bytes + bytes <= HANDED_BYTES {
+            state.handed_bytes += bytes;
+            let records = group.records;
+            state.handed.push_back((first, Handed { records, bytes }));
+        }
+        drop(state);
         self.grown.notify_all();
         Ok(())
     }
@@ -209,9 +260,7 @@ impl BeaconLog {
         {
             return Ok(segment);
         }
-        let segment = self
-            .db
-            .keyspace(&format!("{PREFIX}{offset:020}"), KeyspaceCreateOptions::default)?;
+        let segment = self.db.keyspace(&format!("{PREFIX}{offset:020}"), options)?;
         self.state().segments.insert(offset, segment.clone());
         Ok(segment)
     }
@@ -219,6 +268,10 @@ impl BeaconLog {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(SEGMENT_MEMORY_BYTES)
 }
 
 fn offset_of(key: &[u8]) -> Option<u64> {
@@ -233,35 +286,83 @@ mod tests {
     use crate::testing::beacon;
 
     fn record(seq: u32) -> Record {
-        Record {
-            received_ms: 1000 + i64::from(seq),
-            beacon: beacon(1, seq),
+        Record::new(1000 + i64::from(seq), None, beacon(1, seq)).unwrap()
+    }
+
+    fn group(seqs: impl IntoIterator<Item = u32>) -> Group {
+        let records: Vec<Record> = seqs.into_iter().map(record).collect();
+        let mut bytes = Vec::new();
+        for record in &records {
+            record.encode(&mut bytes).unwrap();
         }
+        Group { records, bytes }
+    }
+
+    fn expected(seqs: std::ops::Range<u32>) -> Vec<(u64, Record)> {
+        seqs.map(|seq| (u64::from(seq), record(seq))).collect()
     }
 
     #[test]
     fn records_come_back_in_order_after_reopening() {
         let dir = tempfile::tempdir().unwrap();
         let log = BeaconLog::open(dir.path()).unwrap();
-        log.append((0..3).map(|seq| record(seq).encode().unwrap()))
-            .unwrap();
-        log.append([record(3).encode().unwrap()]).unwrap();
+        log.append(group(0..3)).unwrap();
+        log.append(group(3..4)).unwrap();
         drop(log);
         let log = BeaconLog::open(dir.path()).unwrap();
         assert_eq!(log.head(), 4);
-        let (records, next) = log.read(1, 2).unwrap();
-        assert_eq!(records, [record(1), record(2)]);
-        assert_eq!(next, 3);
-        assert_eq!(log.read(4, 2).unwrap(), (vec![], 4));
+        assert_eq!(log.follow(1, 2).unwrap(), (expected(1..3), 3));
+        assert_eq!(log.follow(3, 2).unwrap(), (expected(3..4), 4));
+        assert_eq!(log.follow(4, 2).unwrap(), (vec![], 4));
+    }
+
+    #[test]
+    fn new_records_are_handed_over_and_old_ones_read() {
+        let dir = tempfile::tempdir().unwrap();
+        drop_after(dir.path(), 0..5);
+        let log = BeaconLog::open(dir.path()).unwrap();
+        log.append(group(5..8)).unwrap();
+        log.append(group(8..10)).unwrap();
+        assert!(log.take_handed(0, 99).is_none(), "there is a gap");
+        assert_eq!(log.follow(0, 3).unwrap(), (expected(0..5), 5), "groups are whole");
+        assert_eq!(log.take_handed(6, 1).unwrap(), (expected(6..8), 8));
+        assert_eq!(log.follow(8, 99).unwrap(), (expected(8..10), 10));
+        assert_eq!(log.state().handed_bytes, 0);
+        // Taken once, they are on disk all the same.
+        assert_eq!(log.follow(6, 99).unwrap(), (expected(6..10), 10));
+    }
+
+    fn drop_after(path: &Path, seqs: std::ops::Range<u32>) {
+        BeaconLog::open(path).unwrap().append(group(seqs)).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_followed_does_not_fill_the_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = BeaconLog::open(dir.path()).unwrap();
+        let mut next = 0;
+        while log.state().handed.len() as u32 * 1000 == next {
+            log.append(group(next..next + 1000)).unwrap();
+            next += 1000;
+        }
+        assert!(log.state().handed_bytes <= HANDED_BYTES);
+        let mut at = 0;
+        while at < u64::from(next) {
+            let (records, after) = log.follow(at, 2000).unwrap();
+            assert_eq!(records.len() as u64, after - at);
+            at = after;
+        }
+        assert_eq!(at, u64::from(next));
     }
 
     #[test]
     fn an_unreadable_record_does_not_stop_the_next() {
         let dir = tempfile::tempdir().unwrap();
         let log = BeaconLog::open(dir.path()).unwrap();
-        log.append([b"rubbish!rubbish".to_vec(), record(1).encode().unwrap()])
-            .unwrap();
-        assert_eq!(log.read(0, 9).unwrap(), (vec![record(1)], 2));
+        let mut broken = group(0..2);
+        broken.bytes[4] = 99;
+        log.append(broken).unwrap();
+        assert_eq!(log.read(0, 9).unwrap(), (expected(1..2), 2));
     }
 
     #[test]
@@ -270,14 +371,16 @@ mod tests {
         let log = BeaconLog::open(dir.path()).unwrap();
         log.start_at_least(7);
         assert_eq!(log.head(), 7);
-        for start in (0..SEGMENT_RECORDS).step_by(10_000) {
-            log.append((start..start + 10_000).map(|_| record(0).encode().unwrap()))
-                .unwrap();
+        for _ in (0..SEGMENT_RECORDS).step_by(10_000) {
+            log.append(group(std::iter::repeat_n(0, 10_000))).unwrap();
         }
-        log.append([record(9).encode().unwrap()]).unwrap();
+        log.append(group([9])).unwrap();
         log.trim(7 + SEGMENT_RECORDS).unwrap();
         assert_eq!(log.state().segments.len(), 1);
-        assert_eq!(log.read(0, 5).unwrap(), (vec![record(9)], 8 + SEGMENT_RECORDS));
+        assert_eq!(
+            log.read(0, 5).unwrap(),
+            (vec![(7 + SEGMENT_RECORDS, record(9))], 8 + SEGMENT_RECORDS)
+        );
         drop(log);
         assert_eq!(BeaconLog::open(dir.path()).unwrap().head(), 8 + SEGMENT_RECORDS);
     }

@@ -2,14 +2,14 @@
 //! everyone: a group commit.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 use tokio::sync::oneshot;
 
-use super::BeaconLog;
-use crate::error::Error;
+use super::{BeaconLog, Group, Record};
+use crate::error::{Error, LogError};
 
 /// A group holds at most so many records …
 const GROUP_RECORDS: usize = 1024;
@@ -28,6 +28,7 @@ pub(crate) enum AppendError {
 }
 
 struct Append {
+    record: Record,
     bytes: Vec<u8>,
     done: oneshot::Sender<bool>,
 }
@@ -37,18 +38,26 @@ struct Append {
 pub(crate) struct Appender {
     queue: Sender<Append>,
     queued_bytes: Arc<AtomicUsize>,
+    is_broken: Arc<AtomicBool>,
 }
 
 impl Appender {
+    /// The log takes nothing any more until it is opened anew: after a write that failed halfway, as on a full disk.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
+    }
+
     /// Appends a record; returns when it is durable.
-    pub(crate) async fn append(&self, bytes: Vec<u8>) -> Result<(), AppendError> {
+    pub(crate) async fn append(&self, record: Record) -> Result<(), AppendError> {
+        let mut bytes = Vec::with_capacity(record.events.len() + 1024);
+        record.encode(&mut bytes).map_err(|_| AppendError::Failed)?;
         let len = bytes.len();
         if self.queued_bytes.fetch_add(len, Ordering::Relaxed) > QUEUE_BYTES {
             self.queued_bytes.fetch_sub(len, Ordering::Relaxed);
             return Err(AppendError::Busy);
         }
         let (done, answer) = oneshot::channel();
-        match self.queue.try_send(Append { bytes, done }) {
+        match self.queue.try_send(Append { record, bytes, done }) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
                 self.queued_bytes.fetch_sub(len, Ordering::Relaxed);
@@ -70,27 +79,39 @@ pub(crate) fn start_writer(
     let (queue, waiting) = channel(queue_records.max(1));
     let queued_bytes = Arc::new(AtomicUsize::new(0));
     let bytes = Arc::clone(&queued_bytes);
+    let is_broken = Arc::new(AtomicBool::new(false));
+    let broken = Arc::clone(&is_broken);
     let thread = std::thread::Builder::new()
         .name("beacon-log".to_owned())
-        .spawn(move || write(&log, waiting, &bytes))
+        .spawn(move || write(&log, waiting, &bytes, &broken))
         .map_err(|_| Error::Thread("beacon-log"))?;
-    Ok((Appender { queue, queued_bytes }, thread))
+    let appender = Appender {
+        queue,
+        queued_bytes,
+        is_broken,
+    };
+    Ok((appender, thread))
 }
 
-fn write(log: &BeaconLog, mut waiting: Receiver<Append>, queued_bytes: &AtomicUsize) {
+fn write(log: &BeaconLog, mut waiting: Receiver<Append>, queued_bytes: &AtomicUsize, is_broken: &AtomicBool) {
     while let Some(first) = waiting.blocking_recv() {
-        let mut bytes = first.bytes.len();
-        let mut records = vec![first.bytes];
+        let mut group = Group {
+            records: vec![first.record],
+            bytes: first.bytes,
+        };
         let mut answers = vec![first.done];
-        while records.len() < GROUP_RECORDS && bytes < GROUP_BYTES {
+        while group.records.len() < GROUP_RECORDS && group.bytes.len() < GROUP_BYTES {
             let Ok(next) = waiting.try_recv() else { break };
-            bytes += next.bytes.len();
-            records.push(next.bytes);
+            group.bytes.extend(next.bytes);
+            group.records.push(next.record);
             answers.push(next.done);
         }
-        queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        let appended = log.append(records);
+        queued_bytes.fetch_sub(group.bytes.len(), Ordering::Relaxed);
+        let appended = log.append(group);
         if let Err(error) = &appended {
+            if matches!(error, LogError::Engine(fjall::Error::Poisoned)) {
+                is_broken.store(true, Ordering::Relaxed);
+            }
             tracing::error!(%error, beacons = answers.len(), "the beacon log refused beacons; check the disk");
         }
         for done in answers {

@@ -48,8 +48,14 @@ pub(super) async fn status(State(queries): State<Arc<Queries>>) -> (StatusCode, 
         "ready": ready,
         "version": env!("CARGO_PKG_VERSION"),
         "sites": queries.sites,
+        "public_url": queries.public_url,
         "beacons": queries.outcomes.counts(),
-        "log": { "stored": queries.shared.stored(), "head": queries.log.head() },
+        "notes": queries.outcomes.notes(),
+        "log": {
+            "stored": queries.shared.stored(),
+            "events": queries.shared.events(),
+            "head": queries.log.head(),
+        },
     });
     (code, Json(body))
 }

@@ -1,8 +1,13 @@
 //! Queries, as JSON. Times are milliseconds since the Unix epoch by the server's clock. `site` is a site's name; without
 //! it, all sites count together.
 
+mod answer;
+mod ask;
+mod ast;
+mod duckdb;
 mod live;
 mod overview;
+mod range;
 mod views;
 
 use std::sync::Arc;
@@ -28,6 +33,7 @@ pub(crate) struct Queries {
     pub(crate) collector: Arc<Collector>,
     pub(crate) outcomes: Arc<Outcomes>,
     pub(crate) sites: Vec<String>,
+    pub(crate) public_url: Option<String>,
 }
 
 impl Queries {
@@ -45,6 +51,8 @@ impl Queries {
 /// The routes of the queries.
 pub(crate) fn router(queries: Arc<Queries>) -> Router {
     Router::new()
+        .route("/v1/query", get(ask::query))
+        .route("/v1/definitions", get(ask::definitions))
         .route("/v1/overview", get(overview::overview))
         .route("/v1/views", get(views::list))
         .route("/v1/views/{id}", get(views::one))
@@ -56,6 +64,12 @@ pub(crate) fn router(queries: Arc<Queries>) -> Router {
 impl IntoResponse for QueryError {
     fn into_response(self) -> Response {
         Problem::from(self).into_response()
+    }
+}
+
+impl From<ast::Invalid> for Problem {
+    fn from(error: ast::Invalid) -> Self {
+        Self::bad_request(error.to_string())
     }
 }
 

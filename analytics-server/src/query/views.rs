@@ -5,17 +5,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use duckdb::{Connection, named_params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Queries;
-use crate::error::StoreError;
+use super::duckdb::{self, Stored};
 use crate::metrics::ratio;
 use crate::problem::Problem;
 use crate::sessions::{CLOSED_AFTER_MS, FINAL_AFTER_MS, LIVE_FOR_MS};
 use crate::store::rows::ViewRow;
-use crate::store::table::TableRow;
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 500;
@@ -37,7 +35,7 @@ pub(super) struct Params {
 /// Which views are listed.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Filter {
+pub(super) enum Filter {
     #[default]
     All,
     /// With a fatal error.
@@ -116,51 +114,21 @@ pub(super) async fn list(
     let mut views = queries
         .reader
         .run(move |connection| {
-            select(
+            let live_since_ms = now_ms - LIVE_FOR_MS;
+            duckdb::list(
                 connection,
-                now_ms,
                 site.as_deref(),
-                from_ms,
-                to_ms,
+                (from_ms, to_ms),
                 filter,
+                live_since_ms,
                 limit + 1,
             )
         })
         .await?;
     let more = views.len() > limit;
     views.truncate(limit);
+    let views = views.into_iter().map(|row| View::new(row, now_ms)).collect();
     Ok(Json(List { now_ms, views, more }))
-}
-
-fn select(
-    connection: &Connection,
-    now_ms: i64,
-    site: Option<&str>,
-    from_ms: i64,
-    to_ms: i64,
-    filter: Filter,
-    limit: usize,
-) -> Result<Vec<View>, StoreError> {
-    let filter = match filter {
-        Filter::All => "true".to_owned(),
-        Filter::Failed => "fatal IS NOT NULL".to_owned(),
-        Filter::Live => format!("NOT view_end AND last_beat_ms > {}", now_ms - LIVE_FOR_MS),
-        Filter::Rebuffered => "rebuffer_count > 0".to_owned(),
-    };
-    let sql = format!(
-        "SELECT {} FROM views
-         WHERE start_ms >= $from AND start_ms < $to AND ($site IS NULL OR site = $site) AND {filter}
-         ORDER BY start_ms DESC, view_id LIMIT {limit}",
-        ViewRow::names()
-    );
-    let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map(
-        named_params! { "from": from_ms, "to": to_ms, "site": site },
-        ViewRow::read,
-    )?;
-    Ok(rows
-        .map(|row| row.map(|row| View::new(row, now_ms)))
-        .collect::<Result<_, _>>()?)
 }
 
 #[derive(Deserialize)]
@@ -178,43 +146,13 @@ pub(super) async fn one(
     let id = id.to_ascii_lowercase();
     let found = queries
         .reader
-        .run(move |connection| find(connection, now_ms, &id, site.as_deref()))
+        .run(move |connection| duckdb::find(connection, &id, site.as_deref()))
         .await?;
-    found
-        .map(Json)
-        .ok_or_else(|| Problem::not_found("there is no view with this id"))
-}
-
-fn find(
-    connection: &Connection,
-    now_ms: i64,
-    id: &str,
-    site: Option<&str>,
-) -> Result<Option<One>, StoreError> {
-    let sql = format!(
-        "SELECT {} FROM views WHERE view_id = $id AND ($site IS NULL OR site = $site) ORDER BY site LIMIT 1",
-        ViewRow::names()
-    );
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query_map(named_params! { "id": id, "site": site }, ViewRow::read)?;
-    let Some(row) = rows.next().transpose()? else {
-        return Ok(None);
-    };
-    let sql = format!(
-        "SELECT body FROM events WHERE view_id = $id AND site = $site ORDER BY t_ms, seq, place LIMIT {}",
-        MAX_EVENTS + 1
-    );
-    let mut statement = connection.prepare(&sql)?;
-    let bodies = statement.query_map(named_params! { "id": id, "site": row.site }, |row| {
-        row.get::<_, String>(0)
-    })?;
-    let mut events = Vec::new();
-    for body in bodies {
-        events.push(RawValue::from_string(body?)?);
-    }
+    let Stored { row, mut events } =
+        found.ok_or_else(|| Problem::not_found("there is no view with this id"))?;
     let events_truncated = events.len() > MAX_EVENTS || row.events_dropped > 0;
     events.truncate(MAX_EVENTS);
-    Ok(Some(One {
+    Ok(Json(One {
         now_ms,
         view: View::new(row, now_ms),
         events,

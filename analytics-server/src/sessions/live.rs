@@ -1,14 +1,14 @@
 //! The numbers of now, and their samples over time.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::rollups::CELL_MS;
 use super::view::View;
 use crate::store::rows::ConcurrencyRow;
 
-/// Viewers are sampled into stretches of this length.
-const CELL_MS: i64 = 10_000;
 /// While beacons are applied, viewers are counted this often by the time at which they came.
 const SAMPLE_EVERY_MS: i64 = 1_000;
 
@@ -18,7 +18,7 @@ pub(crate) struct LiveSnapshot {
     /// When it was taken.
     pub(crate) at_ms: i64,
     /// Site → its moment.
-    pub(crate) sites: BTreeMap<String, LiveSite>,
+    pub(crate) sites: BTreeMap<Arc<str>, LiveSite>,
 }
 
 /// A moment of one site.
@@ -95,14 +95,14 @@ impl LiveSnapshot {
 
 /// Counts viewers and gathers the counts.
 pub(super) struct Sampler {
-    cells: BTreeMap<String, Cell>,
+    cells: BTreeMap<Arc<str>, Cell>,
     /// The time of the last sample.
     sampled_ms: i64,
     done: Vec<ConcurrencyRow>,
 }
 
 impl Sampler {
-    pub(super) fn new(sites: Vec<String>) -> Self {
+    pub(super) fn new(sites: Vec<Arc<str>>) -> Self {
         Self {
             cells: sites.into_iter().map(|site| (site, Cell::default())).collect(),
             sampled_ms: i64::MIN,
@@ -116,15 +116,19 @@ impl Sampler {
     }
 
     pub(super) fn sample<'a>(&mut self, now_ms: i64, views: impl Iterator<Item = &'a View>) -> LiveSnapshot {
-        let mut sites: BTreeMap<String, LiveSite> = self
+        let mut sites: Vec<(Arc<str>, LiveSite)> = self
             .cells
             .keys()
-            .map(|site| (site.clone(), LiveSite::default()))
+            .map(|site| (Arc::clone(site), LiveSite::default()))
             .collect();
         self.sampled_ms = now_ms;
         for view in views {
             // A site that is no longer configured may have views in the store.
-            let Some(site) = sites.get_mut(&view.row.site) else {
+            // Sites are few, and views have the sampler's own texts.
+            let Some((_, site)) = sites
+                .iter_mut()
+                .find(|(name, _)| Arc::ptr_eq(name, &view.row.site))
+            else {
                 continue;
             };
             let started = view.row.intent_t_ms.map(|t_ms| view.row.start_ms + t_ms);
@@ -135,7 +139,7 @@ impl Sampler {
                 continue;
             }
             site.open_views += view.row.weight;
-            *site.states.entry(super::view::name(view.state)).or_default() += view.row.weight;
+            *site.states.entry(view.row.state.name()).or_default() += view.row.weight;
             if view.is_watched(now_ms) {
                 site.concurrent_viewers += view.row.weight;
             }
@@ -158,7 +162,10 @@ impl Sampler {
             let waiting = self.done.iter().filter(|row| row.site == *name).map(Cell::from);
             live.cells = waiting.chain([cell.clone()]).collect();
         }
-        LiveSnapshot { at_ms: now_ms, sites }
+        LiveSnapshot {
+            at_ms: now_ms,
+            sites: sites.into_iter().collect(),
+        }
     }
 
     pub(super) fn take_rows(&mut self, unfinished: bool) -> Vec<ConcurrencyRow> {
@@ -172,9 +179,9 @@ impl Sampler {
     }
 }
 
-fn row(site: &str, cell: &Cell) -> Option<ConcurrencyRow> {
+fn row(site: &Arc<str>, cell: &Cell) -> Option<ConcurrencyRow> {
     (cell.samples > 0).then(|| ConcurrencyRow {
-        site: site.to_owned(),
+        site: Arc::clone(site),
         at_ms: cell.at_ms,
         samples: cell.samples,
         viewers_sum: cell.viewers_sum,

@@ -7,20 +7,33 @@
 //!   that start plus `t`. The client's wall clock is used for nothing that is shown but the skew itself.
 //! - A view is *live* for 35 s after a beat, *closed* 90 s after its last one or when a beacon says that it ended, and
 //!   *final* 30 min after its last one. A beacon that comes later all the same is applied nevertheless.
+//! - A view's row is written when its turn comes, the ended ones first, then the longest unwritten: a hundred thousand
+//!   viewers do not make as many rows a second. Until then the log keeps its records. Events and rollups are written
+//!   with every batch.
 //!
 //! Nothing in here reads a clock or a file: time and stored views are handed in.
 
+pub(crate) mod dimensions;
+mod known;
 mod live;
+mod names;
+mod rollups;
 mod seq_set;
 mod view;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
+use crate::id::Id;
 use crate::log::Record;
 use crate::store::Batch;
-use crate::store::rows::{BeatRow, EventRow, ShiftRow, ViewRow};
+use crate::store::rows::{EventsRow, ViewRow};
+pub(crate) use known::KnownViews;
 use live::Sampler;
 pub(crate) use live::{LiveSite, LiveSnapshot};
+use names::Names;
+use rollups::Rollups;
+pub(crate) use seq_set::SeqSet;
 use view::View;
 
 /// A view is live for so long after a beat.
@@ -34,28 +47,39 @@ pub(crate) const STALLED_AFTER_MS: i64 = 5 * 60_000;
 /// More views are not kept in memory; they are read back from the store when a beacon needs them.
 const MAX_VIEWS_IN_MEMORY: usize = 200_000;
 
-type Key = (String, String);
+/// A view's site and id.
+type Key = (Arc<str>, Id);
 
 /// The views in memory and what has changed since the last batch.
 pub(crate) struct Sessions {
     views: HashMap<Key, View>,
-    /// Their `at_ms` is still the time since the view's start.
-    beats: Vec<BeatRow>,
-    events: Vec<EventRow>,
-    shifts: HashMap<Key, i64>,
+    names: Names,
+    known: KnownViews,
+    events: Vec<EventsRow>,
+    rollups: Rollups,
+    /// Views whose rows are not as they are, by the first record that the rows lack. An entry counts as long as the view
+    /// says the same.
+    dirty: VecDeque<(u64, Key)>,
+    /// Those among them that have ended.
+    ended: VecDeque<Key>,
     sampler: Sampler,
     duplicates: u64,
     capacity: usize,
 }
 
 impl Sessions {
-    /// Starts with the views that were not final when the store was last written.
-    pub(crate) fn new(sites: Vec<String>, stored: Vec<ViewRow>) -> Self {
+    /// Starts with the views that were not final when the store was last written; `known` has the ids of all in the store.
+    pub(crate) fn new(sites: &[String], known: KnownViews, stored: Vec<ViewRow>) -> Self {
+        let mut names = Names::default();
+        let sites = sites.iter().map(|site| names.share(site)).collect();
         let mut sessions = Self {
             views: HashMap::new(),
-            beats: Vec::new(),
+            names,
+            known,
             events: Vec::new(),
-            shifts: HashMap::new(),
+            rollups: Rollups::default(),
+            dirty: VecDeque::new(),
+            ended: VecDeque::new(),
             sampler: Sampler::new(sites),
             duplicates: 0,
             capacity: MAX_VIEWS_IN_MEMORY,
@@ -64,44 +88,58 @@ impl Sessions {
         sessions
     }
 
-    /// The ids of the views that these records are of and that are not in memory: they may be in the store.
-    pub(crate) fn missing<'a>(&self, records: &'a [Record]) -> Vec<&'a str> {
-        let missing: HashSet<&str> = records
-            .iter()
-            .filter(|record| !self.views.contains_key(&key(record)))
-            .map(|record| record.beacon.view_id.as_str())
-            .collect();
+    /// The ids of the views that these records are of and that are not in memory, but may be in the store.
+    pub(crate) fn missing(&mut self, records: &[(u64, Record)]) -> Vec<Id> {
+        let mut missing = HashSet::new();
+        for (_, record) in records {
+            if let Some(key) = self.key(record)
+                && !self.views.contains_key(&key)
+                && self.known.may_contain(key.1)
+            {
+                missing.insert(key.1);
+            }
+        }
         missing.into_iter().collect()
     }
 
     /// Takes views from the store into memory.
     pub(crate) fn restore(&mut self, stored: Vec<ViewRow>) {
         for row in stored {
-            let key = (row.site.clone(), row.view_id.clone());
-            self.views.entry(key).or_insert_with(|| View::restore(row));
+            let view = View::restore(row, &mut self.names);
+            let key = (Arc::clone(&view.row.site), view.row.view_id);
+            self.views.entry(key).or_insert(view);
         }
     }
 
-    /// Applies a record. Its view must be in memory if the store has it.
-    pub(crate) fn apply(&mut self, record: &Record) {
+    /// Applies the record at this offset. Its view must be in memory if the store has it. A record that is `replayed` has
+    /// been applied before a restart: the store has all of it but, maybe, its view.
+    pub(crate) fn apply(&mut self, offset: u64, record: &Record, replayed: bool) {
         // By the record's time, so that a replay of the log counts the viewers of then.
-        if self.sampler.is_due(record.received_ms) {
+        if !replayed && self.sampler.is_due(record.received_ms) {
             self.sampler.sample(record.received_ms, self.views.values());
         }
-        let key = key(record);
+        let Some(key) = self.key(record) else { return };
         let view = self
             .views
             .entry(key.clone())
-            .or_insert_with(|| View::new(&record.beacon, record.received_ms));
-        let Some(applied) = view.apply(&record.beacon, record.received_ms) else {
-            self.duplicates += 1;
+            .or_insert_with(|| View::new(Arc::clone(&key.0), key.1, record));
+        let Some(applied) = view.apply(record, &mut self.names) else {
+            self.duplicates += u64::from(!replayed);
             return;
         };
-        if applied.shift_ms != 0 {
-            *self.shifts.entry(key).or_default() += applied.shift_ms;
+        if view.dirty_since.is_none() {
+            view.dirty_since = Some(offset);
+            self.dirty.push_back((offset, key.clone()));
         }
-        self.beats.extend(applied.beat);
-        self.events.extend(applied.events);
+        if applied.ended {
+            self.ended.push_back(key.clone());
+        }
+        if !replayed {
+            if let Some(growth) = applied.growth {
+                self.rollups.add(key, record, view.row.weight, growth);
+            }
+            self.events.extend(applied.events);
+        }
     }
 
     /// Counts the viewers of this moment.
@@ -109,9 +147,14 @@ impl Sessions {
         self.sampler.sample(now_ms, self.views.values())
     }
 
-    /// Rows that wait for the store.
+    /// Rows that wait for the store, without those of views.
     pub(crate) fn pending_rows(&self) -> usize {
-        self.beats.len() + self.events.len()
+        self.events.len() + self.rollups.pending()
+    }
+
+    /// Views whose rows are not as they are, or have been since then.
+    pub(crate) fn pending_views(&self) -> usize {
+        self.dirty.len()
     }
 
     /// Beacons that had been applied before, since the last call.
@@ -119,58 +162,198 @@ impl Sessions {
         std::mem::take(&mut self.duplicates)
     }
 
-    /// Everything that has changed since the last batch that was taken. `last` takes the running ten seconds of
-    /// concurrency along.
-    pub(crate) fn take_batch(&mut self, log_offset: u64, last: bool) -> Batch {
-        let mut views = Vec::new();
-        for view in self.views.values_mut().filter(|view| view.changed) {
-            view.changed = false;
-            views.push(view.row.clone());
-        }
-        let shifts = std::mem::take(&mut self.shifts)
-            .into_iter()
-            .map(|((site, view_id), shift_ms)| ShiftRow {
-                site,
-                view_id,
-                shift_ms,
-            })
-            .collect();
-        Batch {
+    /// What has changed since the last batch that was taken, with at most so many rows of views. `last` takes the
+    /// running ten seconds of concurrency along.
+    pub(crate) fn take_batch(&mut self, log_offset: u64, max_views: usize, last: bool) -> Batch {
+        let mut batch = Batch {
             log_offset,
-            views,
-            beats: self.take_beats(),
             events: std::mem::take(&mut self.events),
+            rollups: self.rollups.take(&self.views),
             concurrency: self.sampler.take_rows(last),
-            shifts,
+            ..Batch::default()
+        };
+        while batch.views.len() < max_views {
+            let key = match self.ended.pop_front() {
+                Some(key) => key,
+                None => match self.dirty.pop_front() {
+                    Some((_, key)) => key,
+                    None => break,
+                },
+            };
+            let Some(view) = self.views.get_mut(&key) else {
+                continue;
+            };
+            if view.dirty_since.take().is_some() {
+                if std::mem::replace(&mut view.stored, true) {
+                    batch.replaced += 1;
+                } else {
+                    self.known.insert(key.1);
+                }
+                batch.views.push(view.row.clone());
+            }
+        }
+        batch.views_offset = self.first_unwritten().unwrap_or(log_offset);
+        batch
+    }
+
+    /// The offset of the first record that is not in its view's row.
+    fn first_unwritten(&mut self) -> Option<u64> {
+        loop {
+            let (offset, key) = self.dirty.front()?;
+            let current = self.views.get(key).and_then(|view| view.dirty_since);
+            if current == Some(*offset) {
+                return current;
+            }
+            self.dirty.pop_front();
         }
     }
 
-    /// The new beats, dated by what is known now of their views' starts.
-    fn take_beats(&mut self) -> Vec<BeatRow> {
-        let mut beats = std::mem::take(&mut self.beats);
-        for beat in &mut beats {
-            let key = (std::mem::take(&mut beat.site), std::mem::take(&mut beat.view_id));
-            beat.at_ms += self.views.get(&key).map_or(0, |view| view.row.anchor_ms);
-            (beat.site, beat.view_id) = key;
-        }
-        beats
+    /// Whether so many views are stored by now that the set of their ids has to be made anew.
+    pub(crate) fn wants_known(&self) -> bool {
+        self.known.is_full()
+    }
+
+    /// The ids of all views in the store.
+    pub(crate) fn set_known(&mut self, known: KnownViews) {
+        self.known = known;
     }
 
     /// Forgets views that the store has: the final ones, and the longest silent ones of those that are too many.
     pub(crate) fn forget(&mut self, now_ms: i64) {
         self.views
-            .retain(|_, view| view.changed || now_ms - view.row.last_beat_ms < FINAL_AFTER_MS);
-        let Some(excess) = self.views.len().checked_sub(self.capacity + 1) else {
-            return;
-        };
-        let mut beats: Vec<i64> = self.views.values().map(|view| view.row.last_beat_ms).collect();
-        let (_, limit, _) = beats.select_nth_unstable(excess);
-        let limit = *limit;
-        self.views
-            .retain(|_, view| view.changed || view.row.last_beat_ms > limit);
+            .retain(|_, view| view.dirty_since.is_some() || now_ms - view.row.last_beat_ms < FINAL_AFTER_MS);
+        if let Some(excess) = self.views.len().checked_sub(self.capacity + 1) {
+            let mut beats: Vec<i64> = self.views.values().map(|view| view.row.last_beat_ms).collect();
+            let (_, limit, _) = beats.select_nth_unstable(excess);
+            let limit = *limit;
+            self.views
+                .retain(|_, view| view.dirty_since.is_some() || view.row.last_beat_ms > limit);
+        }
+        self.names.sweep();
+    }
+
+    /// The collector lets no other ids pass.
+    fn key(&mut self, record: &Record) -> Option<Key> {
+        let id = Id::parse(&record.beacon.view_id)?;
+        Some((self.names.share(&record.beacon.site), id))
     }
 }
 
-fn key(record: &Record) -> Key {
-    (record.beacon.site.clone(), record.beacon.view_id.clone())
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use player_core::telemetry::schema::{Beacon, Event};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{at, beacon};
+
+    const VIEWS: u32 = 12;
+
+    /// A store as far as it matters here.
+    #[derive(Default)]
+    struct Stored {
+        views: HashMap<Id, ViewRow>,
+        events: usize,
+        played_ms: f64,
+        marks: (u64, u64),
+    }
+
+    impl Stored {
+        fn write(&mut self, batch: Batch) {
+            let replaced = batch
+                .views
+                .iter()
+                .filter(|row| self.views.contains_key(&row.view_id));
+            assert_eq!(replaced.count(), batch.replaced);
+            self.views
+                .extend(batch.views.into_iter().map(|row| (row.view_id, row)));
+            self.events += batch.events.len();
+            self.played_ms += batch.rollups.iter().map(|row| row.played_ms).sum::<f64>();
+            assert!(
+                batch.views_offset >= self.marks.1,
+                "the mark of the views goes back"
+            );
+            self.marks = (batch.log_offset, batch.views_offset);
+        }
+
+        fn open(&self) -> Sessions {
+            let mut known = KnownViews::with_room(0);
+            for id in self.views.keys() {
+                known.insert(*id);
+            }
+            // None is in memory at first: they are fetched when they are needed.
+            Sessions::new(&["test".to_owned()], known, Vec::new())
+        }
+    }
+
+    fn record(view: u32, seq: u32) -> Record {
+        let mut b: Beacon = beacon(view, seq);
+        b.counters.played_ms = u64::from(seq + 1) * 7;
+        b.events = vec![at(b.t_ms, Event::Playing)];
+        if seq == 9 {
+            b.events.push(at(b.t_ms, Event::ViewEnd));
+        }
+        Record::new(1_000_000 + i64::from(seq) * 10_000, None, b).unwrap()
+    }
+
+    proptest! {
+        /// Whatever came again, wherever batches were cut, however few views each had, and whenever the server died: at the
+        /// end everything is there once.
+        #[test]
+        fn nothing_is_lost_or_counted_twice(
+            order in proptest::collection::vec((0..VIEWS, 0_u32..10), 1..200),
+            steps in proptest::collection::vec((1_usize..40, 0_usize..4, prop::bool::weighted(0.3)), 1..40),
+        ) {
+            let log: Vec<Record> = order.iter().map(|(view, seq)| record(*view, *seq)).collect();
+            let mut stored = Stored::default();
+            let mut sessions = stored.open();
+            let mut replay_until = 0;
+            let mut next = 0_usize;
+            let last = [(usize::MAX, usize::MAX, false)];
+            for (records, max_views, dies) in steps.into_iter().chain(last) {
+                let until = log.len().min(next.saturating_add(records));
+                let some: Vec<(u64, Record)> = (next..until).map(|at| (at as u64, log[at].clone())).collect();
+                let missing = sessions.missing(&some);
+                sessions.restore(missing.iter().filter_map(|id| stored.views.get(id).cloned()).collect());
+                for (offset, record) in &some {
+                    sessions.apply(*offset, record, *offset < replay_until);
+                }
+                next = until;
+                let mut batch = sessions.take_batch((next as u64).max(stored.marks.0), max_views, false);
+                batch.views_offset = batch.views_offset.min(next as u64);
+                stored.write(batch);
+                if dies {
+                    sessions = stored.open();
+                    replay_until = stored.marks.0;
+                    next = stored.marks.1 as usize;
+                }
+            }
+            let distinct: HashSet<_> = order.iter().collect();
+            prop_assert_eq!(stored.marks, (log.len() as u64, log.len() as u64));
+            prop_assert_eq!(stored.events, distinct.len());
+            prop_assert_eq!(stored.views.values().map(|row| row.beacons).sum::<i64>(), distinct.len() as i64);
+            let played: i64 = stored.views.values().map(|row| row.played_ms).sum();
+            prop_assert_eq!(stored.played_ms, played as f64);
+        }
+    }
+
+    #[test]
+    fn ended_views_are_written_first_and_the_longest_unwritten_next() {
+        let mut sessions = Stored::default().open();
+        for (offset, (view, seq)) in [(1, 0), (2, 0), (3, 9), (1, 1)].into_iter().enumerate() {
+            sessions.apply(offset as u64, &record(view, seq), false);
+        }
+        let mut take = || {
+            let batch = sessions.take_batch(4, 1, false);
+            let row = batch.views.first();
+            (row.map(|row| (row.view_id, row.beacons)), batch.views_offset)
+        };
+        let id = |view| Id::parse(&crate::testing::view_id(view)).unwrap();
+        assert_eq!(take(), (Some((id(3), 1)), 0));
+        assert_eq!(take(), (Some((id(1), 2)), 1));
+        assert_eq!(take(), (Some((id(2), 1)), 4));
+        assert_eq!(take(), (None, 4));
+    }
 }

@@ -1,104 +1,104 @@
 //! One view: what its beacons make of it.
 
-use player_core::telemetry::schema::{Beacon, Counters, Event, PlaybackState, TimedEvent, ViewInfo};
+use std::sync::Arc;
 
-use super::seq_set::SeqSet;
-use super::{CLOSED_AFTER_MS, LIVE_FOR_MS, STALLED_AFTER_MS};
-use crate::store::rows::{BeatRow, EventRow, ViewRow};
+use player_core::telemetry::schema::{Beacon, Counters, PlaybackState, ViewInfo};
 
-/// A beat dated by a start that turned out wrong by less than this stays where it is.
-const SHIFT_TOLERANCE_MS: i64 = 1_000;
+use super::names::Names;
+use super::{CLOSED_AFTER_MS, LIVE_FOR_MS, STALLED_AFTER_MS, dimensions};
+use crate::id::Id;
+use crate::log::{Digest, Record};
+use crate::store::rows::{EventsRow, Growth, ViewRow, ViewState, signed};
+
 /// More events of one view are not stored.
 const MAX_EVENTS: i64 = 50_000;
 
-/// A view and the beacons of it that have been seen.
+/// A view.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(crate) row: ViewRow,
-    pub(crate) state: PlaybackState,
-    seen: SeqSet,
-    pub(crate) changed: bool,
+    /// The offset of the first record that the stored row does not know; `None` if it knows them all.
+    pub(super) dirty_since: Option<u64>,
+    /// There is a stored row.
+    pub(super) stored: bool,
 }
 
 /// What a beacon that was new brought besides the change of the view.
 #[derive(Debug, Default)]
-pub(crate) struct Applied {
-    /// Its `at_ms` is the time since the view's start: the start may still turn out to be earlier.
-    pub(crate) beat: Option<BeatRow>,
-    pub(crate) events: Vec<EventRow>,
-    /// The view's stored beats move by this much.
-    pub(crate) shift_ms: i64,
+pub(super) struct Applied {
+    /// If the beacon was the newest of the view.
+    pub(super) growth: Option<Growth>,
+    pub(super) events: Option<EventsRow>,
+    /// It was this beacon that said that the view ended.
+    pub(super) ended: bool,
 }
 
 impl View {
     /// A view of which nothing is known but a beacon that is about to be applied.
-    pub(crate) fn new(beacon: &Beacon, received_ms: i64) -> Self {
-        let start_ms = received_ms - signed(beacon.t_ms);
+    pub(super) fn new(site: Arc<str>, id: Id, record: &Record) -> Self {
         let row = ViewRow {
-            site: beacon.site.clone(),
-            view_id: beacon.view_id.clone(),
-            session_id: beacon.session_id.clone(),
-            start_ms,
-            anchor_ms: start_ms,
+            site,
+            view_id: id,
+            session_id: Id::parse(&record.beacon.session_id).unwrap_or_default(),
+            start_ms: record.received_ms - signed(record.beacon.t_ms),
             last_beat_ms: i64::MIN,
-            last_t_ms: 0,
             clock_skew_ms: i64::MAX,
             max_seq: -1,
             info_seq: -1,
             weight: 1.0,
-            ladder: "[]".to_owned(),
+            ladder: "[]".into(),
             ..ViewRow::default()
         };
         Self {
             row,
-            state: PlaybackState::Idle,
-            seen: SeqSet::default(),
-            changed: true,
+            dirty_since: None,
+            stored: false,
         }
     }
 
     /// A view as it was stored.
-    pub(crate) fn restore(row: ViewRow) -> Self {
-        let state = serde_json::from_value(row.state.clone().into()).unwrap_or_default();
+    pub(super) fn restore(mut row: ViewRow, names: &mut Names) -> Self {
+        for text in texts(&mut row) {
+            names.replace(text);
+        }
+        names.replace(&mut row.site);
         Self {
-            state,
-            seen: SeqSet::parse(&row.seen),
             row,
-            changed: false,
+            dirty_since: None,
+            stored: true,
         }
     }
 
     /// Applies a beacon. `None` if it had been applied before.
-    pub(crate) fn apply(&mut self, beacon: &Beacon, received_ms: i64) -> Option<Applied> {
-        if !self.seen.insert(beacon.seq) {
+    pub(super) fn apply(&mut self, record: &Record, names: &mut Names) -> Option<Applied> {
+        let Record { beacon, digest, .. } = record;
+        if !self.row.seen.insert(beacon.seq) {
             return None;
         }
-        self.changed = true;
         self.row.beacons += 1;
-        self.row.seen = self.seen.to_string();
-        let mut applied = Applied {
-            shift_ms: self.date(beacon, received_ms),
-            ..Applied::default()
-        };
-        self.describe(beacon);
-        self.keep_first_intent(beacon);
+        let was_ended = self.row.view_end;
+        let mut applied = Applied::default();
+        self.date(beacon, record.received_ms);
+        self.describe(record, names);
+        self.keep_first_intent(beacon, digest);
         let newest = i64::from(beacon.seq) > self.row.max_seq;
         if newest {
-            self.follow_waiting(beacon);
-            applied.beat = Some(self.count(beacon));
+            self.follow_waiting(beacon, digest);
+            applied.growth = Some(self.count(beacon, digest));
         }
         self.row.waited_ms = self.waited_ms();
-        applied.events = self.events(beacon);
+        applied.events = self.events(record);
+        applied.ended = self.row.view_end && !was_ended;
         Some(applied)
     }
 
     /// Whether somebody watches now: the last beat is fresh, and the view is neither paused nor over nor has it been
     /// waiting for media for too long.
-    pub(crate) fn is_watched(&self, now_ms: i64) -> bool {
+    pub(super) fn is_watched(&self, now_ms: i64) -> bool {
         if self.row.view_end || now_ms - self.row.last_beat_ms >= LIVE_FOR_MS {
             return false;
         }
-        match self.state {
+        match self.row.state.0 {
             PlaybackState::Playing => true,
             PlaybackState::Starting | PlaybackState::Rebuffering | PlaybackState::Seeking => {
                 let since_beat = now_ms - self.row.last_beat_ms;
@@ -115,15 +115,15 @@ impl View {
     }
 
     /// Whether the view goes on, as far as known.
-    pub(crate) fn is_open(&self, now_ms: i64) -> bool {
+    pub(super) fn is_open(&self, now_ms: i64) -> bool {
         !self.row.view_end && now_ms - self.row.last_beat_ms < CLOSED_AFTER_MS
     }
 
-    /// Places the view in the server's time; answers by how much its earlier beats were misplaced.
+    /// Places the view in the server's time.
     ///
     /// A beacon received at `r` and sent `t` after the view's start says that the view began at `r − t`, or before
     /// that, by the time the beacon took. The least of these is nearest to the truth.
-    fn date(&mut self, beacon: &Beacon, received_ms: i64) -> i64 {
+    fn date(&mut self, beacon: &Beacon, received_ms: i64) {
         let row = &mut self.row;
         row.start_ms = row.start_ms.min(received_ms - signed(beacon.t_ms));
         row.clock_skew_ms = row.clock_skew_ms.min(received_ms - signed(beacon.sent_at_ms));
@@ -132,17 +132,17 @@ impl View {
         let by_monotonic = row.start_ms + signed(beacon.t_ms);
         let by_wall = signed(beacon.sent_at_ms) + row.clock_skew_ms;
         row.last_beat_ms = row.last_beat_ms.max(by_monotonic.max(by_wall).min(received_ms));
-        let shift_ms = row.start_ms - row.anchor_ms;
-        if shift_ms.abs() < SHIFT_TOLERANCE_MS {
-            return 0;
-        }
-        row.anchor_ms = row.start_ms;
-        shift_ms
     }
 
-    fn describe(&mut self, beacon: &Beacon) {
+    fn describe(&mut self, record: &Record, names: &mut Names) {
+        let beacon = &record.beacon;
         let row = &mut self.row;
         row.weight = 1.0 / beacon.sample_rate;
+        if let Some(country) = record.country.as_ref().and_then(|c| str::from_utf8(c).ok())
+            && *row.country != *country
+        {
+            row.country = names.share(country);
+        }
         let Some(info) = &beacon.info else { return };
         if i64::from(beacon.seq) < row.info_seq {
             return;
@@ -161,59 +161,60 @@ impl View {
             device,
             browser,
             os,
+            network,
             page_host,
             cdn_host,
             ladder,
-        } = info.clone();
-        row.source = source;
-        row.protocol = protocol;
-        row.stream_type = stream_type;
-        row.video_id = video_id;
-        row.video_title = video_title;
-        row.viewer_id = viewer_id;
-        row.duration_ms = signed(duration_ms);
-        row.player = player;
-        row.abr = abr;
-        row.device = device;
-        row.browser = browser;
-        row.os = os;
-        row.page_host = page_host;
-        row.cdn_host = cdn_host;
-        row.ladder = serde_json::to_string(&ladder).unwrap_or_else(|_| "[]".to_owned());
+            experiment,
+            dimensions: own,
+        } = info;
+        row.source = names.share(source);
+        row.protocol = names.share(protocol);
+        row.stream_type = names.share(stream_type);
+        row.video_id = names.share(video_id);
+        row.video_title = names.share(video_title);
+        // One viewer has few views: nothing to share.
+        row.viewer_id = viewer_id.as_str().into();
+        row.duration_ms = signed(*duration_ms);
+        row.player = names.share(player);
+        row.abr = names.share(abr);
+        row.device = names.share(device);
+        row.browser = names.share(browser);
+        row.os = names.share(os);
+        row.network = names.share(network);
+        row.page_host = names.share(page_host);
+        row.cdn_host = names.share(cdn_host);
+        row.ladder = names.share(&serde_json::to_string(ladder).unwrap_or_else(|_| "[]".to_owned()));
+        let none = Default::default();
+        let experiment = experiment.as_ref().unwrap_or(&none);
+        row.experiment = names.share(&experiment.name);
+        row.arm = names.share(&experiment.arm);
+        row.arm_probability = experiment.probability;
+        row.dimensions = names.share(&dimensions::write(own));
     }
 
     /// Since when the view has been waiting, and for how long the page was hidden while it waited for its first frame.
-    fn follow_waiting(&mut self, beacon: &Beacon) {
+    fn follow_waiting(&mut self, beacon: &Beacon, digest: &Digest) {
         let t_ms = signed(beacon.t_ms);
-        let waits = |state| {
-            matches!(
-                state,
-                PlaybackState::Starting | PlaybackState::Rebuffering | PlaybackState::Seeking
-            )
-        };
-        self.row.waiting_since_t_ms = waits(beacon.state).then(|| {
-            let began = beacon.events.iter().rev().find_map(|event| match event.event {
-                Event::Play | Event::RebufferStart { .. } | Event::Seek { .. } => Some(signed(event.t)),
-                _ => None,
-            });
-            let before = self.row.waiting_since_t_ms.filter(|_| self.state == beacon.state);
-            before.or(began).unwrap_or(t_ms)
+        let waits = matches!(
+            beacon.state,
+            PlaybackState::Starting | PlaybackState::Rebuffering | PlaybackState::Seeking
+        );
+        self.row.waiting_since_t_ms = waits.then(|| {
+            let same = self.row.state.0 == beacon.state;
+            let before = self.row.waiting_since_t_ms.filter(|_| same);
+            before.or(digest.wait_t_ms.map(signed)).unwrap_or(t_ms)
         });
-        for event in &beacon.events {
-            let at = signed(event.t);
-            match event.event {
-                Event::Hidden { hidden: true } => {
-                    self.row.hidden_since_t_ms = self.row.hidden_since_t_ms.or(Some(at));
-                }
-                Event::Hidden { hidden: false } => {
-                    let since = self.row.hidden_since_t_ms.take();
-                    self.row.hidden_waiting_ms += since.map_or(0, |since| self.hidden_waiting(since, at));
-                }
-                _ => {}
+        for (t_ms, hidden) in &digest.hidden {
+            let at = signed(*t_ms);
+            if *hidden {
+                self.row.hidden_since_t_ms.get_or_insert(at);
+            } else {
+                let since = self.row.hidden_since_t_ms.take();
+                self.row.hidden_waiting_ms += since.map_or(0, |since| self.hidden_waiting(since, at));
             }
         }
-        self.state = beacon.state;
-        self.row.state = name(beacon.state).to_owned();
+        self.row.state = ViewState(beacon.state);
     }
 
     /// The part of a hidden stretch that lies after play intent.
@@ -236,13 +237,11 @@ impl View {
     }
 
     /// When play was asked for: by the event, else the first beacon that knows of it.
-    fn keep_first_intent(&mut self, beacon: &Beacon) {
-        let event = beacon
-            .events
-            .iter()
-            .find(|event| event.event == Event::Play)
-            .map(|event| signed(event.t));
-        let known = event.or(beacon.counters.play_intent.then(|| signed(beacon.t_ms)));
+    fn keep_first_intent(&mut self, beacon: &Beacon, digest: &Digest) {
+        let known = digest
+            .play_t_ms
+            .or(beacon.counters.play_intent.then_some(beacon.t_ms))
+            .map(signed);
         self.row.intent_t_ms = match (self.row.intent_t_ms, known) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -250,28 +249,14 @@ impl View {
     }
 
     /// Takes over the totals; answers what they grew by.
-    fn count(&mut self, beacon: &Beacon) -> BeatRow {
+    fn count(&mut self, beacon: &Beacon, digest: &Digest) -> Growth {
         let row = &mut self.row;
         let c: &Counters = &beacon.counters;
-        let grown = |now: u64, before: i64| (signed(now) - before).max(0);
-        let beat = BeatRow {
-            site: row.site.clone(),
-            view_id: row.view_id.clone(),
-            at_ms: signed(beacon.t_ms),
-            weight: row.weight,
-            played_ms: grown(c.played_ms, row.played_ms),
-            rebuffer_ms: grown(c.rebuffer_ms, row.rebuffer_ms),
-            rebuffer_count: grown(c.rebuffer_count, row.rebuffer_count),
-            rebuffer_network_ms: grown(c.rebuffer_network_ms, row.rebuffer_network_ms),
-            media_ms: grown(c.media_ms, row.media_ms),
-            bitrate_kbps_media_ms: grown(c.bitrate_kbps_media_ms, row.bitrate_kbps_media_ms),
-            decoded_frames: grown(c.decoded_frames, row.decoded_frames),
-            dropped_frames: grown(c.dropped_frames, row.dropped_frames),
-            bytes: grown(c.bytes, row.bytes),
-        };
+        let growth = Growth::between(row, c);
         row.max_seq = i64::from(beacon.seq);
         row.last_t_ms = signed(beacon.t_ms);
-        row.view_end = beacon.events.iter().any(|event| event.event == Event::ViewEnd);
+        row.view_end = digest.view_end;
+        row.latency_ms = beacon.latency_ms.map(signed);
         row.play_intent = c.play_intent;
         row.startup_ms = c.startup_ms.map(signed);
         row.played_ms = signed(c.played_ms);
@@ -283,6 +268,11 @@ impl View {
         row.seek_count = signed(c.seek_count);
         row.media_ms = signed(c.media_ms);
         row.bitrate_kbps_media_ms = signed(c.bitrate_kbps_media_ms);
+        row.scaled_media_ms = signed(c.scaled_media_ms);
+        row.upscale_media_ms = signed(c.upscale_media_ms);
+        row.downscale_media_ms = signed(c.downscale_media_ms);
+        row.latency_played_ms = signed(c.latency_played_ms);
+        row.latency_ms_played_ms = signed(c.latency_ms_played_ms);
         row.switches_up = signed(c.switches_up);
         row.switches_down = signed(c.switches_down);
         row.decoded_frames = signed(c.decoded_frames);
@@ -293,58 +283,54 @@ impl View {
         row.bytes = signed(c.bytes);
         row.fatal.clone_from(&c.fatal);
         row.ended = c.ended;
-        beat
+        growth
     }
 
-    fn events(&mut self, beacon: &Beacon) -> Vec<EventRow> {
-        let mut rows = Vec::new();
-        for (place, event) in beacon.events.iter().enumerate() {
-            if let Event::Error {
-                fatal: true, message, ..
-            } = &event.event
-            {
-                self.row.fatal_message = Some(message.clone());
-            }
-            if event.event == Event::Unknown {
-                continue;
-            }
-            let Some(body) = body(event).filter(|_| self.row.events < MAX_EVENTS) else {
-                self.row.events_dropped += 1;
-                continue;
-            };
-            self.row.events += 1;
-            rows.push(EventRow {
-                site: self.row.site.clone(),
-                view_id: self.row.view_id.clone(),
-                seq: i64::from(beacon.seq),
-                place: place as i64,
-                t_ms: signed(event.t),
-                body,
-            });
+    fn events(&mut self, record: &Record) -> Option<EventsRow> {
+        let Digest {
+            count, fatal_message, ..
+        } = &record.digest;
+        if fatal_message.is_some() {
+            self.row.fatal_message.clone_from(fatal_message);
         }
-        rows
+        if *count == 0 {
+            return None;
+        }
+        if self.row.events >= MAX_EVENTS {
+            self.row.events_dropped += i64::from(*count);
+            return None;
+        }
+        self.row.events += i64::from(*count);
+        Some(EventsRow {
+            site: Arc::clone(&self.row.site),
+            view_id: self.row.view_id,
+            seq: i64::from(record.beacon.seq),
+            received_ms: record.received_ms,
+            body: record.events.clone(),
+        })
     }
 }
 
-fn body(event: &TimedEvent) -> Option<String> {
-    serde_json::to_string(event).ok()
-}
-
-/// The collector bounds these numbers far below.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// A state as the schema spells it.
-pub(crate) const fn name(state: PlaybackState) -> &'static str {
-    match state {
-        PlaybackState::Idle => "idle",
-        PlaybackState::Starting => "starting",
-        PlaybackState::Playing => "playing",
-        PlaybackState::Paused => "paused",
-        PlaybackState::Rebuffering => "rebuffering",
-        PlaybackState::Seeking => "seeking",
-        PlaybackState::Ended => "ended",
-        PlaybackState::Failed => "failed",
-    }
+/// The texts of a row that views share.
+fn texts(row: &mut ViewRow) -> [&mut Arc<str>; 18] {
+    [
+        &mut row.source,
+        &mut row.protocol,
+        &mut row.stream_type,
+        &mut row.video_id,
+        &mut row.video_title,
+        &mut row.player,
+        &mut row.abr,
+        &mut row.device,
+        &mut row.browser,
+        &mut row.os,
+        &mut row.network,
+        &mut row.country,
+        &mut row.page_host,
+        &mut row.cdn_host,
+        &mut row.ladder,
+        &mut row.experiment,
+        &mut row.arm,
+        &mut row.dimensions,
+    ]
 }

@@ -11,28 +11,33 @@ use duckdb::{Connection, params, params_from_iter};
 
 use crate::config::Config;
 use crate::error::StoreError;
+use crate::id::Id;
+use crate::sessions::KnownViews;
 pub(crate) use reader::{QueryError, StoreReader};
-use rows::{BeatRow, ConcurrencyRow, EventRow, ShiftRow, ViewRow};
+use rows::{ConcurrencyRow, EventsRow, RollupRow, ViewRow};
 use table::TableRow;
 
 /// The version of the tables.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
-/// Everything that a stretch of the log changes, committed at once together with the log's offset.
+/// What a stretch of the log changes, committed at once together with how far it goes.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// The offset after the last record that is in here.
+    /// The offset after the last record that is in here, but for rows of views.
     pub(crate) log_offset: u64,
+    /// Rows of views have all records before this offset. Those between the two are read again after a restart, for
+    /// the views alone.
+    pub(crate) views_offset: u64,
     /// Views that changed, each as it is now.
     pub(crate) views: Vec<ViewRow>,
+    /// How many of them have an older row.
+    pub(crate) replaced: usize,
     /// New rows.
-    pub(crate) beats: Vec<BeatRow>,
+    pub(crate) events: Vec<EventsRow>,
     /// New rows.
-    pub(crate) events: Vec<EventRow>,
+    pub(crate) rollups: Vec<RollupRow>,
     /// New rows.
     pub(crate) concurrency: Vec<ConcurrencyRow>,
-    /// Views whose start turned out to be earlier: rows of `beats` that are already stored move by `shift_ms`.
-    pub(crate) shifts: Vec<ShiftRow>,
 }
 
 /// The one writer.
@@ -53,30 +58,37 @@ impl StoreWriter {
         connection.execute_batch(
             "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value BIGINT NOT NULL)",
         )?;
-        connection.execute_batch(&format!(
+        let store = Self { connection };
+        match store.meta("schema_version")? {
+            None | Some(SCHEMA_VERSION) => {}
+            Some(found) if found > SCHEMA_VERSION => {
+                return Err(StoreError::Newer {
+                    found,
+                    known: SCHEMA_VERSION,
+                });
+            }
+            Some(found) => {
+                return Err(StoreError::Older {
+                    found,
+                    known: SCHEMA_VERSION,
+                });
+            }
+        }
+        store.connection.execute_batch(&format!(
             "BEGIN;
-             INSERT INTO meta VALUES ('schema_version', {SCHEMA_VERSION}), ('log_offset', 0) ON CONFLICT DO NOTHING;
+             INSERT INTO meta VALUES
+                 ('schema_version', {SCHEMA_VERSION}), ('log_offset', 0), ('views_offset', 0) ON CONFLICT DO NOTHING;
              {views};
-             {beats};
+             {rollups};
              {events};
              {concurrency};
              COMMIT;
-             CREATE TEMP TABLE changed_views AS SELECT * FROM views LIMIT 0;
-             {shifts};",
+             CREATE TEMP TABLE changed_views AS SELECT * FROM views LIMIT 0;",
             views = ViewRow::ddl(),
-            beats = BeatRow::ddl(),
-            events = EventRow::ddl(),
+            rollups = RollupRow::ddl(),
+            events = EventsRow::ddl(),
             concurrency = ConcurrencyRow::ddl(),
-            shifts = ShiftRow::ddl().replacen("TABLE", "TEMP TABLE", 1),
         ))?;
-        let store = Self { connection };
-        let found = store.meta("schema_version")?;
-        if found > SCHEMA_VERSION {
-            return Err(StoreError::Newer {
-                found,
-                known: SCHEMA_VERSION,
-            });
-        }
         Ok(store)
     }
 
@@ -89,9 +101,14 @@ impl StoreWriter {
         ))
     }
 
-    /// The log's offset after the last record that is in the store.
+    /// The log's offset after the last record that is in the store, but for rows of views.
     pub(crate) fn log_offset(&self) -> Result<u64, StoreError> {
-        Ok(u64::try_from(self.meta("log_offset")?).unwrap_or(0))
+        self.offset("log_offset")
+    }
+
+    /// The log's offset before which rows of views have all records.
+    pub(crate) fn views_offset(&self) -> Result<u64, StoreError> {
+        self.offset("views_offset")
     }
 
     /// The views that had a beat at or after this time.
@@ -103,11 +120,8 @@ impl StoreWriter {
     }
 
     /// Those of these views that are in the store.
-    pub(crate) fn views_by_id<'a>(
-        &self,
-        view_ids: impl ExactSizeIterator<Item = &'a str>,
-    ) -> Result<Vec<ViewRow>, StoreError> {
-        if view_ids.len() == 0 {
+    pub(crate) fn views_by_id(&self, view_ids: &[Id]) -> Result<Vec<ViewRow>, StoreError> {
+        if view_ids.is_empty() {
             return Ok(Vec::new());
         }
         let places = vec!["?"; view_ids.len()].join(", ");
@@ -118,6 +132,20 @@ impl StoreWriter {
         let mut statement = self.connection.prepare(&sql)?;
         let rows = statement.query_map(params_from_iter(view_ids), ViewRow::read)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The ids of all views in the store.
+    pub(crate) fn known_views(&self) -> Result<KnownViews, StoreError> {
+        let count: i64 = self
+            .connection
+            .query_row("SELECT count(*) FROM views", [], |row| row.get(0))?;
+        let mut known = KnownViews::with_room(usize::try_from(count).unwrap_or(0));
+        let mut statement = self.connection.prepare("SELECT view_id FROM views")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            known.insert(row.get(0)?);
+        }
+        Ok(known)
     }
 
     /// Commits a batch, wholly or not at all.
@@ -139,19 +167,12 @@ impl StoreWriter {
     }
 
     fn write(&self, batch: &Batch) -> Result<(), StoreError> {
-        // Before the new rows, which are dated by the new start already.
-        if !batch.shifts.is_empty() {
-            self.connection.execute_batch("DELETE FROM shifts")?;
-            self.append(ShiftRow::TABLE, &batch.shifts)?;
-            self.connection.execute_batch(
-                "UPDATE beats SET at_ms = beats.at_ms + shifts.shift_ms FROM shifts
-                 WHERE beats.site = shifts.site AND beats.view_id = shifts.view_id",
-            )?;
-        }
-        self.append(EventRow::TABLE, &batch.events)?;
-        self.append(BeatRow::TABLE, &batch.beats)?;
+        self.append(EventsRow::TABLE, &batch.events)?;
+        self.append(RollupRow::TABLE, &batch.rollups)?;
         self.append(ConcurrencyRow::TABLE, &batch.concurrency)?;
-        if !batch.views.is_empty() {
+        if batch.replaced == 0 {
+            self.append(ViewRow::TABLE, &batch.views)?;
+        } else {
             self.connection.execute_batch("DELETE FROM changed_views")?;
             self.append("changed_views", &batch.views)?;
             // Not an upsert: it would need an index, which costs more than the whole batch, and with which DuckDB does not
@@ -170,11 +191,14 @@ impl StoreWriter {
             self.connection
                 .execute_batch("INSERT INTO views SELECT * FROM changed_views")?;
         }
-        let offset = i64::try_from(batch.log_offset).unwrap_or(i64::MAX);
-        self.connection.execute(
-            "UPDATE meta SET value = ? WHERE name = 'log_offset'",
-            params![offset],
-        )?;
+        for (name, offset) in [
+            ("log_offset", batch.log_offset),
+            ("views_offset", batch.views_offset),
+        ] {
+            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+            self.connection
+                .execute("UPDATE meta SET value = ? WHERE name = ?", params![offset, name])?;
+        }
         Ok(())
     }
 
@@ -190,11 +214,44 @@ impl StoreWriter {
         Ok(())
     }
 
-    fn meta(&self, name: &str) -> Result<i64, StoreError> {
-        Ok(self
-            .connection
-            .query_row("SELECT value FROM meta WHERE name = ?", params![name], |row| {
-                row.get(0)
-            })?)
+    fn offset(&self, name: &str) -> Result<u64, StoreError> {
+        Ok(u64::try_from(self.meta(name)?.unwrap_or(0)).unwrap_or(0))
+    }
+
+    fn meta(&self, name: &str) -> Result<Option<i64>, StoreError> {
+        let value =
+            self.connection
+                .query_row("SELECT value FROM meta WHERE name = ?", params![name], |row| {
+                    row.get(0)
+                });
+        match value {
+            Ok(value) => Ok(Some(value)),
+            Err(duckdb::Error::QueryReturnedNoRows) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::config::Site;
+
+    #[test]
+    fn tables_of_another_version_are_refused_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.duckdb");
+        let config = Config::new(dir.path(), [Site::new("a", "a")]);
+        drop(StoreWriter::open(&path, &config).unwrap());
+        for (version, what) in [(1, "move the data folder away"), (99, "use a newer server")] {
+            let store = Connection::open(&path).unwrap();
+            let sql = "UPDATE meta SET value = ? WHERE name = 'schema_version'";
+            store.execute(sql, params![version]).unwrap();
+            drop(store);
+            let refused = StoreWriter::open(&path, &config).err().unwrap().to_string();
+            assert!(refused.contains(what), "{refused}");
+        }
     }
 }

@@ -1,25 +1,31 @@
 //! The tables.
 //!
 //! `views` has one row a view with numerators and denominators, never ratios; it is also the whole state of a view
-//! that sessions need after a restart. `beats` has what each beacon added to them, so that ratios can be had for any
-//! stretch of time. `events` serves the timeline of one view. `concurrency` is a sample of viewers every ten seconds.
+//! that sessions need after a restart. `rollups` has what the counters of views grew by in each ten seconds, so that
+//! ratios can be had for any stretch of time. `events` has one row a beacon, for the timeline of one view. `concurrency`
+//! is a sample of viewers every ten seconds.
 
+use std::sync::Arc;
+
+use duckdb::ToSql;
+use duckdb::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
+use player_core::telemetry::schema::{Counters, PlaybackState};
 use serde::Serialize;
+use serde::ser::SerializeMap as _;
 
 use super::table::table_row;
+use crate::id::Id;
+use crate::sessions::SeqSet;
 
 table_row! {
-    /// One view. Column names ending in `_ms` are milliseconds; `start_ms`, `anchor_ms` and `last_beat_ms` since the
-    /// Unix epoch by the server's clock, `…_t_ms` since the view's start.
+    /// One view. Column names ending in `_ms` are milliseconds; `start_ms` and `last_beat_ms` since the Unix epoch by the
+    /// server's clock, `…_t_ms` since the view's start.
     #[derive(Clone, Debug, Default, PartialEq, Serialize)]
     pub(crate) struct ViewRow in "views" {
-        site: String = "VARCHAR NOT NULL",
-        view_id: String = "VARCHAR NOT NULL",
-        session_id: String = "VARCHAR NOT NULL",
+        site: Arc<str> = "VARCHAR NOT NULL",
+        view_id: Id = "VARCHAR NOT NULL",
+        session_id: Id = "VARCHAR NOT NULL",
         start_ms: i64 = "BIGINT NOT NULL",
-        /// The start by which the rows of `beats` were dated.
-        #[serde(skip)]
-        anchor_ms: i64 = "BIGINT NOT NULL",
         last_beat_ms: i64 = "BIGINT NOT NULL",
         last_t_ms: i64 = "BIGINT NOT NULL",
         /// Server's clock minus client's clock: the least `received − sent` of the view.
@@ -29,8 +35,8 @@ table_row! {
         beacons: i64 = "BIGINT NOT NULL",
         /// The `seq`s of these beacons, as `0-7,9`.
         #[serde(skip)]
-        seen: String = "VARCHAR NOT NULL",
-        state: String = "VARCHAR NOT NULL",
+        seen: SeqSet = "VARCHAR NOT NULL",
+        state: ViewState = "VARCHAR NOT NULL",
         /// The last beacon said that the view ended.
         view_end: bool = "BOOLEAN NOT NULL",
         /// How many views it stands for: 1 ÷ sample rate.
@@ -38,23 +44,33 @@ table_row! {
         /// The beacon that brought the description; -1 if none did.
         #[serde(skip)]
         info_seq: i64 = "BIGINT NOT NULL",
-        source: String = "VARCHAR NOT NULL",
-        protocol: String = "VARCHAR NOT NULL",
-        stream_type: String = "VARCHAR NOT NULL",
-        video_id: String = "VARCHAR NOT NULL",
-        video_title: String = "VARCHAR NOT NULL",
-        viewer_id: String = "VARCHAR NOT NULL",
+        source: Arc<str> = "VARCHAR NOT NULL",
+        protocol: Arc<str> = "VARCHAR NOT NULL",
+        stream_type: Arc<str> = "VARCHAR NOT NULL",
+        video_id: Arc<str> = "VARCHAR NOT NULL",
+        video_title: Arc<str> = "VARCHAR NOT NULL",
+        viewer_id: Arc<str> = "VARCHAR NOT NULL",
         duration_ms: i64 = "BIGINT NOT NULL",
-        player: String = "VARCHAR NOT NULL",
-        abr: String = "VARCHAR NOT NULL",
-        device: String = "VARCHAR NOT NULL",
-        browser: String = "VARCHAR NOT NULL",
-        os: String = "VARCHAR NOT NULL",
-        page_host: String = "VARCHAR NOT NULL",
-        cdn_host: String = "VARCHAR NOT NULL",
+        player: Arc<str> = "VARCHAR NOT NULL",
+        abr: Arc<str> = "VARCHAR NOT NULL",
+        device: Arc<str> = "VARCHAR NOT NULL",
+        browser: Arc<str> = "VARCHAR NOT NULL",
+        os: Arc<str> = "VARCHAR NOT NULL",
+        network: Arc<str> = "VARCHAR NOT NULL",
+        /// Two letters (ISO 3166-1), or empty.
+        country: Arc<str> = "VARCHAR NOT NULL",
+        page_host: Arc<str> = "VARCHAR NOT NULL",
+        cdn_host: Arc<str> = "VARCHAR NOT NULL",
         /// JSON: the renditions, lowest bitrate first.
         #[serde(serialize_with = "as_json")]
-        ladder: String = "VARCHAR NOT NULL",
+        ladder: Arc<str> = "VARCHAR NOT NULL",
+        experiment: Arc<str> = "VARCHAR NOT NULL",
+        arm: Arc<str> = "VARCHAR NOT NULL",
+        /// The share of viewers that were to be in this arm.
+        arm_probability: Option<f64> = "DOUBLE",
+        /// The application's dimensions, as [`Dimensions`](crate::sessions::dimensions) writes them.
+        #[serde(serialize_with = "as_object")]
+        dimensions: Arc<str> = "VARCHAR NOT NULL",
         play_intent: bool = "BOOLEAN NOT NULL",
         /// When play was asked for, as far as known.
         intent_t_ms: Option<i64> = "BIGINT",
@@ -70,6 +86,13 @@ table_row! {
         seek_count: i64 = "BIGINT NOT NULL",
         media_ms: i64 = "BIGINT NOT NULL",
         bitrate_kbps_media_ms: i64 = "BIGINT NOT NULL",
+        scaled_media_ms: i64 = "BIGINT NOT NULL",
+        upscale_media_ms: i64 = "BIGINT NOT NULL",
+        downscale_media_ms: i64 = "BIGINT NOT NULL",
+        latency_played_ms: i64 = "BIGINT NOT NULL",
+        latency_ms_played_ms: i64 = "BIGINT NOT NULL",
+        /// The latency that the last beacon told.
+        latency_ms: Option<i64> = "BIGINT",
         switches_up: i64 = "BIGINT NOT NULL",
         switches_down: i64 = "BIGINT NOT NULL",
         decoded_frames: i64 = "BIGINT NOT NULL",
@@ -98,38 +121,74 @@ table_row! {
     }
 }
 
-table_row! {
-    /// What one beacon added to its view's counters.
-    #[derive(Clone, Debug, Default, PartialEq)]
-    pub(crate) struct BeatRow in "beats" {
-        site: String = "VARCHAR NOT NULL",
-        view_id: String = "VARCHAR NOT NULL",
-        /// The view's start plus the beacon's time in the view.
-        at_ms: i64 = "BIGINT NOT NULL",
-        weight: f64 = "DOUBLE NOT NULL",
-        played_ms: i64 = "BIGINT NOT NULL",
-        rebuffer_ms: i64 = "BIGINT NOT NULL",
-        rebuffer_count: i64 = "BIGINT NOT NULL",
-        rebuffer_network_ms: i64 = "BIGINT NOT NULL",
-        media_ms: i64 = "BIGINT NOT NULL",
-        bitrate_kbps_media_ms: i64 = "BIGINT NOT NULL",
-        decoded_frames: i64 = "BIGINT NOT NULL",
-        dropped_frames: i64 = "BIGINT NOT NULL",
-        bytes: i64 = "BIGINT NOT NULL",
-    }
+/// The counters that are rolled up.
+macro_rules! growth {
+    ($($name:ident,)*) => {
+        table_row! {
+            /// What the counters of some views grew by in ten seconds, each view weighted by what it stands for. There
+            /// may be several rows for the same stretch and the same description.
+            #[derive(Clone, Debug, Default, PartialEq)]
+            pub(crate) struct RollupRow in "rollups" {
+                site: Arc<str> = "VARCHAR NOT NULL",
+                /// Start of the ten seconds.
+                at_ms: i64 = "BIGINT NOT NULL",
+                stream_type: Arc<str> = "VARCHAR NOT NULL",
+                cdn_host: Arc<str> = "VARCHAR NOT NULL",
+                country: Arc<str> = "VARCHAR NOT NULL",
+                device: Arc<str> = "VARCHAR NOT NULL",
+                $($name: f64 = "DOUBLE NOT NULL",)*
+            }
+        }
+
+        /// What the counters of a view grew by from one beacon to the next.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub(crate) struct Growth {
+            $(pub(crate) $name: i64,)*
+        }
+
+        impl Growth {
+            /// From what a row has to what a beacon says.
+            pub(crate) fn between(row: &ViewRow, counters: &Counters) -> Self {
+                Self { $($name: (signed(counters.$name) - row.$name).max(0),)* }
+            }
+        }
+
+        impl RollupRow {
+            /// Adds what a view's counters grew by.
+            pub(crate) fn add(&mut self, weight: f64, growth: &Growth) {
+                $(self.$name += weight * growth.$name as f64;)*
+            }
+        }
+    };
+}
+
+growth! {
+    played_ms,
+    rebuffer_ms,
+    rebuffer_count,
+    rebuffer_network_ms,
+    media_ms,
+    bitrate_kbps_media_ms,
+    scaled_media_ms,
+    upscale_media_ms,
+    downscale_media_ms,
+    latency_played_ms,
+    latency_ms_played_ms,
+    decoded_frames,
+    dropped_frames,
+    bytes,
 }
 
 table_row! {
-    /// One event of a view.
+    /// The events of one beacon.
     #[derive(Clone, Debug, Default, PartialEq)]
-    pub(crate) struct EventRow in "events" {
-        site: String = "VARCHAR NOT NULL",
-        view_id: String = "VARCHAR NOT NULL",
+    pub(crate) struct EventsRow in "events" {
+        site: Arc<str> = "VARCHAR NOT NULL",
+        view_id: Id = "VARCHAR NOT NULL",
         seq: i64 = "BIGINT NOT NULL",
-        /// Its place in the beacon.
-        place: i64 = "BIGINT NOT NULL",
-        t_ms: i64 = "BIGINT NOT NULL",
-        /// The event as it was sent.
+        /// When the beacon was received.
+        received_ms: i64 = "BIGINT NOT NULL",
+        /// JSON: a list of them, as they were sent.
         body: String = "VARCHAR NOT NULL",
     }
 }
@@ -138,7 +197,7 @@ table_row! {
     /// Concurrent viewers of a site in ten seconds.
     #[derive(Clone, Debug, Default, PartialEq)]
     pub(crate) struct ConcurrencyRow in "concurrency" {
-        site: String = "VARCHAR NOT NULL",
+        site: Arc<str> = "VARCHAR NOT NULL",
         /// Start of the ten seconds.
         at_ms: i64 = "BIGINT NOT NULL",
         /// How often they were counted.
@@ -150,14 +209,55 @@ table_row! {
     }
 }
 
-table_row! {
-    /// Not stored: a view's beats that are stored already move in time.
-    #[derive(Clone, Debug, Default, PartialEq)]
-    pub(crate) struct ShiftRow in "shifts" {
-        site: String = "VARCHAR NOT NULL",
-        view_id: String = "VARCHAR NOT NULL",
-        shift_ms: i64 = "BIGINT NOT NULL",
+/// What a view's player does, by the name that the schema has for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct ViewState(pub(crate) PlaybackState);
+
+impl ViewState {
+    /// As the schema spells it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self.0 {
+            PlaybackState::Idle => "idle",
+            PlaybackState::Starting => "starting",
+            PlaybackState::Playing => "playing",
+            PlaybackState::Paused => "paused",
+            PlaybackState::Rebuffering => "rebuffering",
+            PlaybackState::Seeking => "seeking",
+            PlaybackState::Ended => "ended",
+            PlaybackState::Failed => "failed",
+        }
     }
+}
+
+impl ToSql for ViewState {
+    fn to_sql(&self) -> duckdb::Result<ToSqlOutput<'_>> {
+        Ok(self.name().into())
+    }
+}
+
+impl FromSql for ViewState {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(Self(
+            serde_json::from_value(value.as_str()?.into()).unwrap_or_default(),
+        ))
+    }
+}
+
+impl ToSql for SeqSet {
+    fn to_sql(&self) -> duckdb::Result<ToSqlOutput<'_>> {
+        Ok(self.to_string().into())
+    }
+}
+
+impl FromSql for SeqSet {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(Self::parse(value.as_str()?))
+    }
+}
+
+/// The collector bounds these numbers far below.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn as_json<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
@@ -165,4 +265,12 @@ fn as_json<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::
         Ok(raw) => raw.serialize(serializer),
         Err(_) => serializer.serialize_none(),
     }
+}
+
+fn as_object<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut object = serializer.serialize_map(None)?;
+    for (name, value) in crate::sessions::dimensions::read(text) {
+        object.serialize_entry(name, value)?;
+    }
+    object.end()
 }

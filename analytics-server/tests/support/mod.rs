@@ -33,6 +33,15 @@ impl Server {
     }
 
     pub(crate) fn open_at(data_dir: &Path, now_ms: i64) -> Self {
+        Self::start(data_dir, now_ms, |_| {})
+    }
+
+    /// With other settings.
+    pub(crate) fn open_with(data_dir: &Path, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start(data_dir, START_MS, change)
+    }
+
+    fn start(data_dir: &Path, now_ms: i64, change: impl FnOnce(&mut Config)) -> Self {
         // The server's errors, beside the test that provoked them.
         let _ = tracing_subscriber::fmt()
             .with_test_writer()
@@ -45,6 +54,7 @@ impl Server {
             [Site::new("test", SITE_KEY), Site::new("other", "other-key")],
         );
         config.clock = Clock::from_fn(move || ticks.load(Ordering::SeqCst));
+        change(&mut config);
         let analytics = Analytics::open(config).unwrap();
         let router = analytics.router();
         Self {
@@ -158,6 +168,7 @@ pub(crate) fn beacon(view: u32, seq: u32, t_ms: u64) -> Beacon {
             ..ViewInfo::default()
         }),
         state: PlaybackState::Playing,
+        latency_ms: None,
         counters: Counters::default(),
         events: Vec::new(),
     }

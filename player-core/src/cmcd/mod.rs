@@ -5,6 +5,7 @@
 pub mod cmsd;
 mod events;
 mod fields;
+pub mod reader;
 
 use core::time::Duration;
 

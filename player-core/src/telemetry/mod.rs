@@ -2,6 +2,7 @@
 //!
 //! [`schema`] is the wire format, shared with the analytics server, which parses these very types.
 
+mod read;
 pub mod schema;
 mod view;
 

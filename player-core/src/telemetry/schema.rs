@@ -15,6 +15,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::read::FlatEvent;
+pub use super::read::InvalidEvent;
+
 /// The version of this schema, sent as [`Beacon::v`].
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -23,6 +26,15 @@ pub const HEARTBEAT_INTERVAL_MS: u64 = 10_000;
 
 /// No beacon carries more events than this.
 pub const MAX_EVENTS_PER_BEACON: usize = 300;
+
+/// No view has more dimensions of the application than this.
+pub const MAX_DIMENSIONS: usize = 10;
+
+/// Longest name of an application's dimension, bytes; it is made of `a`–`z`, `A`–`Z`, `0`–`9`, `_` and `-`.
+pub const MAX_DIMENSION_NAME_BYTES: usize = 40;
+
+/// Longest value of an application's dimension, bytes.
+pub const MAX_DIMENSION_VALUE_BYTES: usize = 200;
 
 /// One message from a player to the collector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +61,10 @@ pub struct Beacon {
     pub info: Option<ViewInfo>,
     /// What the player is doing now.
     pub state: PlaybackState,
+    /// How far the playhead is behind what can be played now (by the servers' clock where they have one, else by what the
+    /// manifest lists), milliseconds; absent unless the stream is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
     /// Totals since the view began.
     pub counters: Counters,
     /// What happened since the previous beacon, oldest first.
@@ -108,6 +124,10 @@ pub struct ViewInfo {
     /// Operating system family, as `Linux`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub os: String,
+    /// Kind of connection, as `navigator.connection.type` has it: `wifi`, `cellular`, `ethernet`, …; empty where the browser
+    /// does not tell.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub network: String,
     /// Host name of the page that embeds the player.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub page_host: String,
@@ -117,6 +137,41 @@ pub struct ViewInfo {
     /// The video ladder, lowest bitrate first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ladder: Vec<Rung>,
+    /// The experiment that the view takes part in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<Experiment>,
+    /// What else the application tells views apart by, at most [`MAX_DIMENSIONS`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dimensions: Vec<Dimension>,
+}
+
+/// A part of an experiment: viewers are divided among its arms at random.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Experiment {
+    /// The experiment's name.
+    pub name: String,
+    /// The arm that the viewer is in.
+    pub arm: String,
+    /// The share of viewers that were to be in this arm, (0, 1]; absent if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+}
+
+/// A dimension of the application: see [`MAX_DIMENSION_NAME_BYTES`] and [`MAX_DIMENSION_VALUE_BYTES`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dimension {
+    /// What it says.
+    pub name: String,
+    /// What it says of this view.
+    pub value: String,
+}
+
+impl Dimension {
+    /// Whether a dimension may have this name.
+    pub fn is_name(text: &str) -> bool {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        (1..=MAX_DIMENSION_NAME_BYTES).contains(&text.len()) && text.bytes().all(allowed)
+    }
 }
 
 fn is_zero(n: &u64) -> bool {
@@ -214,6 +269,22 @@ pub struct Counters {
     /// Σ bitrate (kbit/s) × media time (ms) played at it: divide by `media_ms` for the average bitrate.
     #[serde(skip_serializing_if = "is_zero")]
     pub bitrate_kbps_media_ms: u64,
+    /// Media time (ms) that was played while the sizes of both the element and the rendition were known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub scaled_media_ms: u64,
+    /// Σ upscale × media time (ms) played at it: divide by `scaled_media_ms`. With u = min(player width ÷ source width, player
+    /// height ÷ source height) in device pixels, upscale is max(0, u − 1).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub upscale_media_ms: u64,
+    /// Σ downscale × media time (ms) played at it: divide by `scaled_media_ms`. Downscale is max(0, 1 − u).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub downscale_media_ms: u64,
+    /// The part of `played_ms` in which the distance to the live edge was known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub latency_played_ms: u64,
+    /// Σ distance to the live edge (ms) × time (ms) played at it: divide by `latency_played_ms`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub latency_ms_played_ms: u64,
     /// Switches to a higher rendition that were seen (not only requested).
     #[serde(skip_serializing_if = "is_zero")]
     pub switches_up: u64,
@@ -256,6 +327,7 @@ fn is_false(b: &bool) -> bool {
 
 /// An event and when it happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "FlatEvent")]
 pub struct TimedEvent {
     /// Milliseconds since the view began.
     pub t: u64,
@@ -265,7 +337,7 @@ pub struct TimedEvent {
 }
 
 /// What can happen in a view.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "e", rename_all = "snake_case")]
 pub enum Event {
     /// The end was reached.
@@ -316,7 +388,6 @@ pub enum Event {
         /// Its declared bitrate, kbit/s.
         kbps: u32,
         /// Height, pixels; 0 if not declared.
-        #[serde(default)]
         height: u32,
     },
     /// A media request ended.
@@ -324,13 +395,13 @@ pub enum Event {
         /// What was asked for: `manifest`, `playlist`, `init`, `segment`, …
         kind: String,
         /// `video`, `audio` or `text`; empty for manifests.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
+        #[serde(skip_serializing_if = "String::is_empty")]
         track: String,
         /// The rendition's id; empty for manifests.
-        #[serde(default, skip_serializing_if = "String::is_empty")]
+        #[serde(skip_serializing_if = "String::is_empty")]
         rendition: String,
         /// Media time at which the segment starts, milliseconds; absent unless it is a segment.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         media_ms: Option<u64>,
         /// Bytes received.
         bytes: u64,
@@ -341,7 +412,7 @@ pub enum Event {
         /// HTTP status; 0 if there was no answer.
         status: u16,
         /// It was cancelled by the engine.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(skip_serializing_if = "is_false")]
         cancelled: bool,
     },
     /// Where things stand, every two seconds while media is loading or playing.
@@ -365,6 +436,5 @@ pub enum Event {
     /// The view began: a source was loaded.
     ViewStart,
     /// An event that this version does not know.
-    #[serde(other)]
     Unknown,
 }

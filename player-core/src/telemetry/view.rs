@@ -25,6 +25,10 @@ pub(crate) struct Seen<'a> {
     pub(crate) position: MediaTime,
     /// Rendition under the playhead.
     pub(crate) rendition: Option<&'a Rung>,
+    /// Width and height of the element in device pixels; 0 if unknown.
+    pub(crate) element: (u32, u32),
+    /// How far the playhead is behind the live edge.
+    pub(crate) latency: Option<MediaTime>,
     pub(crate) buffer: MediaTime,
     pub(crate) throughput_kbps: u64,
     pub(crate) decoded_frames: u64,
@@ -47,6 +51,12 @@ struct Micros {
     seek: u64,
     media: u64,
     kbps_media: u128,
+    scaled: u64,
+    upscale: u64,
+    downscale: u64,
+    latency_played: u64,
+    /// Milliseconds of latency × microseconds played.
+    latency_ms: u128,
 }
 
 /// See the module's text.
@@ -68,6 +78,7 @@ pub(crate) struct View {
     accounted: Instant,
     position: MediaTime,
     rendition: Option<Rung>,
+    latency_ms: Option<u64>,
     play_intent: Option<Instant>,
     hidden: bool,
     /// Time between intent and first frame that does not count: hidden, or playing was not allowed.
@@ -106,8 +117,11 @@ impl View {
             device: config.device.clone(),
             browser: config.browser.clone(),
             os: config.os.clone(),
+            network: config.network.clone(),
             page_host: config.page_host.clone(),
             cdn_host: url::host(&load.url).to_owned(),
+            experiment: config.experiment.clone(),
+            dimensions: config.dimensions.clone(),
             ..ViewInfo::default()
         };
         let mut view = Self {
@@ -126,6 +140,7 @@ impl View {
             accounted: now,
             position: MediaTime::ZERO,
             rendition: None,
+            latency_ms: None,
             play_intent: None,
             hidden: false,
             excluded: Duration::ZERO,
@@ -195,6 +210,7 @@ impl View {
     pub(crate) fn observe(&mut self, now: Instant, seen: &Seen<'_>) -> Changes {
         let was_playing = self.state == PlaybackState::Playing;
         self.account(now);
+        self.latency_ms = seen.latency.map(|latency| latency.as_millis().max(0) as u64);
         let mut changes = Changes::default();
         if seen.state != self.state {
             self.transition(now, seen);
@@ -324,6 +340,7 @@ impl View {
             sample_rate: 1.0,
             info,
             state: self.state,
+            latency_ms: self.latency_ms,
             counters: self.totals(),
             events,
         }
@@ -340,6 +357,11 @@ impl View {
             seek_ms: ms(m.seek),
             media_ms: ms(m.media),
             bitrate_kbps_media_ms: u64::try_from(m.kbps_media / 1000).unwrap_or(u64::MAX),
+            scaled_media_ms: ms(m.scaled),
+            upscale_media_ms: ms(m.upscale),
+            downscale_media_ms: ms(m.downscale),
+            latency_played_ms: ms(m.latency_played),
+            latency_ms_played_ms: u64::try_from(m.latency_ms / 1000).unwrap_or(u64::MAX),
             ..self.counters.clone()
         }
     }
@@ -360,7 +382,13 @@ impl View {
         let us = elapsed.as_micros() as u64;
         let started = self.started();
         match self.state {
-            PlaybackState::Playing => self.micros.played += us,
+            PlaybackState::Playing => {
+                self.micros.played += us;
+                if let Some(latency_ms) = self.latency_ms {
+                    self.micros.latency_played += us;
+                    self.micros.latency_ms += u128::from(us) * u128::from(latency_ms);
+                }
+            }
             PlaybackState::Paused if started => self.micros.paused += us,
             PlaybackState::Seeking if started => self.micros.seek += us,
             PlaybackState::Rebuffering if self.halt.is_some_and(|h| h.counted) => self.add_rebuffer(us),
@@ -471,6 +499,18 @@ impl View {
         self.micros.media += us;
         if let Some(rung) = &self.rendition {
             self.micros.kbps_media += u128::from(us) * u128::from(rung.bandwidth_kbps);
+            if let Some(scale) = scale(seen.element, rung) {
+                self.micros.scaled += us;
+                self.micros.upscale += ((scale - 1.0).max(0.0) * us as f64) as u64;
+                self.micros.downscale += ((1.0 - scale).max(0.0) * us as f64) as u64;
+            }
         }
     }
+}
+
+/// How much larger the pictures are shown than they are, if both sizes are known.
+fn scale((width, height): (u32, u32), rung: &Rung) -> Option<f64> {
+    let known = width > 0 && height > 0 && rung.width > 0 && rung.height > 0;
+    let of = |shown: u32, source: u32| f64::from(shown) / f64::from(source);
+    known.then(|| of(width, rung.width).min(of(height, rung.height)))
 }

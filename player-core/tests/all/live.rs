@@ -3,6 +3,7 @@
 
 use crate::world;
 
+use player_core::config::TelemetryConfig;
 use player_core::output::PlayerEvent;
 use player_core::telemetry::schema::PlaybackState;
 use player_core::{Config, Input};
@@ -33,7 +34,14 @@ struct Stream {
 
 impl Stream {
     fn new(count: i64) -> Self {
-        let mut world = World::new(Config::default());
+        let telemetry = TelemetryConfig {
+            site: "test".into(),
+            ..TelemetryConfig::default()
+        };
+        let mut world = World::new(Config {
+            telemetry,
+            ..Config::default()
+        });
         world.files.insert("https://h/init.mp4".into(), media(800));
         let master = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000,CODECS=\"avc1.64001f\"\nlive.m3u8\n";
         world.files.insert("https://h/master.m3u8".into(), text(master));
@@ -91,6 +99,23 @@ fn played(count: i64) -> Stream {
     stream.world.play();
     stream.run(5.0);
     stream
+}
+
+#[test]
+fn beacons_tell_the_latency_of_a_live_stream() {
+    let mut stream = played(8);
+    stream.run(60.0);
+    let last = stream.world.beacons.last().unwrap();
+    let counters = &last.counters;
+    assert!(counters.played_ms > 50_000, "{counters:?}");
+    // All but the moment before the first look at the playhead.
+    assert!(
+        counters.played_ms - counters.latency_played_ms < 500,
+        "{counters:?}"
+    );
+    let mean_ms = counters.latency_ms_played_ms / counters.latency_played_ms;
+    assert!((8_000..=16_500).contains(&mean_ms), "{mean_ms}");
+    assert!((8_000..=16_500).contains(&last.latency_ms.unwrap()), "{last:?}");
 }
 
 #[test]

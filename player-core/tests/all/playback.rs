@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 use player_core::config::{Config, TelemetryConfig};
-use player_core::input::{AppendFailure, Input, Integrity};
+use player_core::input::{AppendFailure, Host, Input, Integrity};
 use player_core::output::PlayerEvent;
-use player_core::telemetry::schema::{Event, PlaybackState};
+use player_core::telemetry::schema::{Dimension, Event, Experiment, PlaybackState};
 use world::{Reply, World, media, status, text};
 
 use crate::world;
@@ -88,6 +88,81 @@ fn hls_and_dash_play_to_their_end() {
         let segments = world.fetched.iter().filter(|u| u.ends_with(".m4s")).count();
         assert_eq!(world.released.len(), segments);
     }
+}
+
+#[test]
+fn views_say_how_much_pictures_are_scaled_and_what_they_belong_to() {
+    let experiment = Experiment {
+        name: "abr".into(),
+        arm: "b".into(),
+        probability: Some(0.5),
+    };
+    let dimension = Dimension {
+        name: "plan".into(),
+        value: "gold".into(),
+    };
+    let config = Config {
+        telemetry: TelemetryConfig {
+            site: "test".into(),
+            network: "wifi".into(),
+            experiment: Some(experiment.clone()),
+            dimensions: vec![dimension.clone()],
+            ..TelemetryConfig::default()
+        },
+        ..Config::default()
+    };
+    let mut world = World::new(config);
+    let url = world.serve_hls(20);
+    world.load(url);
+    world.play();
+    world.run(1.0);
+    let infos: Vec<_> = world.beacons.iter().filter_map(|b| b.info.clone()).collect();
+    let mut rungs = infos.iter().flat_map(|info| &info.ladder);
+    let rung = rungs.find(|rung| rung.height == 720).unwrap();
+    let (width, height) = (rung.width, rung.height);
+    world.give(Input::SelectRendition(Some(rung.id.clone())));
+    world.run(10.0);
+    // Letterboxed to half its size, then at twice its size, then at a size that is not known.
+    for (element, up, down, known) in [
+        ((width / 2, height), 0.0, 0.5, 1.0),
+        ((width * 3, height * 2), 1.0, 0.0, 1.0),
+        ((0, 0), 0.0, 0.0, 0.0),
+    ] {
+        // A page that is hidden sends its beacon at once.
+        let mut sent = |seconds: f64| {
+            for hidden in [false, true] {
+                world.give(Input::Host(Host {
+                    hidden,
+                    width: element.0,
+                    height: element.1,
+                    ..Host::default()
+                }));
+                world.run(if hidden { 0.1 } else { seconds });
+            }
+            world.beacons.last().unwrap().clone()
+        };
+        let (from, to) = (sent(0.5).counters, sent(4.0));
+        assert_eq!(
+            (to.latency_ms, to.counters.latency_played_ms),
+            (None, 0),
+            "not live"
+        );
+        let to = to.counters;
+        let media = (to.media_ms - from.media_ms) as f64;
+        assert!(media > 3000.0, "{media}");
+        for (grown, share) in [
+            (to.scaled_media_ms - from.scaled_media_ms, known),
+            (to.upscale_media_ms - from.upscale_media_ms, up),
+            (to.downscale_media_ms - from.downscale_media_ms, down),
+        ] {
+            let off = (grown as f64 - share * media).abs();
+            assert!(off <= 2.0, "{grown} of {media} at {element:?}");
+        }
+    }
+    let info = infos.first().unwrap().clone();
+    assert_eq!(info.experiment, Some(experiment));
+    assert_eq!(info.dimensions, [dimension]);
+    assert_eq!(info.network, "wifi");
 }
 
 #[test]
@@ -417,7 +492,7 @@ fn a_rendition_can_be_chosen_by_hand() {
     world.run(5.0);
     world.give(Input::SelectRendition(Some("360p".into())));
     // Neither a resize nor a page that is shown again takes the choice back.
-    world.give(Input::Host(player_core::input::Host {
+    world.give(Input::Host(Host {
         width: 1920,
         height: 1080,
         ..Default::default()
@@ -442,7 +517,7 @@ fn a_rendition_can_be_chosen_by_hand() {
 fn the_element_size_limits_the_rendition() {
     let mut world = World::new(Config::default());
     let url = world.serve_hls(30);
-    world.give(Input::Host(player_core::input::Host {
+    world.give(Input::Host(Host {
         width: 600,
         height: 300,
         ..Default::default()

@@ -28,11 +28,15 @@ impl Session {
             RebufferCause::Network
         };
         let throughput = cx.abr.estimate();
+        let host = self.shared.limits.host;
+        let latency = self.live.on.then(|| self.behind(cx.now, position)).flatten();
         let seen = Seen {
             state: self.playback_state(&state),
             cause,
             position,
             rendition,
+            element: (host.width, host.height),
+            latency,
             buffer,
             throughput_kbps: throughput.map_or(0, |e| e.as_kbps()),
             decoded_frames: state.decoded_frames,
