@@ -20,6 +20,10 @@ use table::TableRow;
 /// The version of the tables.
 const SCHEMA_VERSION: i64 = 2;
 
+/// DuckDB's own log is merged into its file when it is as large as this: each time, what was last written is written again
+/// with what is around it. A start reads it.
+const CHECKPOINT_BYTES: &str = "128MB";
+
 /// What a stretch of the log changes, committed at once together with how far it goes.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -51,6 +55,7 @@ impl StoreWriter {
         let settings = duckdb::Config::default()
             .enable_autoload_extension(false)?
             .with("autoinstall_known_extensions", "false")?
+            .with("checkpoint_threshold", CHECKPOINT_BYTES)?
             .enable_external_access(false)?
             .max_memory(&config.store_memory_limit)?
             .threads(i64::try_from(config.store_threads.max(1)).unwrap_or(1))?;
