@@ -179,8 +179,8 @@ impl Pipeline {
                 return;
             }
         }
-        for (offset, record) in &records {
-            self.sessions.apply(*offset, record, *offset < self.replay_until);
+        for (offset, record) in records {
+            self.sessions.apply(offset, record, offset < self.replay_until);
         }
         self.outcomes.count_duplicates(self.sessions.take_duplicates());
         self.next = next;

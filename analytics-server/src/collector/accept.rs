@@ -253,6 +253,10 @@ fn clean_text(text: &mut String) {
 
 /// Without control characters and without the marks that reorder the text around them; not longer than `max` bytes.
 pub(super) fn clean(text: &mut String, max: usize) {
+    // As nearly all are.
+    if text.len() <= max && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return;
+    }
     text.retain(|c| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
     let mut end = max.min(text.len());
     while !text.is_char_boundary(end) {

@@ -28,7 +28,7 @@ pub struct Config {
     pub sites: Vec<Site>,
     /// Memory that DuckDB may use, in its own spelling. Default `512MB`.
     pub store_memory_limit: String,
-    /// Threads that DuckDB may use. Default 2.
+    /// Threads that DuckDB may use, if there are so many cores. Default 2.
     pub store_threads: usize,
     /// Queries that may run at once; more wait. Default 4.
     pub query_concurrency: usize,

@@ -84,11 +84,7 @@ impl Record {
                 count: u32::try_from(events.len()).unwrap_or(u32::MAX),
                 ..Digest::of(&events)
             },
-            events: if events.is_empty() {
-                String::new()
-            } else {
-                serde_json::to_string(&events)?
-            },
+            events: text(&events)?,
             beacon,
         })
     }
@@ -128,6 +124,19 @@ impl Record {
             events: str::from_utf8(events).ok()?.to_owned(),
         })
     }
+}
+
+/// Bytes of an event's text that there is room for at first.
+const EVENT_BYTES: usize = 128;
+
+fn text(events: &[TimedEvent]) -> Result<String, serde_json::Error> {
+    if events.is_empty() {
+        return Ok(String::new());
+    }
+    let mut text = Vec::with_capacity(events.len() * EVENT_BYTES);
+    serde_json::to_writer(&mut text, events)?;
+    // It always is.
+    String::from_utf8(text).map_err(serde::ser::Error::custom)
 }
 
 /// The records of a group one after the other; `None` for one that cannot be read. What follows a length that cannot be

@@ -113,17 +113,17 @@ impl Sessions {
 
     /// Applies the record at this offset. Its view must be in memory if the store has it. A record that is `replayed` has
     /// been applied before a restart: the store has all of it but, maybe, its view.
-    pub(crate) fn apply(&mut self, offset: u64, record: &Record, replayed: bool) {
+    pub(crate) fn apply(&mut self, offset: u64, mut record: Record, replayed: bool) {
         // By the record's time, so that a replay of the log counts the viewers of then.
         if !replayed && self.sampler.is_due(record.received_ms) {
             self.sampler.sample(record.received_ms, self.views.values());
         }
-        let Some(key) = self.key(record) else { return };
+        let Some(key) = self.key(&record) else { return };
         let view = self
             .views
             .entry(key.clone())
-            .or_insert_with(|| View::new(Arc::clone(&key.0), key.1, record));
-        let Some(applied) = view.apply(record, &mut self.names) else {
+            .or_insert_with(|| View::new(Arc::clone(&key.0), key.1, &record));
+        let Some(applied) = view.apply(&mut record, &mut self.names) else {
             self.duplicates += u64::from(!replayed);
             return;
         };
@@ -136,7 +136,7 @@ impl Sessions {
         }
         if !replayed {
             if let Some(growth) = applied.growth {
-                self.rollups.add(key, record, view.row.weight, growth);
+                self.rollups.add(key, &record, view.row.weight, growth);
             }
             self.events.extend(applied.events);
         }
@@ -317,8 +317,8 @@ mod tests {
                 let some: Vec<(u64, Record)> = (next..until).map(|at| (at as u64, log[at].clone())).collect();
                 let missing = sessions.missing(&some);
                 sessions.restore(missing.iter().filter_map(|id| stored.views.get(id).cloned()).collect());
-                for (offset, record) in &some {
-                    sessions.apply(*offset, record, *offset < replay_until);
+                for (offset, record) in some {
+                    sessions.apply(offset, record, offset < replay_until);
                 }
                 next = until;
                 let mut batch = sessions.take_batch((next as u64).max(stored.marks.0), max_views, false);
@@ -343,7 +343,7 @@ mod tests {
     fn ended_views_are_written_first_and_the_longest_unwritten_next() {
         let mut sessions = Stored::default().open();
         for (offset, (view, seq)) in [(1, 0), (2, 0), (3, 9), (1, 1)].into_iter().enumerate() {
-            sessions.apply(offset as u64, &record(view, seq), false);
+            sessions.apply(offset as u64, record(view, seq), false);
         }
         let mut take = || {
             let batch = sessions.take_batch(4, 1, false);

@@ -69,9 +69,9 @@ impl View {
         }
     }
 
-    /// Applies a beacon. `None` if it had been applied before.
-    pub(super) fn apply(&mut self, record: &Record, names: &mut Names) -> Option<Applied> {
-        let Record { beacon, digest, .. } = record;
+    /// Applies a beacon, and takes the text of its events. `None` if it had been applied before.
+    pub(super) fn apply(&mut self, record: &mut Record, names: &mut Names) -> Option<Applied> {
+        let Record { beacon, digest, .. } = &*record;
         if !self.row.seen.insert(beacon.seq) {
             return None;
         }
@@ -286,7 +286,7 @@ impl View {
         growth
     }
 
-    fn events(&mut self, record: &Record) -> Option<EventsRow> {
+    fn events(&mut self, record: &mut Record) -> Option<EventsRow> {
         let Digest {
             count, fatal_message, ..
         } = &record.digest;
@@ -306,7 +306,7 @@ impl View {
             view_id: self.row.view_id,
             seq: i64::from(record.beacon.seq),
             received_ms: record.received_ms,
-            body: record.events.clone(),
+            body: std::mem::take(&mut record.events),
         })
     }
 }

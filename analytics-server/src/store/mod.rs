@@ -20,6 +20,10 @@ use table::TableRow;
 /// The version of the tables.
 const SCHEMA_VERSION: i64 = 2;
 
+/// DuckDB's own log is merged into its file when it is as large as this: each time, what was last written is written again
+/// with what is around it. A start reads it.
+const CHECKPOINT_BYTES: &str = "128MB";
+
 /// What a stretch of the log changes, committed at once together with how far it goes.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
@@ -48,12 +52,16 @@ pub(crate) struct StoreWriter {
 impl StoreWriter {
     /// Opens or creates the store in `path`.
     pub(crate) fn open(path: &Path, config: &Config) -> Result<Self, StoreError> {
+        // More threads than cores would wait for each other in a loop.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = config.store_threads.clamp(1, cores);
         let settings = duckdb::Config::default()
             .enable_autoload_extension(false)?
             .with("autoinstall_known_extensions", "false")?
+            .with("checkpoint_threshold", CHECKPOINT_BYTES)?
             .enable_external_access(false)?
             .max_memory(&config.store_memory_limit)?
-            .threads(i64::try_from(config.store_threads.max(1)).unwrap_or(1))?;
+            .threads(i64::try_from(threads).unwrap_or(1))?;
         let connection = Connection::open_with_flags(path, settings)?;
         connection.execute_batch(
             "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value BIGINT NOT NULL)",
