@@ -33,11 +33,11 @@ fn read(bytes: &[u8]) {
     };
     assert!((1..=64).contains(&file.parallel) && !file.jobs.is_empty());
     for (job, number) in file.jobs.iter().zip(1..) {
-        assert!(job.number == number && (1..=lines).contains(&job.line));
+        assert!(job.number == number && (1..=lines + 1).contains(&job.line));
         let names: BTreeSet<_> = job.fields.iter().map(|field| &field.name).collect();
         assert_eq!(names.len(), job.fields.len(), "an option is there twice");
         for Field { name, line, value } in &job.fields {
-            assert!((1..=lines).contains(line) && !name.contains('-'));
+            assert!((1..=lines + 1).contains(line) && !name.contains('-'));
             let is_text = job.text(name).is_some();
             assert_eq!(is_text, matches!(value, Value::Text(_)));
         }

@@ -15,21 +15,6 @@ use crate::protect::{ContentProtection, NAMESPACES};
 pub(super) fn mpd(presentation: &Presentation, packaging: &Packaging) -> String {
     let renditions = presentation.renditions.as_slice();
     let longest_s = |of: fn(&Rendition) -> f64| renditions.iter().map(of).fold(0.0, f64::max);
-    let video_s = renditions
-        .iter()
-        .filter(|rendition| rendition.is_video())
-        .map(Rendition::duration_s);
-    let presented_s = match packaging.constant_duration {
-        // Players count the segments by it: a little sound after the last picture must not add one.
-        true => video_s
-            .reduce(f64::max)
-            .unwrap_or_else(|| longest_s(Rendition::duration_s)),
-        false => longest_s(Rendition::duration_s),
-    };
-    let form = Form {
-        packaging,
-        presented_s,
-    };
     let max_segment_s = longest_s(|rendition| {
         let seconds = rendition
             .segments
@@ -37,6 +22,20 @@ pub(super) fn mpd(presentation: &Presentation, packaging: &Packaging) -> String 
             .map(|segment| rendition.seconds(segment));
         seconds.fold(0.0, f64::max)
     });
+    let all_s = longest_s(Rendition::duration_s);
+    let video_s = renditions
+        .iter()
+        .filter(|rendition| rendition.is_video())
+        .map(Rendition::duration_s);
+    let presented_s = match video_s.reduce(f64::max) {
+        // Players count the segments by it: a little sound after the last picture must not add one.
+        Some(video_s) if packaging.constant_duration && all_s - video_s <= max_segment_s => video_s,
+        _ => all_s,
+    };
+    let form = Form {
+        packaging,
+        presented_s,
+    };
     let profile = match packaging.single_file {
         true => "urn:mpeg:dash:profile:isoff-on-demand:2011",
         false => "urn:mpeg:dash:profile:isoff-live:2011",
@@ -383,6 +382,7 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::timing::FrameRate;
 
     #[test]
     fn durations_are_rounded_up_to_milliseconds() {
@@ -390,5 +390,65 @@ mod tests {
         assert_eq!(duration(0.0), "PT0S");
         assert_eq!(duration(2.00201), "PT2.003S");
         assert_eq!(duration(120.5), "PT120.5S");
+    }
+
+    #[test]
+    fn sound_that_goes_on_after_the_pictures_is_presented() {
+        let rendition = |kind: Kind, segments: u32| Rendition {
+            name: if matches!(kind, Kind::Audio(_)) {
+                "audio"
+            } else {
+                "360p"
+            }
+            .to_owned(),
+            codecs: "x".to_owned(),
+            kind,
+            timescale: 1000,
+            container: Container::Files,
+            colour: None,
+            segments: (1..=segments)
+                .map(|number| Segment {
+                    number,
+                    start: u64::from(number - 1) * 2000,
+                    duration: 2000,
+                    bytes: 1,
+                    offset: 0,
+                    quality: None,
+                    key_frames: Vec::new(),
+                })
+                .collect(),
+            protection: None,
+        };
+        let pictures = || Kind::Video {
+            width: 640,
+            height: 360,
+            rate: FrameRate::new(25, 1),
+        };
+        let sound = || {
+            Kind::Audio(Sound {
+                rate: 48_000,
+                channels: 2,
+                language: None,
+                label: String::new(),
+                is_default: true,
+                describes_video: false,
+                group: "audio".to_owned(),
+            })
+        };
+        let packaging = Packaging {
+            constant_duration: true,
+            ..Packaging::default()
+        };
+        for (sounds, presented) in [(3, "PT6S"), (4, "PT6S"), (10, "PT20S")] {
+            let presentation = Presentation {
+                renditions: vec![rendition(pictures(), 3), rendition(sound(), sounds)],
+                for_hls: None,
+                texts: Vec::new(),
+                images: None,
+            };
+            let mpd = mpd(&presentation, &packaging);
+            let stated = format!("mediaPresentationDuration=\"{presented}\"");
+            assert!(mpd.contains(&stated), "{sounds}: {mpd}");
+        }
     }
 }
