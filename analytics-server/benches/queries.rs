@@ -46,7 +46,7 @@ fn main() {
     fill(&dir.path().join("store.duckdb"), to_ms - DAY_MS);
 
     let program = Program::start_on(dir.path(), None);
-    let mut connection = Connection::open(program.address).expect("the server accepts connections");
+    let mut connection = Connection::open(program.admin).expect("the server accepts connections");
     let mut all = Vec::new();
     for question in QUESTIONS {
         let path = format!("/v1/{question}from={}&to={to_ms}", to_ms - DAY_MS);

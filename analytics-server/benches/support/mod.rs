@@ -16,7 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The program; killed when dropped.
 pub(crate) struct Program {
     child: Child,
+    /// Where beacons go.
     pub(crate) address: SocketAddr,
+    /// Where queries go.
+    pub(crate) admin: SocketAddr,
 }
 
 impl Program {
@@ -40,6 +43,9 @@ impl Program {
                 "serve",
                 "--listen",
                 "127.0.0.1:0",
+                "--admin-listen",
+                "127.0.0.1:0",
+                "--admin-without-token",
                 "--site-key",
                 "bench",
                 "--data",
@@ -52,23 +58,25 @@ impl Program {
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program starts; util-linux has taskset");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("it was piped"))
-            .read_line(&mut line)
-            .expect("it says where it listens");
-        let address = line
-            .split("http://")
-            .nth(1)
-            .and_then(|rest| rest.split('/').next());
-        let address = address.and_then(|text| text.parse().ok());
+        let mut lines = BufReader::new(child.stdout.take().expect("it was piped")).lines();
+        let mut address = || {
+            let line = lines.next().expect("it says where it listens").expect("text");
+            let authority = line
+                .split("http://")
+                .nth(1)
+                .and_then(|rest| rest.split('/').next()?.parse().ok());
+            authority.unwrap_or_else(|| panic!("the program said {line:?}"))
+        };
+        let admin = address();
         Self {
+            address: address(),
+            admin,
             child,
-            address: address.unwrap_or_else(|| panic!("the program said {line:?}")),
         }
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
-        let mut connection = Connection::open(self.address).expect("it answers");
+        let mut connection = Connection::open(self.admin).expect("it answers");
         let (status, body) = connection.exchange("GET", path, b"").expect("it answers");
         assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).expect("it answers JSON")
@@ -151,7 +159,7 @@ impl Connection {
 
     pub(crate) fn exchange(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
         let mut request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {}\r\n\r\n",
             body.len()
         )
         .into_bytes();
