@@ -100,7 +100,9 @@ impl FromStr for Location {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Ok(Self::from(text));
         };
-        let shown = format!("{scheme}://…");
+        // What stands before it is a scheme (RFC 3986 §3.1), or somebody's text.
+        let is_scheme = scheme.len() <= 16 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let shown = format!("{}://…", if is_scheme { scheme } else { "…" });
         let service = match scheme {
             "file" if rest.starts_with('/') && !rest.contains('%') => return Ok(Self::from(rest)),
             "file" => {
@@ -247,6 +249,7 @@ mod tests {
             "gs://a..b/hidden",
             "https://hidden/a",
             "file://hidden",
+            "user:hidden@s3://bucket",
         ] {
             let error = bad.parse::<Location>().unwrap_err().to_string();
             assert!(!error.contains("hidden"), "{error}");
