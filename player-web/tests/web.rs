@@ -177,7 +177,7 @@ fn messages_are_read_in_the_terms_of_the_web() {
 
 #[wasm_bindgen_test]
 fn options_name_the_field_that_is_wrong() {
-    let read = |json| Options::read(&js(json)).map_err(|error| error.to_string());
+    let read = |json: &str| Options::read(&js(json)).map_err(|error| error.to_string());
     assert_eq!(read("{}"), Ok(Options::default()));
     let options = read(r#"{"abr":{"algorithm":"bola","initialThroughputKbps":null},"buffer":{"goalS":12.5},"telemetry":{"site":"k"}}"#).unwrap();
     assert_eq!(options.config.abr.algorithm, Algorithm::Bola);
