@@ -16,34 +16,36 @@ use crate::metrics::Metric;
 use crate::problem::Problem;
 use crate::sessions::LiveSite;
 
-/// What totals and series are made of.
+/// What totals are made of, and, as far as [`OF_SERIES`], series.
 const METRICS: [&str; 25] = [
-    "views",
     "attempts",
     "plays",
     "startup_ms_p50",
     "startup_ms_p95",
     "startup_failures",
-    "startup_failure",
     "playback_failures",
+    "exits_before_start",
+    "played_ms",
+    "rebuffer_ms",
+    "rebuffer_ratio",
+    "avg_bitrate",
+    "views",
+    "startup_failure",
     "playback_fail",
     "failures",
     "failure_pct",
-    "exits_before_start",
     "ebvs",
     "exits_before_start_under_1s",
-    "played_ms",
-    "rebuffer_ms",
     "rebuffer_count",
-    "rebuffer_ratio",
     "cirr",
     "rebuffer_freq",
     "rebuffered_views",
     "stalled_pct_cta",
     "media_ms",
-    "avg_bitrate",
     "dropped",
 ];
+/// So many of [`METRICS`]: a series is asked for each bucket.
+const OF_SERIES: usize = 11;
 
 #[derive(Deserialize)]
 pub(super) struct Params {
@@ -151,8 +153,10 @@ fn read(
 ) -> Result<Overview, StoreError> {
     let metrics: Vec<&'static Metric> = METRICS.into_iter().filter_map(Metric::named).collect();
     let filters: Vec<Filter> = site.iter().map(|site| Filter::is(Field::Site, site)).collect();
-    let ask = |bucket_ms| {
-        let query = Query::totals(metrics.clone(), filters.clone(), range, bucket_ms);
+    let ask = |bucket_ms: Option<i64>| {
+        let count = bucket_ms.map_or(METRICS.len(), |_| OF_SERIES);
+        let metrics = metrics.iter().copied().take(count).collect();
+        let query = Query::totals(metrics, filters.clone(), range, bucket_ms);
         answer(&query, |select| duckdb::select(connection, now_ms, select))
     };
     let totals = Cells(ask(None)?.rows.pop().map(|row| row.cells).unwrap_or_default());
@@ -211,7 +215,7 @@ fn read(
     })
 }
 
-/// What [`METRICS`] come to; empty where there were no rows.
+/// What [`METRICS`], or the first of them, come to; empty where there were no rows.
 #[derive(Clone, Debug, Default)]
 struct Cells(Vec<Cell>);
 

@@ -61,7 +61,7 @@ fn statement(now_ms: i64, select: &Select<'_>) -> Sql {
     }
     for (place, metric) in select.metrics.iter().enumerate() {
         sql.push(if place == 0 { "" } else { ", " });
-        sql.metric(select.source, now_ms, metric, place);
+        sql.metric(select, now_ms, metric, place);
     }
     sql.push(&format!(" FROM {table} WHERE {time} >= "));
     sql.bind(select.range.from_ms);
@@ -106,7 +106,8 @@ fn statement(now_ms: i64, select: &Select<'_>) -> Sql {
 
 impl Sql {
     /// Three columns: the first sum or the quantile, the second sum, and the views that count.
-    fn metric(&mut self, source: Source, now_ms: i64, metric: &Metric, place: usize) {
+    fn metric(&mut self, select: &Select<'_>, now_ms: i64, metric: &Metric, place: usize) {
+        let source = select.source;
         let (first, second) = match &metric.value {
             Value::Total(sum) => (sum, None),
             Value::Ratio {
@@ -115,9 +116,19 @@ impl Sql {
                 ..
             } => (numerator, Some(denominator)),
             Value::Quantile { of, share } => {
+                // All quantiles of a measure by one call, which DuckDB makes once however often it is written.
+                let shares: Vec<f64> = select
+                    .metrics
+                    .iter()
+                    .filter_map(|other| match other.value {
+                        Value::Quantile { of: other, share } if other == *of => Some(share),
+                        _ => None,
+                    })
+                    .collect();
+                let at = shares.iter().position(|other| other == share).unwrap_or(0) + 1;
                 let value = measure(*of);
                 self.push(&format!(
-                    "quantile_cont({value}, {share}) AS a{place}, NULL::DOUBLE AS b{place}, count({value})"
+                    "quantile_cont({value}, {shares:?})[{at}] AS a{place}, NULL::DOUBLE AS b{place}, count({value})"
                 ));
                 return;
             }
