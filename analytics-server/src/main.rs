@@ -12,6 +12,10 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+/// A request makes some eighty small allocations, and another thread frees half of them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Collects beacons of Headgate players and shows what viewers saw.
 #[derive(Parser)]
 #[command(
