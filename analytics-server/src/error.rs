@@ -21,6 +21,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// What names a deleted view cannot be removed from the dead letters.
+    #[error("the dead letters cannot be written: {0}")]
+    DeadLetters(io::Error),
     /// An address cannot be listened at.
     #[error("cannot listen at {address}: {source}; choose another")]
     Listen {

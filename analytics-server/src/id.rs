@@ -11,9 +11,17 @@ use serde::{Serialize, Serializer};
 pub(crate) struct Id(u128);
 
 impl Id {
+    /// Bytes of the usual form.
+    pub(crate) const LEN: usize = 36;
+
+    /// These bytes, in their order.
+    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
     /// Reads the usual form with four hyphens, in lower or upper case.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        if text.len() != 36 {
+        if text.len() != Self::LEN {
             return None;
         }
         let mut id = 0;

@@ -47,10 +47,10 @@ use std::thread::JoinHandle;
 
 use axum::Router;
 
-use collector::{Collector, Outcomes};
+use collector::{Collector, DeadLetters, Outcomes, dead_letters_folder, viewer_key};
 use pipeline::Shared;
 use query::Queries;
-use sessions::{FINAL_AFTER_MS, Sessions};
+use sessions::{FINAL_AFTER_MS, Sessions, Tombstones};
 use store::{StoreReader, StoreWriter};
 
 pub use clock::Clock;
@@ -89,18 +89,30 @@ impl Analytics {
         };
         std::fs::create_dir_all(&config.data_dir).map_err(data_dir_error)?;
         // The log first: its error says best that another process owns the folder.
-        let log = Arc::new(log::BeaconLog::open(&config.data_dir.join("log"))?);
+        let log_path = config.data_dir.join("log");
+        let mut log = log::BeaconLog::open(&log_path)?;
         let store = StoreWriter::open(&config.data_dir.join("store.duckdb"), &config)?;
+        if (1..=store.views_offset()?).contains(&log.head()) {
+            // So that nothing is left of what was deleted.
+            log = log.renew(&log_path)?;
+        }
         log.start_at_least(store.log_offset()?);
+        let log = Arc::new(log);
         let now_ms = config.clock.now_ms();
         let sites: Vec<String> = config.sites.iter().map(|site| site.name.clone()).collect();
         let sessions = Sessions::new(
             &sites,
             store.known_views()?,
+            Tombstones::new(
+                viewer_key(&config.data_dir).map_err(data_dir_error)?,
+                store.tombstones()?,
+            ),
             store.views_since(now_ms - FINAL_AFTER_MS)?,
         );
         let reader = store.reader(&config)?;
         let outcomes = Arc::new(Outcomes::default());
+        let dead_letters = DeadLetters::open(&dead_letters_folder(&config.data_dir));
+        let dead_letters = Arc::new(dead_letters.map_err(data_dir_error)?);
         let shared = Arc::new(Shared::default());
         tracing::info!(
             data_dir = %config.data_dir.display(),
@@ -114,11 +126,12 @@ impl Analytics {
             sessions,
             config.clock.clone(),
             Arc::clone(&outcomes),
+            Arc::clone(&dead_letters),
             Arc::clone(&shared),
         )?;
         let (appender, writer) = log::start_writer(Arc::clone(&log), config.limits.queue_beacons)?;
-        let collector = Collector::new(&config, Arc::clone(&outcomes), appender).map_err(data_dir_error)?;
-        let collector = Arc::new(collector);
+        let collector = Collector::new(&config, Arc::clone(&outcomes), dead_letters, appender);
+        let collector = Arc::new(collector.map_err(data_dir_error)?);
         let queries = Arc::new(Queries {
             reader: reader.clone(),
             clock: config.clock.clone(),
@@ -177,7 +190,7 @@ impl Analytics {
     }
 
     /// What people and programs that watch talk to: `/v1/query`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
-    /// `/v1/views/{id}`, `/v1/live`, `/v1/status`, `/v1/dead-letters`, `/dashboard`.
+    /// `/v1/views/{id}`, `/v1/viewers/{id}`, `/v1/live`, `/v1/status`, `/v1/dead-letters`, `/dashboard`.
     pub fn query_router(&self) -> Router {
         query::router(Arc::clone(&self.queries))
             .merge(collector::admin_router(Arc::clone(&self.collector)))

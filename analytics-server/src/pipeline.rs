@@ -1,16 +1,18 @@
 //! The one thread that takes beacons from the log through the sessions into the store. It follows the log the same way
 //! whether the records are a millisecond or, after a restart, an hour old.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
-use crate::collector::Outcomes;
+use crate::collector::{DeadLetters, Outcomes};
 use crate::error::Error;
-use crate::log::BeaconLog;
-use crate::sessions::{LiveSnapshot, Sessions};
+use crate::id::Id;
+use crate::log::{BeaconLog, Deleted, Deletion, Entry};
+use crate::sessions::{Key, LiveSnapshot, Sessions};
 use crate::store::{Batch, StoreWriter};
 
 /// Records that are applied at a time.
@@ -79,6 +81,7 @@ pub(crate) fn start(
     sessions: Sessions,
     clock: Clock,
     outcomes: Arc<Outcomes>,
+    dead_letters: Arc<DeadLetters>,
     shared: Arc<Shared>,
 ) -> Result<JoinHandle<()>, Error> {
     let (next, committed) = (store.views_offset()?, store.log_offset()?);
@@ -90,12 +93,14 @@ pub(crate) fn start(
         sessions,
         clock,
         outcomes,
+        dead_letters,
         shared,
         next,
         replay_until: committed,
         committed: (committed, next),
         commit_took: Duration::ZERO,
         failed: None,
+        has_erased: false,
     };
     std::thread::Builder::new()
         .name("analytics-store".to_owned())
@@ -109,6 +114,7 @@ struct Pipeline {
     sessions: Sessions,
     clock: Clock,
     outcomes: Arc<Outcomes>,
+    dead_letters: Arc<DeadLetters>,
     shared: Arc<Shared>,
     /// The offset of the next record to apply.
     next: u64,
@@ -120,6 +126,8 @@ struct Pipeline {
     commit_took: Duration,
     /// A batch that the store refused: it goes first, unchanged.
     failed: Option<Batch>,
+    /// The store has erased what its file and its own log still hold.
+    has_erased: bool,
 }
 
 impl Pipeline {
@@ -162,7 +170,7 @@ impl Pipeline {
     }
 
     fn apply_records(&mut self) {
-        let (records, next) = match self.log.follow(self.next, RECORDS_AT_ONCE) {
+        let (entries, next) = match self.log.follow(self.next, RECORDS_AT_ONCE) {
             Ok(read) => read,
             Err(error) => {
                 tracing::error!(%error, "the beacon log cannot be read; trying again");
@@ -170,7 +178,7 @@ impl Pipeline {
                 return;
             }
         };
-        let missing = self.sessions.missing(&records);
+        let missing = self.sessions.missing(&entries);
         match self.store.views_by_id(&missing) {
             Ok(stored) => self.sessions.restore(stored),
             Err(error) => {
@@ -179,11 +187,43 @@ impl Pipeline {
                 return;
             }
         }
-        for (offset, record) in records {
-            self.sessions.apply(offset, record, offset < self.replay_until);
-        }
+        self.next = self.apply(entries, next);
         self.outcomes.count_duplicates(self.sessions.take_duplicates());
-        self.next = next;
+        self.outcomes.count_deleted(self.sessions.take_deleted());
+    }
+
+    /// Answers the offset of the first entry that was not applied.
+    fn apply(&mut self, entries: Vec<(u64, Entry)>, next: u64) -> u64 {
+        for (offset, entry) in entries {
+            let replayed = offset < self.replay_until;
+            match entry {
+                Entry::Beacon(record) => self.sessions.apply(offset, record, replayed),
+                // Of a deletion the store has all or nothing.
+                Entry::Deletion(_) if replayed => {}
+                Entry::Deletion(deletion) => {
+                    if let Err(error) = self.delete(&deletion) {
+                        tracing::error!(%error, "what is to be deleted cannot be; trying again");
+                        std::thread::sleep(RETRY_AFTER);
+                        return offset;
+                    }
+                }
+            }
+        }
+        next
+    }
+
+    /// Forgets what the deletion is of; the next batch erases it from the store.
+    fn delete(&mut self, deletion: &Deletion) -> Result<(), Error> {
+        let mut views: HashSet<Key> = self.store.views_of(deletion)?.into_iter().collect();
+        views.extend(self.sessions.views_of(deletion));
+        let mut ids: HashSet<Id> = views.iter().map(|(_, id)| *id).collect();
+        if let Deleted::View(id) = &deletion.of {
+            ids.extend(Id::parse(id));
+        }
+        self.dead_letters.remove(&ids).map_err(Error::DeadLetters)?;
+        self.sessions.delete(deletion, &views);
+        tracing::info!(views = views.len(), "deleted");
+        Ok(())
     }
 
     fn sample(&mut self) {
@@ -197,9 +237,15 @@ impl Pipeline {
         COMMIT_VIEWS.max((self.sessions.pending_views() as f64 * share) as usize)
     }
 
-    /// Forgets what is final, and learns anew what the store has if that has become too much for the filter.
+    /// Forgets what is final, lets the store forget what was erased, and learns anew what the store has if that has become too much for the filter.
     fn forget(&mut self) {
         self.sessions.forget(self.clock.now_ms());
+        if self.has_erased {
+            match self.store.checkpoint() {
+                Ok(()) => self.has_erased = false,
+                Err(error) => tracing::warn!(%error, "the store could not be checkpointed; trying again"),
+            }
+        }
         if self.sessions.wants_known() {
             match self.store.known_views() {
                 Ok(known) => self.sessions.set_known(known),
@@ -225,7 +271,8 @@ impl Pipeline {
         };
         let nothing_new = (batch.log_offset, batch.views_offset) == self.committed
             && batch.views.is_empty()
-            && batch.concurrency.is_empty();
+            && batch.concurrency.is_empty()
+            && batch.erased.is_empty();
         nothing_new || self.write(batch)
     }
 
@@ -246,6 +293,7 @@ impl Pipeline {
             "stored a batch"
         );
         self.commit_took = began.elapsed();
+        self.has_erased |= !batch.erased.is_empty();
         self.committed = (batch.log_offset, batch.views_offset);
         self.shared.events.store(batch.log_offset, Ordering::Release);
         self.shared.stored.store(batch.views_offset, Ordering::Release);

@@ -247,7 +247,7 @@ fn in_range(name: &'static str, numbers: &[u64]) -> Result<(), InvalidBeacon> {
     }
 }
 
-fn clean_text(text: &mut String) {
+pub(super) fn clean_text(text: &mut String) {
     clean(text, MAX_TEXT_BYTES);
 }
 

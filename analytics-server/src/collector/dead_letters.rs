@@ -2,6 +2,7 @@
 //!
 //! Senders' addresses are not in it; viewers' ids and what may be secret in URLs are taken out. It need not survive a crash.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::num::NonZeroU32;
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::accept::{clean, word_without_secrets};
 use super::sites::quota;
+use super::viewers::replace;
+use crate::id::Id;
 
 /// A file is at most so long; there are two.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -76,6 +79,33 @@ impl DeadLetters {
         self.append(&letter)
             .inspect_err(|error| tracing::warn!(%error, "a refused beacon could not be kept"))
             .is_ok()
+    }
+
+    /// Removes what names one of these views.
+    pub(crate) fn remove(&self, view_ids: &HashSet<Id>) -> io::Result<()> {
+        if view_ids.is_empty() {
+            return Ok(());
+        }
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in [CURRENT, PREVIOUS] {
+            let path = self.folder.join(name);
+            let before = match fs::read(&path) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let lines = before.split_inclusive(|byte| *byte == b'\n');
+            let after: Vec<u8> = lines
+                .filter(|line| !names_one(line, view_ids))
+                .flatten()
+                .copied()
+                .collect();
+            if after.len() < before.len() {
+                replace(&path, &after)?;
+            }
+        }
+        *current = open(&self.folder.join(CURRENT))?;
+        Ok(())
     }
 
     /// The newest first.
@@ -141,6 +171,14 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, len))
 }
 
+/// Whether one of these ids is in a line.
+fn names_one(line: &[u8], ids: &HashSet<Id>) -> bool {
+    line.windows(Id::LEN)
+        .filter(|window| window.get(8) == Some(&b'-'))
+        .filter_map(|window| Id::parse(str::from_utf8(window).ok()?))
+        .any(|id| ids.contains(&id))
+}
+
 /// The beginning of a body as text that may be kept.
 fn excerpt(body: &[u8]) -> String {
     // A secret that is cut at the end is still one: it is taken out before the rest is cut off.
@@ -173,6 +211,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::testing::view_id;
 
     #[test]
     fn the_newest_are_read_first_and_the_oldest_go() {
@@ -205,6 +244,26 @@ mod tests {
             .sum();
         assert!(bytes < 2100);
         assert_eq!(letters.newest(1).unwrap()[0].body, "{}");
+    }
+
+    #[test]
+    fn what_names_a_deleted_view_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let letters = DeadLetters::open(&folder(dir.path())).unwrap();
+        for number in 0..4 {
+            let body = format!("{{\"v\":9,\"view_id\":\"{}\"}}", view_id(number).to_uppercase());
+            letters.keep(i64::from(number), "beacons", "why", body.as_bytes());
+        }
+        let ids = [1, 3, 99].map(|number| Id::parse(&view_id(number)).unwrap());
+        letters.remove(&HashSet::from(ids)).unwrap();
+        letters.keep(4, "beacons", "why", b"later");
+        let times: Vec<i64> = letters
+            .newest(9)
+            .unwrap()
+            .iter()
+            .map(|letter| letter.received_ms)
+            .collect();
+        assert_eq!(times, [4, 2, 0]);
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod caller;
 mod cardinality;
 mod cmcd;
 mod dead_letters;
+mod delete;
 mod disk;
 mod outcomes;
 mod refusal;
@@ -46,7 +47,7 @@ use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Json, Router};
 use futures_util::future::join_all;
 use player_core::telemetry::schema::Beacon;
@@ -55,7 +56,7 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::log::{AppendError, Appender, Record};
+use crate::log::{AppendError, Appender, Entry, Record};
 use crate::problem::Problem;
 pub use accept::{InvalidBeacon, read_beacon};
 use addresses::Addresses;
@@ -64,13 +65,14 @@ use caller::Caller;
 use cardinality::Cardinality;
 use cmcd::CmcdSessions;
 pub use dead_letters::{DeadLetter, dead_letters};
-use dead_letters::{DeadLetters, folder};
+pub(crate) use dead_letters::{DeadLetters, folder as dead_letters_folder};
 pub use disk::DiskSpace;
 use disk::Watermark;
 pub(crate) use outcomes::{Note, Outcome, Outcomes};
 use refusal::Refusal;
 use sites::{SiteRules, Sites};
 use viewers::Viewers;
+pub(crate) use viewers::viewer_key;
 
 /// A body may be this long.
 pub(crate) const MAX_BODY_BYTES: usize = 64 << 10;
@@ -88,7 +90,7 @@ pub(crate) struct Collector {
     addresses: Option<Addresses>,
     cardinality: Cardinality,
     disk: Watermark,
-    dead_letters: DeadLetters,
+    dead_letters: Arc<DeadLetters>,
     viewers: Viewers,
     cmcd: CmcdSessions,
     clock: Clock,
@@ -99,7 +101,12 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    pub(crate) fn new(config: &Config, outcomes: Arc<Outcomes>, log: Appender) -> io::Result<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        outcomes: Arc<Outcomes>,
+        dead_letters: Arc<DeadLetters>,
+        log: Appender,
+    ) -> io::Result<Self> {
         let limits = &config.limits;
         Ok(Self {
             sites: Sites::new(&config.sites),
@@ -112,7 +119,7 @@ impl Collector {
                 limits.min_free_disk_bytes,
                 config.disk_space.clone(),
             ),
-            dead_letters: DeadLetters::open(&folder(&config.data_dir))?,
+            dead_letters,
             viewers: Viewers::open(&config.data_dir, config.daily_viewers, config.clock.now_ms())?,
             cmcd: CmcdSessions::new()?,
             clock: config.clock.clone(),
@@ -225,9 +232,9 @@ impl Collector {
     }
 }
 
-/// Makes a record durable.
-async fn store(log: &Appender, record: Record) -> Result<(), Refusal> {
-    log.append(record).await.map_err(|error| match error {
+/// Makes it durable.
+async fn store(log: &Appender, entry: impl Into<Entry>) -> Result<(), Refusal> {
+    log.append(entry).await.map_err(|error| match error {
         AppendError::Busy => Refusal::Busy,
         AppendError::Failed => Refusal::Storage,
     })
@@ -246,6 +253,8 @@ pub(crate) fn router(collector: Arc<Collector>) -> Router {
 pub(crate) fn admin_router(collector: Arc<Collector>) -> Router {
     Router::new()
         .route("/v1/dead-letters", get(list_dead_letters))
+        .route("/v1/viewers/{id}", delete(delete::viewer))
+        .route("/v1/views/{id}", delete(delete::view))
         .with_state(collector)
 }
 

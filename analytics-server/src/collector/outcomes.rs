@@ -78,6 +78,7 @@ const NOTES: [(Note, &str); 4] = [
 pub(crate) struct Outcomes {
     outcomes: [AtomicU64; OUTCOMES.len()],
     duplicate: AtomicU64,
+    deleted: AtomicU64,
     notes: [AtomicU64; NOTES.len()],
 }
 
@@ -90,15 +91,20 @@ impl Outcomes {
         self.duplicate.fetch_add(beacons, Ordering::Relaxed);
     }
 
+    pub(crate) fn count_deleted(&self, beacons: u64) {
+        self.deleted.fetch_add(beacons, Ordering::Relaxed);
+    }
+
     pub(crate) fn note(&self, note: Note, times: u64) {
         self.notes[note as usize].fetch_add(times, Ordering::Relaxed);
     }
 
     /// Name → how often, of all outcomes; and of the accepted beacons, how many had been accepted before and were not counted
-    /// again.
+    /// again, and how many were of deleted views and were not stored.
     pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
         let mut counts = named(&OUTCOMES, &self.outcomes);
         counts.insert("duplicate", self.duplicate.load(Ordering::Relaxed));
+        counts.insert("deleted", self.deleted.load(Ordering::Relaxed));
         counts
     }
 

@@ -37,6 +37,11 @@ impl Sites {
         Self { by_key, sites }
     }
 
+    /// The names of all sites.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.sites.iter().map(|site| site.name.as_str())
+    }
+
     /// The site of this key, if the caller may send beacons of this view to it.
     pub(super) fn admit(
         &self,

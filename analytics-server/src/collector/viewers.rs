@@ -19,6 +19,8 @@ use ring::hmac;
 use super::Caller;
 
 const DAY_MS: i64 = 86_400_000;
+/// The key's file in the data folder.
+const KEY_FILE: &str = "viewer-key";
 /// A day's salt and the one of the day before: views go on past midnight.
 const KEEP_DAYS: i64 = 2;
 /// What a pseudonym of a day begins with; an application's ids do not.
@@ -54,7 +56,7 @@ impl Viewers {
             remove(&salts)?;
             None
         };
-        let key = key(&data_dir.join("viewer-key"))?;
+        let key = viewer_key(data_dir)?;
         Ok(Self { salts, key })
     }
 
@@ -160,8 +162,9 @@ impl Salts {
     }
 }
 
-/// The key for applications' ids; made if there is none.
-fn key(path: &Path) -> io::Result<hmac::Key> {
+/// The key for applications' ids, and for tombstones; made if there is none.
+pub(crate) fn viewer_key(data_dir: &Path) -> io::Result<hmac::Key> {
+    let path = &data_dir.join(KEY_FILE);
     let secret = match fs::read(path) {
         Ok(secret) if secret.len() == 32 => secret,
         Ok(_) => {
@@ -194,7 +197,7 @@ fn name(prefix: &str, key: &hmac::Key, parts: &[&str]) -> String {
 }
 
 /// Writes a file that only its owner may read, so that after a crash it is there wholly, or as it was before.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     remove(&new)?;
     let mut file = OpenOptions::new()

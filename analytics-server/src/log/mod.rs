@@ -1,6 +1,6 @@
 //! The beacon log: what has been acknowledged is in here until the store has it.
 //!
-//! Records are numbered from 0 without gaps; the number is the record's *offset*. They are written in groups, each an entry
+//! What it holds are entries, nearly all of them [`Record`]s of beacons. They are numbered from 0 without gaps; the number is the entry's *offset*. They are written in groups, each an entry
 //! under the offset of its first record. Groups lie in segments of about [`SEGMENT_RECORDS`] records, each a keyspace of
 //! one embedded fjall database, so that a segment that the store has committed is dropped whole, without compaction.
 //! fjall's journal is checksummed and cut at the first torn group when it is opened after a crash.
@@ -8,6 +8,7 @@
 //! Who follows the log is handed the newest records as they were parsed; it reads from disk what did not fit into memory
 //! and, after a restart, what is old.
 
+mod entry;
 mod record;
 mod writer;
 
@@ -19,7 +20,8 @@ use std::time::Duration;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use crate::error::LogError;
-use record::decode_group;
+use entry::decode_group;
+pub(crate) use entry::{Deleted, Deletion, Entry};
 pub(crate) use record::{Digest, Record};
 pub(crate) use writer::{AppendError, Appender, start_writer};
 
@@ -32,13 +34,13 @@ const HANDED_BYTES: usize = 24 << 20;
 
 const PREFIX: &str = "records-";
 
-/// Records that are appended at once, and their bytes.
+/// Entries that are appended at once, and their bytes.
 pub(crate) struct Group {
-    pub(crate) records: Vec<Record>,
+    pub(crate) entries: Vec<Entry>,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// An append-only log of [`Record`]s on disk.
+/// An append-only log on disk.
 pub(crate) struct BeaconLog {
     db: Database,
     state: Mutex<State>,
@@ -56,7 +58,7 @@ struct State {
 }
 
 struct Handed {
-    records: Vec<Record>,
+    entries: Vec<Entry>,
     bytes: usize,
 }
 
@@ -101,6 +103,13 @@ impl BeaconLog {
         })
     }
 
+    /// An empty log in the place of this one, which nobody needs any more: what was dropped from it is in its journal still.
+    pub(crate) fn renew(self, path: &Path) -> Result<Self, LogError> {
+        drop(self);
+        std::fs::remove_dir_all(path).map_err(fjall::Error::Io)?;
+        Self::open(path)
+    }
+
     /// Lets offsets continue at `offset` if they had not come so far, so that a log that was deleted never gives out an
     /// offset that the store has already committed.
     pub(crate) fn start_at_least(&self, offset: u64) {
@@ -129,7 +138,7 @@ impl BeaconLog {
     /// Some records from `offset` on, about `max` of them if there are so many, each with its offset, and the offset
     /// after the last one of them. A record that cannot be read is left out and logged: the following ones count
     /// nevertheless.
-    pub(crate) fn follow(&self, offset: u64, max: usize) -> Result<(Vec<(u64, Record)>, u64), LogError> {
+    pub(crate) fn follow(&self, offset: u64, max: usize) -> Result<(Vec<(u64, Entry)>, u64), LogError> {
         match self.take_handed(offset, max) {
             Some(taken) => Ok(taken),
             None => self.read(offset, max),
@@ -137,12 +146,12 @@ impl BeaconLog {
     }
 
     /// What was handed over, if it begins at `offset` or before it.
-    fn take_handed(&self, offset: u64, max: usize) -> Option<(Vec<(u64, Record)>, u64)> {
+    fn take_handed(&self, offset: u64, max: usize) -> Option<(Vec<(u64, Entry)>, u64)> {
         let mut state = self.state();
         let mut next = offset;
         let mut taken = Vec::new();
         while let Some((first, group)) = state.handed.front() {
-            let after = first + group.records.len() as u64;
+            let after = first + group.entries.len() as u64;
             // A gap, which is read from disk, or enough.
             if *first > next || taken.len() >= max {
                 break;
@@ -151,14 +160,14 @@ impl BeaconLog {
                 break;
             };
             state.handed_bytes -= group.bytes;
-            taken.extend((first..).zip(group.records).filter(|(at, _)| *at >= next));
+            taken.extend((first..).zip(group.entries).filter(|(at, _)| *at >= next));
             next = next.max(after);
         }
         (next > offset).then_some((taken, next))
     }
 
-    fn read(&self, offset: u64, max: usize) -> Result<(Vec<(u64, Record)>, u64), LogError> {
-        let mut records = Vec::new();
+    fn read(&self, offset: u64, max: usize) -> Result<(Vec<(u64, Entry)>, u64), LogError> {
+        let mut entries = Vec::new();
         let mut next = offset;
         let segments: Vec<Keyspace> = {
             let state = self.state();
@@ -180,18 +189,18 @@ impl BeaconLog {
                 Some(entry) => entry.key()?.to_vec(),
                 None => next.to_be_bytes().to_vec(),
             };
-            for entry in segment.range(from..) {
-                if records.len() >= max {
-                    return Ok((records, next));
+            for stored in segment.range(from..) {
+                if entries.len() >= max {
+                    return Ok((entries, next));
                 }
-                let (key, group) = entry.into_inner()?;
+                let (key, group) = stored.into_inner()?;
                 let Some(first) = offset_of(&key) else { continue };
-                for (at, record) in (first..).zip(decode_group(&group)) {
+                for (at, entry) in (first..).zip(decode_group(&group)) {
                     if at < next {
                         continue;
                     }
-                    match record {
-                        Some(record) => records.push((at, record)),
+                    match entry {
+                        Some(entry) => entries.push((at, entry)),
                         None => {
                             tracing::error!(
                                 offset = at,
@@ -203,13 +212,13 @@ impl BeaconLog {
                 }
             }
         }
-        Ok((records, next))
+        Ok((entries, next))
     }
 
-    /// Appends records durably: when this returns, a crash does not lose them.
+    /// Appends entries durably: when this returns, a crash does not lose them.
     fn append(&self, group: Group) -> Result<(), LogError> {
         let first = self.head();
-        let count = group.records.len() as u64;
+        let count = group.entries.len() as u64;
         let bytes = group.bytes.len();
         let segment = self.segment_for(first)?;
         let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
@@ -219,8 +228,8 @@ impl BeaconLog {
         state.next = first + count;
         if state.handed_bytes + bytes <= HANDED_BYTES {
             state.handed_bytes += bytes;
-            let records = group.records;
-            state.handed.push_back((first, Handed { records, bytes }));
+            let entries = group.entries;
+            state.handed.push_back((first, Handed { entries, bytes }));
         }
         drop(state);
         self.grown.notify_all();
@@ -285,21 +294,22 @@ mod tests {
     use super::*;
     use crate::testing::beacon;
 
-    fn record(seq: u32) -> Record {
-        Record::new(1000 + i64::from(seq), None, beacon(1, seq)).unwrap()
+    fn entry(seq: u32) -> Entry {
+        let record = Record::new(1000 + i64::from(seq), None, beacon(1, seq));
+        record.unwrap().into()
     }
 
     fn group(seqs: impl IntoIterator<Item = u32>) -> Group {
-        let records: Vec<Record> = seqs.into_iter().map(record).collect();
+        let entries: Vec<Entry> = seqs.into_iter().map(entry).collect();
         let mut bytes = Vec::new();
-        for record in &records {
-            record.encode(&mut bytes).unwrap();
+        for entry in &entries {
+            entry.encode(&mut bytes).unwrap();
         }
-        Group { records, bytes }
+        Group { entries, bytes }
     }
 
-    fn expected(seqs: std::ops::Range<u32>) -> Vec<(u64, Record)> {
-        seqs.map(|seq| (u64::from(seq), record(seq))).collect()
+    fn expected(seqs: std::ops::Range<u32>) -> Vec<(u64, Entry)> {
+        seqs.map(|seq| (u64::from(seq), entry(seq))).collect()
     }
 
     #[test]
@@ -379,10 +389,20 @@ mod tests {
         assert_eq!(log.state().segments.len(), 1);
         assert_eq!(
             log.read(0, 5).unwrap(),
-            (vec![(7 + SEGMENT_RECORDS, record(9))], 8 + SEGMENT_RECORDS)
+            (vec![(7 + SEGMENT_RECORDS, entry(9))], 8 + SEGMENT_RECORDS)
         );
         drop(log);
         assert_eq!(BeaconLog::open(dir.path()).unwrap().head(), 8 + SEGMENT_RECORDS);
+    }
+
+    #[test]
+    fn a_new_log_has_nothing_of_the_old_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let log = BeaconLog::open(&path).unwrap();
+        log.append(group(0..3)).unwrap();
+        let log = log.renew(&path).unwrap();
+        assert_eq!((log.head(), log.read(0, 9).unwrap().0.len()), (0, 0));
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! What the log holds: beacons as they were acknowledged.
+//! Beacons as they were acknowledged.
 
 use player_core::telemetry::schema::{Beacon, Event, TimedEvent};
 use serde::{Deserialize, Serialize};
 
 /// The first byte of a record.
-const FORMAT: u8 = 2;
+pub(super) const FORMAT: u8 = 2;
 
 /// A beacon as it was acknowledged.
 ///
@@ -89,32 +89,22 @@ impl Record {
         })
     }
 
-    /// Adds the record to a group: its length, then time, country, events, and the rest as JSON.
-    pub(crate) fn encode(&self, group: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        let start = group.len();
-        group.extend([0; 4]);
+    /// Adds the record to a group: format, time, country, events, and the rest as JSON.
+    pub(super) fn encode(&self, group: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         group.push(FORMAT);
         group.extend(self.received_ms.to_le_bytes());
         group.extend(self.country.unwrap_or_default());
         group.extend((self.events.len() as u32).to_le_bytes());
         group.extend(self.events.as_bytes());
-        serde_json::to_writer(&mut *group, &(&self.beacon, &self.digest))?;
-        let len = (group.len() - start - 4) as u32;
-        if let Some(place) = group.get_mut(start..start + 4) {
-            place.copy_from_slice(&len.to_le_bytes());
-        }
-        Ok(())
+        serde_json::to_writer(&mut *group, &(&self.beacon, &self.digest))
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (&[format], bytes) = bytes.split_first_chunk()?;
+    /// Reads what follows the format.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (time, bytes) = bytes.split_first_chunk()?;
         let (&country, bytes) = bytes.split_first_chunk::<2>()?;
         let (len, bytes) = bytes.split_first_chunk()?;
         let (events, bytes) = bytes.split_at_checked(u32::from_le_bytes(*len) as usize)?;
-        if format != FORMAT {
-            return None;
-        }
         let (beacon, digest) = serde_json::from_slice(bytes).ok()?;
         Some(Self {
             received_ms: i64::from_le_bytes(*time),
@@ -137,22 +127,6 @@ fn text(events: &[TimedEvent]) -> Result<String, serde_json::Error> {
     serde_json::to_writer(&mut text, events)?;
     // It always is.
     String::from_utf8(text).map_err(serde::ser::Error::custom)
-}
-
-/// The records of a group one after the other; `None` for one that cannot be read. What follows a length that cannot be
-/// is one of those.
-pub(crate) fn decode_group(mut group: &[u8]) -> impl Iterator<Item = Option<Record>> {
-    std::iter::from_fn(move || {
-        if group.is_empty() {
-            return None;
-        }
-        let framed = group
-            .split_first_chunk()
-            .and_then(|(len, rest)| rest.split_at_checked(u32::from_le_bytes(*len) as usize));
-        let (record, rest) = framed.unwrap_or_default();
-        group = rest;
-        Some(Record::decode(record))
-    })
 }
 
 #[cfg(test)]
@@ -202,20 +176,5 @@ mod tests {
                 .starts_with(r#"[{"t":5,"e":"hidden","hidden":true},"#)
         );
         assert!(!record.events.contains("unknown"), "{}", record.events);
-    }
-
-    #[test]
-    fn groups_come_back_and_what_is_broken_ends_them() {
-        let plain = Record::new(7, None, beacon(2, 1)).unwrap();
-        let mut group = Vec::new();
-        record(0).encode(&mut group).unwrap();
-        plain.encode(&mut group).unwrap();
-        let read: Vec<_> = decode_group(&group).collect();
-        assert_eq!(read, [Some(record(0)), Some(plain)]);
-        for end in 0..group.len() {
-            assert!(decode_group(&group[..end]).count() <= 2);
-        }
-        group[4] = FORMAT + 1;
-        assert_eq!(decode_group(&group).next(), Some(None));
     }
 }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 use tokio::sync::oneshot;
 
-use super::{BeaconLog, Group, Record};
+use super::{BeaconLog, Entry, Group};
 use crate::error::{Error, LogError};
 
 /// A group holds at most so many records …
@@ -28,7 +28,7 @@ pub(crate) enum AppendError {
 }
 
 struct Append {
-    record: Record,
+    entry: Entry,
     bytes: Vec<u8>,
     done: oneshot::Sender<bool>,
 }
@@ -47,17 +47,18 @@ impl Appender {
         self.is_broken.load(Ordering::Relaxed)
     }
 
-    /// Appends a record; returns when it is durable.
-    pub(crate) async fn append(&self, record: Record) -> Result<(), AppendError> {
-        let mut bytes = Vec::with_capacity(record.events.len() + 1024);
-        record.encode(&mut bytes).map_err(|_| AppendError::Failed)?;
+    /// Appends an entry; returns when it is durable.
+    pub(crate) async fn append(&self, entry: impl Into<Entry>) -> Result<(), AppendError> {
+        let entry = entry.into();
+        let mut bytes = Vec::with_capacity(entry.size_hint());
+        entry.encode(&mut bytes).map_err(|_| AppendError::Failed)?;
         let len = bytes.len();
         if self.queued_bytes.fetch_add(len, Ordering::Relaxed) > QUEUE_BYTES {
             self.queued_bytes.fetch_sub(len, Ordering::Relaxed);
             return Err(AppendError::Busy);
         }
         let (done, answer) = oneshot::channel();
-        match self.queue.try_send(Append { record, bytes, done }) {
+        match self.queue.try_send(Append { entry, bytes, done }) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
                 self.queued_bytes.fetch_sub(len, Ordering::Relaxed);
@@ -96,14 +97,14 @@ pub(crate) fn start_writer(
 fn write(log: &BeaconLog, mut waiting: Receiver<Append>, queued_bytes: &AtomicUsize, is_broken: &AtomicBool) {
     while let Some(first) = waiting.blocking_recv() {
         let mut group = Group {
-            records: vec![first.record],
+            entries: vec![first.entry],
             bytes: first.bytes,
         };
         let mut answers = vec![first.done];
-        while group.records.len() < GROUP_RECORDS && group.bytes.len() < GROUP_BYTES {
+        while group.entries.len() < GROUP_RECORDS && group.bytes.len() < GROUP_BYTES {
             let Ok(next) = waiting.try_recv() else { break };
             group.bytes.extend(next.bytes);
-            group.records.push(next.record);
+            group.entries.push(next.entry);
             answers.push(next.done);
         }
         queued_bytes.fetch_sub(group.bytes.len(), Ordering::Relaxed);

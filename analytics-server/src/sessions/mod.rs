@@ -10,6 +10,7 @@
 //! - A view's row is written when its turn comes, the ended ones first, then the longest unwritten: a hundred thousand
 //!   viewers do not make as many rows a second. Until then the log keeps its records. Events and rollups are written
 //!   with every batch.
+//! - What was deleted leaves a tombstone: beacons that come later are counted, and go nowhere.
 //!
 //! Nothing in here reads a clock or a file: time and stored views are handed in.
 
@@ -19,13 +20,14 @@ mod live;
 mod names;
 mod rollups;
 mod seq_set;
+mod tombstones;
 mod view;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::id::Id;
-use crate::log::Record;
+use crate::log::{Deletion, Entry, Record};
 use crate::store::Batch;
 use crate::store::rows::{EventsRow, ViewRow};
 pub(crate) use known::KnownViews;
@@ -34,6 +36,7 @@ pub(crate) use live::{LiveSite, LiveSnapshot};
 use names::Names;
 use rollups::Rollups;
 pub(crate) use seq_set::SeqSet;
+pub(crate) use tombstones::Tombstones;
 use view::View;
 
 /// A view is live for so long after a beat.
@@ -48,7 +51,7 @@ pub(crate) const STALLED_AFTER_MS: i64 = 5 * 60_000;
 const MAX_VIEWS_IN_MEMORY: usize = 200_000;
 
 /// A view's site and id.
-type Key = (Arc<str>, Id);
+pub(crate) type Key = (Arc<str>, Id);
 
 /// The views in memory and what has changed since the last batch.
 pub(crate) struct Sessions {
@@ -63,15 +66,27 @@ pub(crate) struct Sessions {
     /// Those among them that have ended.
     ended: VecDeque<Key>,
     sampler: Sampler,
+    /// The configured ones.
+    sites: Vec<Arc<str>>,
+    tombstones: Tombstones,
+    /// Views that the store is to erase.
+    erased: Vec<Key>,
     duplicates: u64,
+    /// Beacons of deleted views.
+    deleted: u64,
     capacity: usize,
 }
 
 impl Sessions {
     /// Starts with the views that were not final when the store was last written; `known` has the ids of all in the store.
-    pub(crate) fn new(sites: &[String], known: KnownViews, stored: Vec<ViewRow>) -> Self {
+    pub(crate) fn new(
+        sites: &[String],
+        known: KnownViews,
+        tombstones: Tombstones,
+        stored: Vec<ViewRow>,
+    ) -> Self {
         let mut names = Names::default();
-        let sites = sites.iter().map(|site| names.share(site)).collect();
+        let sites: Vec<_> = sites.iter().map(|site| names.share(site)).collect();
         let mut sessions = Self {
             views: HashMap::new(),
             names,
@@ -80,21 +95,28 @@ impl Sessions {
             rollups: Rollups::default(),
             dirty: VecDeque::new(),
             ended: VecDeque::new(),
-            sampler: Sampler::new(sites),
+            sampler: Sampler::new(sites.clone()),
+            sites,
+            tombstones,
+            erased: Vec::new(),
             duplicates: 0,
+            deleted: 0,
             capacity: MAX_VIEWS_IN_MEMORY,
         };
         sessions.restore(stored);
         sessions
     }
 
-    /// The ids of the views that these records are of and that are not in memory, but may be in the store.
-    pub(crate) fn missing(&mut self, records: &[(u64, Record)]) -> Vec<Id> {
+    /// The ids of the views that these beacons are of and that are not in memory, but may be in the store.
+    pub(crate) fn missing(&mut self, entries: &[(u64, Entry)]) -> Vec<Id> {
         let mut missing = HashSet::new();
-        for (_, record) in records {
-            if let Some(key) = self.key(record)
+        for (_, entry) in entries {
+            if let Entry::Beacon(record) = entry
+                && let Some(key) = self.key(record)
                 && !self.views.contains_key(&key)
                 && self.known.may_contain(key.1)
+                // The store may not have erased it yet.
+                && !self.tombstones.has_view(&key.0, key.1)
             {
                 missing.insert(key.1);
             }
@@ -119,6 +141,10 @@ impl Sessions {
             self.sampler.sample(record.received_ms, self.views.values());
         }
         let Some(key) = self.key(&record) else { return };
+        if !self.tombstones.is_empty() && self.is_deleted(&key, &record) {
+            self.deleted += u64::from(!replayed);
+            return;
+        }
         let view = self
             .views
             .entry(key.clone())
@@ -142,6 +168,53 @@ impl Sessions {
         }
     }
 
+    /// The views in memory that this deletion is of.
+    pub(crate) fn views_of(&self, deletion: &Deletion) -> Vec<Key> {
+        let views = self.views.iter();
+        views
+            .filter(|((site, id), view)| deletion.is_of(site, *id, &view.row.viewer_id))
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    /// Forgets these views, which are all that the deletion is of, and has the store erase them.
+    pub(crate) fn delete(&mut self, deletion: &Deletion, views: &HashSet<Key>) {
+        let sites = self.sites.iter().map(|site| &**site);
+        self.tombstones
+            .add(deletion, sites.filter(|site| deletion.is_of_site(site)));
+        self.erase(deletion.at_ms, views);
+    }
+
+    /// What they added to sums stays.
+    fn erase(&mut self, at_ms: i64, views: &HashSet<Key>) {
+        self.rollups.settle(&self.views);
+        self.events
+            .retain(|row| !views.contains(&(Arc::clone(&row.site), row.view_id)));
+        for key in views {
+            self.views.remove(key);
+            self.tombstones.add_view(&key.0, key.1, at_ms);
+            self.erased.push(key.clone());
+        }
+    }
+
+    /// Whether this beacon's view was deleted, or is a part of a deleted viewer's past that shows only now.
+    fn is_deleted(&mut self, key: &Key, record: &Record) -> bool {
+        let view = self.views.get(key);
+        if view.is_none() && self.tombstones.has_view(&key.0, key.1) {
+            return true;
+        }
+        let Some(info) = &record.beacon.info else {
+            return false;
+        };
+        let began_ms = record.received_ms.saturating_sub_unsigned(record.beacon.t_ms);
+        let start_ms = view.map_or(began_ms, |view| view.row.start_ms.min(began_ms));
+        let is_deleted = self.tombstones.has_viewer(&key.0, &info.viewer_id, start_ms);
+        if is_deleted {
+            self.erase(record.received_ms, &HashSet::from([key.clone()]));
+        }
+        is_deleted
+    }
+
     /// Counts the viewers of this moment.
     pub(crate) fn sample(&mut self, now_ms: i64) -> LiveSnapshot {
         self.sampler.sample(now_ms, self.views.values())
@@ -149,7 +222,7 @@ impl Sessions {
 
     /// Rows that wait for the store, without those of views.
     pub(crate) fn pending_rows(&self) -> usize {
-        self.events.len() + self.rollups.pending()
+        self.events.len() + self.rollups.pending() + self.erased.len()
     }
 
     /// Views whose rows are not as they are, or have been since then.
@@ -162,6 +235,11 @@ impl Sessions {
         std::mem::take(&mut self.duplicates)
     }
 
+    /// Beacons of views that were deleted, since the last call.
+    pub(crate) fn take_deleted(&mut self) -> u64 {
+        std::mem::take(&mut self.deleted)
+    }
+
     /// What has changed since the last batch that was taken, with at most so many rows of views. `last` takes the
     /// running ten seconds of concurrency along.
     pub(crate) fn take_batch(&mut self, log_offset: u64, max_views: usize, last: bool) -> Batch {
@@ -170,6 +248,8 @@ impl Sessions {
             events: std::mem::take(&mut self.events),
             rollups: self.rollups.take(&self.views),
             concurrency: self.sampler.take_rows(last),
+            erased: std::mem::take(&mut self.erased),
+            tombstones: self.tombstones.take_new(),
             ..Batch::default()
         };
         while batch.views.len() < max_views {
@@ -247,6 +327,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::log::Deleted;
+    use crate::store::rows::TombstoneRow;
     use crate::testing::{at, beacon};
 
     const VIEWS: u32 = 12;
@@ -255,13 +337,20 @@ mod tests {
     #[derive(Default)]
     struct Stored {
         views: HashMap<Id, ViewRow>,
-        events: usize,
+        /// How many rows each view has.
+        events: HashMap<Id, usize>,
         played_ms: f64,
+        tombstones: Vec<TombstoneRow>,
         marks: (u64, u64),
     }
 
     impl Stored {
         fn write(&mut self, batch: Batch) {
+            for (_, id) in &batch.erased {
+                self.views.remove(id);
+                self.events.remove(id);
+            }
+            self.tombstones.extend(batch.tombstones);
             let replaced = batch
                 .views
                 .iter()
@@ -269,7 +358,9 @@ mod tests {
             assert_eq!(replaced.count(), batch.replaced);
             self.views
                 .extend(batch.views.into_iter().map(|row| (row.view_id, row)));
-            self.events += batch.events.len();
+            for row in &batch.events {
+                *self.events.entry(row.view_id).or_default() += 1;
+            }
             self.played_ms += batch.rollups.iter().map(|row| row.played_ms).sum::<f64>();
             assert!(
                 batch.views_offset >= self.marks.1,
@@ -284,7 +375,9 @@ mod tests {
                 known.insert(*id);
             }
             // None is in memory at first: they are fetched when they are needed.
-            Sessions::new(&["test".to_owned()], known, Vec::new())
+            let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &[7; 32]);
+            let tombstones = Tombstones::new(key, self.tombstones.clone());
+            Sessions::new(&["test".to_owned()], known, tombstones, Vec::new())
         }
     }
 
@@ -298,15 +391,29 @@ mod tests {
         Record::new(1_000_000 + i64::from(seq) * 10_000, None, b).unwrap()
     }
 
+    fn deletion(view: u32) -> Deletion {
+        Deletion {
+            at_ms: 2_000_000,
+            site: None,
+            of: Deleted::View(crate::testing::view_id(view)),
+        }
+    }
+
     proptest! {
         /// Whatever came again, wherever batches were cut, however few views each had, and whenever the server died: at the
-        /// end everything is there once.
+        /// end everything is there once, and nothing of what was deleted but in sums.
         #[test]
         fn nothing_is_lost_or_counted_twice(
-            order in proptest::collection::vec((0..VIEWS, 0_u32..10), 1..200),
+            order in proptest::collection::vec((0..VIEWS, 0_u32..10, prop::bool::weighted(0.02)), 1..200),
             steps in proptest::collection::vec((1_usize..40, 0_usize..4, prop::bool::weighted(0.3)), 1..40),
         ) {
-            let log: Vec<Record> = order.iter().map(|(view, seq)| record(*view, *seq)).collect();
+            let log: Vec<Entry> = order
+                .iter()
+                .map(|(view, seq, deletes)| match deletes {
+                    true => deletion(*view).into(),
+                    false => record(*view, *seq).into(),
+                })
+                .collect();
             let mut stored = Stored::default();
             let mut sessions = stored.open();
             let mut replay_until = 0;
@@ -314,11 +421,20 @@ mod tests {
             let last = [(usize::MAX, usize::MAX, false)];
             for (records, max_views, dies) in steps.into_iter().chain(last) {
                 let until = log.len().min(next.saturating_add(records));
-                let some: Vec<(u64, Record)> = (next..until).map(|at| (at as u64, log[at].clone())).collect();
+                let some: Vec<(u64, Entry)> = (next..until).map(|at| (at as u64, log[at].clone())).collect();
                 let missing = sessions.missing(&some);
                 sessions.restore(missing.iter().filter_map(|id| stored.views.get(id).cloned()).collect());
-                for (offset, record) in some {
-                    sessions.apply(offset, record, offset < replay_until);
+                for (offset, entry) in some {
+                    match entry {
+                        Entry::Beacon(record) => sessions.apply(offset, record, offset < replay_until),
+                        Entry::Deletion(_) if offset < replay_until => {}
+                        Entry::Deletion(deletion) => {
+                            let rows = stored.views.values().map(|row| (Arc::clone(&row.site), row.view_id));
+                            let of = rows.filter(|(site, id)| deletion.is_of(site, *id, ""));
+                            let views = of.chain(sessions.views_of(&deletion)).collect();
+                            sessions.delete(&deletion, &views);
+                        }
+                    }
                 }
                 next = until;
                 let mut batch = sessions.take_batch((next as u64).max(stored.marks.0), max_views, false);
@@ -330,12 +446,26 @@ mod tests {
                     next = stored.marks.1 as usize;
                 }
             }
-            let distinct: HashSet<_> = order.iter().collect();
+            let mut gone = HashSet::new();
+            let mut distinct = HashSet::new();
+            let mut played: HashMap<u32, u32> = HashMap::new();
+            for (view, seq, deletes) in order {
+                if deletes {
+                    gone.insert(view);
+                } else if !gone.contains(&view) {
+                    distinct.insert((view, seq));
+                    let most = played.entry(view).or_default();
+                    *most = (*most).max((seq + 1) * 7);
+                }
+            }
+            distinct.retain(|(view, _)| !gone.contains(view));
             prop_assert_eq!(stored.marks, (log.len() as u64, log.len() as u64));
-            prop_assert_eq!(stored.events, distinct.len());
+            prop_assert_eq!(stored.events.values().sum::<usize>(), distinct.len());
             prop_assert_eq!(stored.views.values().map(|row| row.beacons).sum::<i64>(), distinct.len() as i64);
-            let played: i64 = stored.views.values().map(|row| row.played_ms).sum();
-            prop_assert_eq!(stored.played_ms, played as f64);
+            prop_assert_eq!(stored.played_ms, f64::from(played.values().sum::<u32>()));
+            played.retain(|view, _| !gone.contains(view));
+            let rows = stored.views.values().map(|row| row.played_ms).sum::<i64>();
+            prop_assert_eq!(rows, i64::from(played.values().sum::<u32>()));
         }
     }
 

@@ -18,6 +18,9 @@ const OTHER: &str = "(other)";
 #[derive(Default)]
 pub(super) struct Rollups {
     pending: Vec<Pending>,
+    cells: HashMap<Cell, RollupRow>,
+    /// Host → the host that it counts under.
+    hosts: HashMap<Arc<str>, Arc<str>>,
 }
 
 /// A beat: it is dated when the batch is made, because its view's start may still turn out to be earlier.
@@ -43,20 +46,25 @@ impl Rollups {
     }
 
     pub(super) fn pending(&self) -> usize {
-        self.pending.len()
+        self.pending.len() + self.cells.len()
     }
 
     /// The sums of what is pending.
     pub(super) fn take(&mut self, views: &HashMap<Key, View>) -> Vec<RollupRow> {
-        let mut cells: HashMap<Cell, RollupRow> = HashMap::new();
-        let mut hosts: HashMap<Arc<str>, Arc<str>> = HashMap::new();
+        self.settle(views);
+        self.hosts.clear();
+        std::mem::take(&mut self.cells).into_values().collect()
+    }
+
+    /// Adds up what is pending, so that its views need not be known any more.
+    pub(super) fn settle(&mut self, views: &HashMap<Key, View>) {
         for pending in self.pending.drain(..) {
             // No view is forgotten while it has something that is not written.
             let Some(View { row, .. }) = views.get(&pending.key) else {
                 continue;
             };
-            let known = hosts.len();
-            let host = hosts.entry(Arc::clone(&row.cdn_host)).or_insert_with(|| {
+            let known = self.hosts.len();
+            let host = self.hosts.entry(Arc::clone(&row.cdn_host)).or_insert_with(|| {
                 if known < MAX_HOSTS {
                     Arc::clone(&row.cdn_host)
                 } else {
@@ -72,7 +80,7 @@ impl Rollups {
                 Arc::clone(&row.country),
                 Arc::clone(&row.device),
             );
-            let sums = cells.entry(cell).or_insert_with_key(|cell| {
+            let sums = self.cells.entry(cell).or_insert_with_key(|cell| {
                 let (site, at_ms, stream_type, cdn_host, country, device) = cell.clone();
                 RollupRow {
                     site,
@@ -86,6 +94,5 @@ impl Rollups {
             });
             sums.add(pending.weight, &pending.growth);
         }
-        cells.into_values().collect()
     }
 }

@@ -12,9 +12,10 @@ use duckdb::{Connection, params, params_from_iter};
 use crate::config::Config;
 use crate::error::StoreError;
 use crate::id::Id;
-use crate::sessions::KnownViews;
+use crate::log::{Deleted, Deletion};
+use crate::sessions::{Key, KnownViews};
 pub(crate) use reader::{QueryError, StoreReader};
-use rows::{ConcurrencyRow, EventsRow, RollupRow, ViewRow};
+use rows::{ConcurrencyRow, EventsRow, RollupRow, TombstoneRow, ViewRow};
 use table::TableRow;
 
 /// The version of the tables.
@@ -42,6 +43,10 @@ pub(crate) struct Batch {
     pub(crate) rollups: Vec<RollupRow>,
     /// New rows.
     pub(crate) concurrency: Vec<ConcurrencyRow>,
+    /// Views of which nothing is to be left.
+    pub(crate) erased: Vec<Key>,
+    /// New rows.
+    pub(crate) tombstones: Vec<TombstoneRow>,
 }
 
 /// The one writer.
@@ -90,12 +95,15 @@ impl StoreWriter {
              {rollups};
              {events};
              {concurrency};
+             {tombstones};
              COMMIT;
-             CREATE TEMP TABLE changed_views AS SELECT * FROM views LIMIT 0;",
+             CREATE TEMP TABLE changed_views AS SELECT * FROM views LIMIT 0;
+             CREATE TEMP TABLE erased_views AS SELECT site, view_id FROM views LIMIT 0;",
             views = ViewRow::ddl(),
             rollups = RollupRow::ddl(),
             events = EventsRow::ddl(),
             concurrency = ConcurrencyRow::ddl(),
+            tombstones = TombstoneRow::ddl(),
         ))?;
         Ok(store)
     }
@@ -156,6 +164,38 @@ impl StoreWriter {
         Ok(known)
     }
 
+    /// What was deleted.
+    pub(crate) fn tombstones(&self) -> Result<Vec<TombstoneRow>, StoreError> {
+        let sql = format!("SELECT {} FROM {}", TombstoneRow::names(), TombstoneRow::TABLE);
+        let mut statement = self.connection.prepare(&sql)?;
+        let rows = statement.query_map([], TombstoneRow::read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The stored views that this deletion is of.
+    pub(crate) fn views_of(&self, deletion: &Deletion) -> Result<Vec<Key>, StoreError> {
+        let (column, ids) = match &deletion.of {
+            Deleted::View(id) => ("view_id", vec![id]),
+            Deleted::Viewer { viewer_id, hashed } => {
+                let hashes = hashed.iter().map(|(_, hash)| hash);
+                ("viewer_id", std::iter::once(viewer_id).chain(hashes).collect())
+            }
+        };
+        let places = vec!["?"; ids.len()].join(", ");
+        let sql = format!("SELECT site, view_id, viewer_id FROM views WHERE {column} IN ({places})");
+        let mut statement = self.connection.prepare(&sql)?;
+        let mut rows = statement.query(params_from_iter(ids))?;
+        let mut views = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (site, view_id): Key = (row.get(0)?, row.get(1)?);
+            let viewer_id: String = row.get(2)?;
+            if deletion.is_of(&site, view_id, &viewer_id) {
+                views.push((site, view_id));
+            }
+        }
+        Ok(views)
+    }
+
     /// Commits a batch, wholly or not at all.
     pub(crate) fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         self.connection.execute_batch("BEGIN")?;
@@ -178,6 +218,8 @@ impl StoreWriter {
         self.append(EventsRow::TABLE, &batch.events)?;
         self.append(RollupRow::TABLE, &batch.rollups)?;
         self.append(ConcurrencyRow::TABLE, &batch.concurrency)?;
+        self.append(TombstoneRow::TABLE, &batch.tombstones)?;
+        self.erase(&batch.erased)?;
         if batch.replaced == 0 {
             self.append(ViewRow::TABLE, &batch.views)?;
         } else {
@@ -206,6 +248,25 @@ impl StoreWriter {
             let offset = i64::try_from(offset).unwrap_or(i64::MAX);
             self.connection
                 .execute("UPDATE meta SET value = ? WHERE name = ?", params![offset, name])?;
+        }
+        Ok(())
+    }
+
+    fn erase(&self, views: &[Key]) -> Result<(), StoreError> {
+        if views.is_empty() {
+            return Ok(());
+        }
+        self.connection.execute_batch("DELETE FROM erased_views")?;
+        let mut appender = self.connection.appender("erased_views")?;
+        for (site, view_id) in views {
+            appender.append_row(params![site, view_id])?;
+        }
+        appender.flush()?;
+        for table in [ViewRow::TABLE, EventsRow::TABLE] {
+            self.connection.execute_batch(&format!(
+                "DELETE FROM {table} USING erased_views AS erased
+                 WHERE {table}.site = erased.site AND {table}.view_id = erased.view_id"
+            ))?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! `views` has one row a view with numerators and denominators, never ratios; it is also the whole state of a view
 //! that sessions need after a restart. `rollups` has what the counters of views grew by in each ten seconds, so that
 //! ratios can be had for any stretch of time. `events` has one row a beacon, for the timeline of one view. `concurrency`
-//! is a sample of viewers every ten seconds.
+//! is a sample of viewers every ten seconds. `tombstones` has hashes of what was deleted.
 
 use std::sync::Arc;
 
@@ -206,6 +206,17 @@ table_row! {
         viewers_sum: f64 = "DOUBLE NOT NULL",
         /// The largest of these counts.
         viewers_peak: f64 = "DOUBLE NOT NULL",
+    }
+}
+
+table_row! {
+    /// That a view, or a viewer's past, was deleted.
+    #[derive(Clone, Debug, Default, PartialEq)]
+    pub(crate) struct TombstoneRow in "tombstones" {
+        /// Of what it was, keyed: it does not tell.
+        hash: Id = "VARCHAR NOT NULL",
+        /// When it was deleted.
+        at_ms: i64 = "BIGINT NOT NULL",
     }
 }
 
