@@ -369,3 +369,88 @@ async fn a_country_is_what_the_proxy_says() {
         ]
     );
 }
+
+#[tokio::test]
+async fn programs_count_only_where_they_are_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::open(dir.path());
+    for (number, agent) in [(1, "Mozilla/5.0 Safari/605.1.15"), (2, "Examplebot/2.1")] {
+        let mut b = beacon(number, 0, 10_000);
+        b.counters.play_intent = true;
+        b.counters.played_ms = 1_000 * u64::from(number);
+        let post = Request::post("/v1/beacons")
+            .header("user-agent", agent)
+            .body(Body::from(serde_json::to_vec(&b).unwrap()))
+            .unwrap();
+        server.set_clock(START_MS + 10_000);
+        assert_eq!(server.request(post).await.0.as_u16(), 204);
+    }
+    server.stored().await;
+    let range = format!("from={START_MS}&to={}", START_MS + 60_000);
+    for (rest, excluded, attempts, played_ms) in [
+        ("", true, 1.0, 1_000.0),
+        ("&bots=false", true, 1.0, 1_000.0),
+        ("&bots=true", false, 2.0, 3_000.0),
+        ("&filter=device:eq:bot", false, 1.0, 2_000.0),
+        ("&filter=device:ne:tv", false, 2.0, 3_000.0),
+        ("&filter=video_id:eq:a", true, 1.0, 1_000.0),
+    ] {
+        let answer = ask(&server, &format!("metric=attempts,played_ms{rest}")).await;
+        let values = &answer["rows"][0]["values"];
+        assert_eq!(answer["bots_excluded"], excluded, "{rest}");
+        assert_eq!(values["attempts"]["value"], attempts, "{rest}");
+        assert_eq!(values["played_ms"]["value"], played_ms, "{rest}");
+        let list = server.json(&format!("/v1/views?{range}{rest}")).await;
+        assert_eq!(list["bots_excluded"], excluded, "{rest}");
+        assert_eq!(list["views"].as_array().unwrap().len() as f64, attempts, "{rest}");
+        if !rest.contains("filter") {
+            let overview = server.json(&format!("/v1/overview?{range}{rest}")).await;
+            assert_eq!(overview["bots_excluded"], excluded, "{rest}");
+            assert_eq!(overview["totals"]["attempts"], attempts, "{rest}");
+            assert_eq!(overview["totals"]["played_ms"], played_ms, "{rest}");
+        }
+    }
+    let groups = ask(&server, "metric=attempts&by=device").await;
+    assert_eq!(groups["rows"].as_array().unwrap().len(), 1, "{groups}");
+}
+
+#[tokio::test]
+async fn views_are_listed_by_what_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::open(dir.path());
+    three_views(&server).await;
+    for (filter, views) in [
+        ("filter=all", &[3, 1, 2][..]),
+        ("filter=failed", &[3]),
+        ("filter=rebuffered", &[2]),
+        ("filter=live", &[1, 2]),
+        ("filter=device:eq:tv", &[3, 1]),
+        ("filter=device:eq:tv&filter=failed", &[3]),
+        ("filter=dim.plan:eq:gold&filter=stream_type:eq:live", &[1]),
+        ("site=other", &[]),
+    ] {
+        let list = server.json(&format!("/v1/views?{filter}")).await;
+        let ids: Vec<_> = list["views"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|view| view["view_id"].as_str().unwrap().to_owned())
+            .collect();
+        let expected: Vec<_> = views.iter().map(|number| support::view_id(*number)).collect();
+        assert_eq!(ids, expected, "{filter}");
+    }
+    for (query, what) in [
+        ("filter=shoe:eq:1", "no dimension `shoe`"),
+        ("filter=broken", "`broken` is not a filter"),
+        ("before=now", "`before` must be a number"),
+        ("limit=-1", "`limit` is a number"),
+        ("rows=1", "no parameter `rows`; known are limit"),
+    ] {
+        let (status, body) = server.get(&format!("/v1/views?{query}")).await;
+        let message = body["error"]["message"].as_str().unwrap();
+        assert!(
+            status.as_u16() == 400 && message.contains(what),
+            "{query}: {message}"
+        );
+    }
+}

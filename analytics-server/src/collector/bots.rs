@@ -21,7 +21,7 @@ const WORDS: [&str; 16] = [
 ];
 
 /// The device that a program is stored as.
-pub(super) const DEVICE: &str = "bot";
+pub(crate) const DEVICE: &str = "bot";
 
 /// Whether a user agent is one of a program, obviously.
 pub(super) fn is_bot(user_agent: &str) -> bool {

@@ -61,6 +61,7 @@ use crate::problem::Problem;
 pub use accept::{InvalidBeacon, read_beacon};
 use addresses::Addresses;
 use body::Parts;
+pub(crate) use bots::DEVICE as BOT;
 use caller::Caller;
 use cardinality::Cardinality;
 use cmcd::CmcdSessions;

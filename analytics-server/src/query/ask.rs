@@ -26,6 +26,8 @@ pub(super) struct Answered {
     rows: Vec<Row>,
     /// There are more groups than these.
     more: bool,
+    /// Programs were left out.
+    bots_excluded: bool,
 }
 
 #[derive(Serialize)]
@@ -91,6 +93,7 @@ pub(super) async fn query(
             .collect(),
         by,
         more: found.more,
+        bots_excluded: asked.bots_excluded,
     }))
 }
 

@@ -1,6 +1,7 @@
 //! What can be asked: metrics by dimensions, of views that filters let pass, in a stretch of time. It knows nothing of the
 //! store that answers; [`duckdb`](super::duckdb) writes it in that store's language.
 
+use crate::collector::BOT;
 use crate::metrics::{METRICS, Metric};
 use player_core::telemetry::schema::Dimension as OwnDimension;
 
@@ -11,7 +12,7 @@ pub(crate) const MAX_METRICS: usize = 40;
 /// Most dimensions that a query groups by.
 const MAX_BY: usize = 3;
 /// Most filters in a query, and most values in one of them.
-const MAX_FILTERS: usize = 20;
+pub(crate) const MAX_FILTERS: usize = 20;
 const MAX_VALUES: usize = 100;
 /// Most groups in an answer.
 const MAX_LIMIT: usize = 1_000;
@@ -20,7 +21,7 @@ const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT_OF_SERIES: usize = 50;
 const DEFAULT_LIMIT_OF_SERIES: usize = 10;
 
-const PARAMETERS: &str = "metric, by, filter, site, from, to, bucket, order, limit";
+const PARAMETERS: &str = "metric, by, filter, site, from, to, bucket, order, limit, bots";
 
 /// A question.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +39,8 @@ pub(crate) struct Query {
     pub(crate) descending: bool,
     /// Most groups.
     pub(crate) limit: usize,
+    /// Programs are left out; one of the filters says so.
+    pub(crate) bots_excluded: bool,
 }
 
 /// What tells views apart.
@@ -97,6 +100,8 @@ pub(crate) enum Test {
 /// Why a question cannot be answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Invalid {
+    #[error("`bots` is true or false")]
+    Bots,
     #[error("`bucket` is a multiple of 10 s, as 10s, 1m, 6h or 1d")]
     Bucket,
     #[error("more than {0} buckets; ask for longer ones")]
@@ -117,8 +122,8 @@ pub(crate) enum Invalid {
     Number { name: &'static str },
     #[error("`order` is one of the metrics that are asked for, with - before it for the largest first")]
     Order,
-    #[error("there is no parameter `{0}`; known are {PARAMETERS}")]
-    Parameter(String),
+    #[error("there is no parameter `{name}`; known are {known}")]
+    Parameter { name: String, known: &'static str },
     #[error("`from` must be before `to`, in ms since 1970, and at most 92 days before it")]
     Range,
     #[error("`{0}` is there twice")]
@@ -133,12 +138,10 @@ impl Query {
         let mut metrics = Vec::new();
         let mut by = Vec::new();
         let mut filters = Vec::new();
-        let (mut from, mut to, mut bucket, mut order, mut limit) = (None, None, None, None, None);
+        let (mut from, mut to, mut bucket) = (None, None, None);
+        let (mut order, mut limit, mut bots) = (None, None, None);
         for (name, value) in parameters {
-            let once = |place: &mut Option<String>| match place.replace(value.clone()) {
-                None => Ok(()),
-                Some(_) => Err(Invalid::Twice(name.clone())),
-            };
+            let once = |place: &mut Option<String>| once(place, name, value);
             match name.as_str() {
                 "metric" => metrics.extend(names(value).map(metric)),
                 "by" => by.extend(names(value).map(Dimension::parse)),
@@ -150,12 +153,19 @@ impl Query {
                 "bucket" => once(&mut bucket)?,
                 "order" => once(&mut order)?,
                 "limit" => once(&mut limit)?,
-                _ => return Err(Invalid::Parameter(short(name))),
+                "bots" => once(&mut bots)?,
+                _ => {
+                    return Err(Invalid::Parameter {
+                        name: short(name),
+                        known: PARAMETERS,
+                    });
+                }
             }
         }
         let metrics = collect(metrics, "metrics", MAX_METRICS)?;
         let by = collect(by, "dimensions in `by`", MAX_BY)?;
-        let filters = collect(filters, "filters", MAX_FILTERS)?;
+        let mut filters = collect(filters, "filters", MAX_FILTERS)?;
+        let bots_excluded = Filter::exclude_bots(&mut filters, wants_bots(bots)?);
         if metrics.is_empty() {
             return Err(Invalid::NoMetric(known_metrics()));
         }
@@ -193,16 +203,19 @@ impl Query {
             order,
             descending,
             limit,
+            bots_excluded,
         })
     }
 
-    /// What is asked for without groups, of one site or all.
+    /// What is asked for without groups: of people, unless the filters or `bots` say otherwise.
     pub(crate) fn totals(
         metrics: Vec<&'static Metric>,
-        filters: Vec<Filter>,
+        mut filters: Vec<Filter>,
+        bots: bool,
         range: Range,
         bucket_ms: Option<i64>,
     ) -> Self {
+        let bots_excluded = Filter::exclude_bots(&mut filters, bots);
         Self {
             metrics,
             by: Vec::new(),
@@ -212,6 +225,7 @@ impl Query {
             order: 0,
             descending: true,
             limit: 1,
+            bots_excluded,
         }
     }
 
@@ -308,6 +322,19 @@ impl Filter {
         }
     }
 
+    /// Leaves programs out, unless they are wanted or a filter is about devices. Answers whether it did.
+    pub(crate) fn exclude_bots(filters: &mut Vec<Self>, wanted: bool) -> bool {
+        let device = Dimension::Field(Field::Device);
+        let excluded = !wanted && filters.iter().all(|filter| filter.dimension != device);
+        if excluded {
+            filters.push(Self {
+                dimension: device,
+                test: Test::NotIn(vec![BOT.to_owned()]),
+            });
+        }
+        excluded
+    }
+
     /// Reads `DIMENSION:TEST:VALUE`. The values of `in` and `nin` are separated by commas; a comma in one of them is
     /// written `\,`.
     pub(crate) fn parse(text: &str) -> Result<Self, Invalid> {
@@ -362,7 +389,20 @@ fn values(list: &str) -> Result<Vec<String>, Invalid> {
     Ok(values)
 }
 
-fn number(name: &'static str, text: Option<String>) -> Result<Option<i64>, Invalid> {
+/// Keeps the value of a parameter that may be there once.
+pub(crate) fn once(place: &mut Option<String>, name: &str, value: &str) -> Result<(), Invalid> {
+    match place.replace(value.to_owned()) {
+        None => Ok(()),
+        Some(_) => Err(Invalid::Twice(short(name))),
+    }
+}
+
+/// Whether programs are to count, too.
+pub(crate) fn wants_bots(text: Option<String>) -> Result<bool, Invalid> {
+    text.map_or(Ok(false), |text| text.parse().map_err(|_| Invalid::Bots))
+}
+
+pub(crate) fn number(name: &'static str, text: Option<String>) -> Result<Option<i64>, Invalid> {
     text.map(|text| text.parse().map_err(|_| Invalid::Number { name }))
         .transpose()
 }
@@ -375,7 +415,7 @@ fn collect<T>(items: Vec<Result<T, Invalid>>, what: &'static str, max: usize) ->
 }
 
 /// What an answer repeats of a question.
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     text.chars().take(60).collect()
 }
 
@@ -422,6 +462,27 @@ mod tests {
     }
 
     #[test]
+    fn programs_are_left_out_unless_they_are_asked_for() {
+        for (text, excluded) in [
+            ("", true),
+            ("&bots=false", true),
+            ("&filter=os:eq:iOS&by=device", true),
+            ("&bots=true", false),
+            ("&filter=device:exists", false),
+            ("&filter=device:nin:tv", false),
+        ] {
+            let query = parse(&format!("metric=views{text}")).unwrap();
+            assert_eq!(query.bots_excluded, excluded, "{text}");
+            let no_bots = Filter {
+                dimension: Dimension::Field(Field::Device),
+                test: Test::NotIn(vec!["bot".into()]),
+            };
+            assert_eq!(query.filters.contains(&no_bots), excluded, "{text}");
+            assert!(query.is_of_rollups() || text.contains("os"), "{text}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_asked_is_named() {
         for (text, what) in [
             ("", "`metric` is missing: ask for one or more of views, attempts"),
@@ -439,6 +500,7 @@ mod tests {
             ("metric=views&order=plays", "`order` is one of the metrics"),
             ("metric=views&limit=0", "`limit` is a number from 1 to 1000"),
             ("metric=views&limit=51&bucket=1m", "from 1 to 50"),
+            ("metric=views&bots=1", "`bots` is true or false"),
             (
                 "metric=views&sql=DROP",
                 "no parameter `sql`; known are metric, by",

@@ -1,4 +1,4 @@
-//! `GET /v1/overview?from&to&bucket&site`: totals and time series, put together from [questions](super::ast).
+//! `GET /v1/overview?from&to&bucket&site&bots`: totals and time series, put together from [questions](super::ast).
 
 use std::sync::Arc;
 
@@ -53,6 +53,9 @@ pub(super) struct Params {
     to: Option<i64>,
     bucket: Option<String>,
     site: Option<String>,
+    /// Programs count, too.
+    #[serde(default)]
+    bots: bool,
 }
 
 /// The answer.
@@ -63,6 +66,8 @@ pub(super) struct Overview {
     to_ms: i64,
     bucket_ms: i64,
     concurrent_viewers: f64,
+    /// Programs were left out, but for concurrent viewers.
+    bots_excluded: bool,
     totals: Metrics,
     /// One value a bucket in each.
     series: Series,
@@ -138,7 +143,7 @@ pub(super) async fn overview(
     let live = queries.shared.live().of(site.as_deref());
     let overview = queries
         .reader
-        .run(move |connection| read(connection, now_ms, range, bucket_ms, site, &live))
+        .run(move |connection| read(connection, now_ms, range, bucket_ms, site, params.bots, &live))
         .await?;
     Ok(Json(overview))
 }
@@ -149,6 +154,7 @@ fn read(
     range: Range,
     bucket_ms: i64,
     site: Option<String>,
+    bots: bool,
     live: &LiveSite,
 ) -> Result<Overview, StoreError> {
     let metrics: Vec<&'static Metric> = METRICS.into_iter().filter_map(Metric::named).collect();
@@ -156,7 +162,7 @@ fn read(
     let ask = |bucket_ms: Option<i64>| {
         let count = bucket_ms.map_or(METRICS.len(), |_| OF_SERIES);
         let metrics = metrics.iter().copied().take(count).collect();
-        let query = Query::totals(metrics, filters.clone(), range, bucket_ms);
+        let query = Query::totals(metrics, filters.clone(), bots, range, bucket_ms);
         answer(&query, |select| duckdb::select(connection, now_ms, select))
     };
     let totals = Cells(ask(None)?.rows.pop().map(|row| row.cells).unwrap_or_default());
@@ -210,6 +216,7 @@ fn read(
         to_ms: range.to_ms,
         bucket_ms,
         concurrent_viewers: live.concurrent_viewers,
+        bots_excluded: !bots,
         totals: Metrics::new(&totals, peak),
         series,
     })

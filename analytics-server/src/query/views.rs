@@ -1,54 +1,44 @@
-//! `GET /v1/views?limit&before&from&to&site&filter`: the list, newest first. `GET /v1/views/{id}`: one view with its
+//! `GET /v1/views?limit&before&from&to&site&filter&bots`: the list, newest first. `GET /v1/views/{id}`: one view with its
 //! events.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query as Parameters, State};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Queries;
+use super::ast::{Field, Filter, Invalid, MAX_FILTERS, number, once, short, wants_bots};
 use super::duckdb::{self, Stored};
 use crate::metrics::ratio;
 use crate::problem::Problem;
 use crate::sessions::{CLOSED_AFTER_MS, FINAL_AFTER_MS, LIVE_FOR_MS};
 use crate::store::rows::ViewRow;
 
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 500;
+const PARAMETERS: &str = "limit, before, from, to, filter, site, bots";
+const DEFAULT_LIMIT: usize = 50;
+const MAX_LIMIT: usize = 500;
 /// Most events in the answer about one view.
 const MAX_EVENTS: usize = 20_000;
 
-#[derive(Deserialize)]
-pub(super) struct Params {
-    limit: Option<u32>,
-    /// Only views that began before this time.
-    before: Option<i64>,
-    from: Option<i64>,
-    to: Option<i64>,
-    site: Option<String>,
-    #[serde(default)]
-    filter: Filter,
-}
-
-/// Which views are listed.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Filter {
-    #[default]
-    All,
-    /// With a fatal error.
-    Failed,
-    /// With a beat in the last 35 s and not ended.
-    Live,
-    /// That rebuffered.
-    Rebuffered,
+/// Which views are listed, the newest first.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Wanted {
+    /// They began at or after `from_ms`, and before `to_ms`.
+    pub(crate) from_ms: i64,
+    pub(crate) to_ms: i64,
+    /// They had a beat after this time, and have not ended.
+    pub(crate) live_since_ms: Option<i64>,
+    pub(crate) filters: Vec<Filter>,
+    pub(crate) limit: usize,
 }
 
 #[derive(Serialize)]
 pub(super) struct List {
     now_ms: i64,
+    /// Programs were left out.
+    bots_excluded: bool,
     views: Vec<View>,
     /// There are more: ask again with `before` = the last one's `start_ms`.
     more: bool,
@@ -98,37 +88,97 @@ impl View {
     }
 }
 
+/// What a URL asks for: the views, of which site, and whether programs were left out.
+struct Asked {
+    wanted: Wanted,
+    site: Option<String>,
+    bots_excluded: bool,
+}
+
+impl Asked {
+    fn parse(now_ms: i64, parameters: &[(String, String)]) -> Result<Self, Invalid> {
+        let (mut from, mut to, mut before) = (None, None, None);
+        let (mut limit, mut site, mut bots) = (None, None, None);
+        let mut filters = Vec::new();
+        let mut live_since_ms = None;
+        for (name, value) in parameters {
+            let once = |place: &mut Option<String>| once(place, name, value);
+            match name.as_str() {
+                "filter" => match value.as_str() {
+                    "" | "all" => {}
+                    "failed" => filters.push(Filter::is(Field::Failed, "true")),
+                    "live" => live_since_ms = Some(now_ms - LIVE_FOR_MS),
+                    "rebuffered" => filters.push(Filter::is(Field::Rebuffered, "true")),
+                    text => filters.push(Filter::parse(text)?),
+                },
+                "site" => once(&mut site)?,
+                "from" => once(&mut from)?,
+                "to" => once(&mut to)?,
+                "before" => once(&mut before)?,
+                "limit" => once(&mut limit)?,
+                "bots" => once(&mut bots)?,
+                _ => {
+                    return Err(Invalid::Parameter {
+                        name: short(name),
+                        known: PARAMETERS,
+                    });
+                }
+            }
+            if filters.len() > MAX_FILTERS {
+                return Err(Invalid::TooMany {
+                    what: "filters",
+                    max: MAX_FILTERS,
+                });
+            }
+        }
+        let site = site.filter(|site| !site.is_empty());
+        filters.extend(site.iter().map(|site| Filter::is(Field::Site, site)));
+        let bots_excluded = Filter::exclude_bots(&mut filters, wants_bots(bots)?);
+        let limit = match limit {
+            None => DEFAULT_LIMIT,
+            Some(text) => text.parse().map_err(|_| Invalid::Limit(MAX_LIMIT))?,
+        };
+        let to_ms = number("to", to)?.unwrap_or(i64::MAX);
+        Ok(Self {
+            wanted: Wanted {
+                from_ms: number("from", from)?.unwrap_or(i64::MIN),
+                to_ms: to_ms.min(number("before", before)?.unwrap_or(i64::MAX)),
+                live_since_ms,
+                filters,
+                limit: limit.clamp(1, MAX_LIMIT),
+            },
+            site,
+            bots_excluded,
+        })
+    }
+}
+
 pub(super) async fn list(
     State(queries): State<Arc<Queries>>,
-    Query(params): Query<Params>,
+    Parameters(parameters): Parameters<Vec<(String, String)>>,
 ) -> Result<Json<List>, Problem> {
     let now_ms = queries.clock.now_ms();
-    let site = queries.site(params.site.clone())?;
-    let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT) as usize;
-    let from_ms = params.from.unwrap_or(i64::MIN);
-    let to_ms = params
-        .to
-        .unwrap_or(i64::MAX)
-        .min(params.before.unwrap_or(i64::MAX));
-    let filter = params.filter;
+    let Asked {
+        mut wanted,
+        site,
+        bots_excluded,
+    } = Asked::parse(now_ms, &parameters)?;
+    queries.site(site)?;
+    let limit = wanted.limit;
+    wanted.limit += 1;
     let mut views = queries
         .reader
-        .run(move |connection| {
-            let live_since_ms = now_ms - LIVE_FOR_MS;
-            duckdb::list(
-                connection,
-                site.as_deref(),
-                (from_ms, to_ms),
-                filter,
-                live_since_ms,
-                limit + 1,
-            )
-        })
+        .run(move |connection| duckdb::list(connection, &wanted))
         .await?;
     let more = views.len() > limit;
     views.truncate(limit);
     let views = views.into_iter().map(|row| View::new(row, now_ms)).collect();
-    Ok(Json(List { now_ms, views, more }))
+    Ok(Json(List {
+        now_ms,
+        bots_excluded,
+        views,
+        more,
+    }))
 }
 
 #[derive(Deserialize)]
@@ -139,7 +189,7 @@ pub(super) struct OneParams {
 pub(super) async fn one(
     State(queries): State<Arc<Queries>>,
     Path(id): Path<String>,
-    Query(params): Query<OneParams>,
+    Parameters(params): Parameters<OneParams>,
 ) -> Result<Json<One>, Problem> {
     let now_ms = queries.clock.now_ms();
     let site = queries.site(params.site)?;

@@ -209,7 +209,7 @@ impl Sql {
         }
     }
 
-    fn filter(&mut self, filter: &Filter) {
+    pub(super) fn filter(&mut self, filter: &Filter) {
         self.dimension(&filter.dimension);
         match &filter.test {
             Test::In(values) => {

@@ -6,40 +6,29 @@ use serde_json::value::RawValue;
 
 use super::Sql;
 use crate::error::StoreError;
-use crate::query::views::Filter;
+use crate::query::views::Wanted;
 use crate::store::rows::ViewRow;
 use crate::store::table::TableRow;
 
-/// Views of a stretch of time, the newest first.
-pub(crate) fn list(
-    connection: &Connection,
-    site: Option<&str>,
-    (from_ms, to_ms): (i64, i64),
-    filter: Filter,
-    live_since_ms: i64,
-    limit: usize,
-) -> Result<Vec<ViewRow>, StoreError> {
+/// Views, the newest first.
+pub(crate) fn list(connection: &Connection, wanted: &Wanted) -> Result<Vec<ViewRow>, StoreError> {
     let mut sql = Sql::default();
     sql.push(&format!(
         "SELECT {} FROM views WHERE start_ms >= ",
         ViewRow::names()
     ));
-    sql.bind(from_ms);
+    sql.bind(wanted.from_ms);
     sql.push(" AND start_ms < ");
-    sql.bind(to_ms);
-    if let Some(site) = site {
-        sql.push(" AND site = ");
-        sql.bind(site.to_owned());
+    sql.bind(wanted.to_ms);
+    for filter in &wanted.filters {
+        sql.push(" AND ");
+        sql.filter(filter);
     }
-    match filter {
-        Filter::All => {}
-        Filter::Failed => sql.push(" AND fatal IS NOT NULL"),
-        Filter::Live => {
-            sql.push(" AND NOT view_end AND last_beat_ms > ");
-            sql.bind(live_since_ms);
-        }
-        Filter::Rebuffered => sql.push(" AND rebuffer_count > 0"),
+    if let Some(live_since_ms) = wanted.live_since_ms {
+        sql.push(" AND NOT view_end AND last_beat_ms > ");
+        sql.bind(live_since_ms);
     }
+    let limit = wanted.limit;
     sql.push(&format!(" ORDER BY start_ms DESC, view_id LIMIT {limit}"));
     let mut statement = connection.prepare(&sql.text)?;
     let rows = statement.query_map(params_from_iter(sql.values), ViewRow::read)?;

@@ -11,10 +11,13 @@ const SHOTS = process.env.HEADGATE_SHOTS;
 
 export async function startBrowser() {
   const browser = await chromium.launch(CHROMIUM);
+  const [major] = browser.version().split('.');
+  // What calls itself headless is a program for the analytics server, and left out of its numbers.
+  const userAgent = `Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${major}.0.0.0 Safari/537.36`;
   return {
     /** Opens a page with empty caches; what it throws, and what its console calls an error, is in `page.problems`. */
     async open(url) {
-      const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+      const context = await browser.newContext({ userAgent, viewport: { width: 1280, height: 800 } });
       context.setDefaultTimeout(30_000);
       await context.addInitScript(observe);
       const page = watch(await context.newPage());
