@@ -19,7 +19,7 @@ use crate::store::{Batch, StoreWriter};
 const RECORDS_AT_ONCE: usize = 2_000;
 /// The store is written this long after the first change, at the soonest …
 const COMMIT_EVERY: Duration = Duration::from_millis(1_000);
-/// … this many times as long as writing it took, so that beacons have the larger part of a busy machine …
+/// … while beacons come, this many times as long as writing it took, so that they have the larger part of a busy machine …
 const COMMIT_SHARE: u32 = 4;
 /// … but after this long …
 const COMMIT_LATEST: Duration = Duration::from_millis(5_000);
@@ -41,6 +41,10 @@ const WAIT: Duration = Duration::from_millis(100);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// At the end, a batch is tried this often; the log keeps what the store never took.
 const LAST_TRIES: usize = 3;
+
+/// How nice the thread is to others, of 19: it gets about a third of what they get.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
 
 /// What the thread shares with the queries.
 #[derive(Default)]
@@ -130,18 +134,26 @@ struct Pipeline {
     has_erased: bool,
 }
 
+/// Whoever waits for an acknowledgement goes before the store where there are too few cores for both. On Linux threads have
+/// priorities of their own; elsewhere only the process has.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+        tracing::debug!(%error, "the store's thread keeps its priority");
+    }
+}
+
 impl Pipeline {
     fn run(mut self) {
+        give_way();
         let mut sampled: Option<Instant> = None;
         let mut forgot = Instant::now();
         let mut committed = Instant::now();
         loop {
             let stopping = self.shared.stopping.load(Ordering::Acquire);
-            if self.failed.is_none()
-                && self
-                    .log
-                    .wait_for(self.next, if stopping { Duration::ZERO } else { WAIT })
-            {
+            let wait = if stopping { Duration::ZERO } else { WAIT };
+            let has_news = self.failed.is_none() && self.log.wait_for(self.next, wait);
+            if has_news {
                 self.apply_records();
             }
             let caught_up = self.next >= self.log.head();
@@ -149,7 +161,11 @@ impl Pipeline {
                 sampled = Some(Instant::now());
                 self.sample();
             }
-            let due = (self.commit_took * COMMIT_SHARE).clamp(COMMIT_EVERY, COMMIT_LATEST);
+            let due = if has_news {
+                (self.commit_took * COMMIT_SHARE).clamp(COMMIT_EVERY, COMMIT_LATEST)
+            } else {
+                COMMIT_EVERY
+            };
             if committed.elapsed() >= due || self.sessions.pending_rows() >= COMMIT_ROWS {
                 let views = self.views_due(committed.elapsed());
                 self.commit(views, false);

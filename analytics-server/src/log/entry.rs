@@ -10,12 +10,9 @@ const DELETION: u8 = 3;
 
 /// What has an offset in the log.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are beacons, which are not to be allocated one by one"
-)]
 pub(crate) enum Entry {
-    Beacon(Record),
+    /// On the heap: it goes through five hands, and is more than a kilobyte.
+    Beacon(Box<Record>),
     Deletion(Deletion),
 }
 
@@ -83,7 +80,7 @@ impl Entry {
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         match bytes.split_first()? {
-            (&record::FORMAT, rest) => Record::decode(rest).map(Self::Beacon),
+            (&record::FORMAT, rest) => Record::decode(rest).map(Self::from),
             (&DELETION, rest) => serde_json::from_slice(rest).ok().map(Self::Deletion),
             _ => None,
         }
@@ -100,7 +97,7 @@ impl Entry {
 
 impl From<Record> for Entry {
     fn from(record: Record) -> Self {
-        Self::Beacon(record)
+        Self::Beacon(Box::new(record))
     }
 }
 

@@ -55,7 +55,8 @@ pub(crate) type Key = (Arc<str>, Id);
 
 /// The views in memory and what has changed since the last batch.
 pub(crate) struct Sessions {
-    views: HashMap<Key, View>,
+    /// On the heap, so that the table is small: it is copied when it grows.
+    views: HashMap<Key, Box<View>>,
     names: Names,
     known: KnownViews,
     events: Vec<EventsRow>,
@@ -129,16 +130,17 @@ impl Sessions {
         for row in stored {
             let view = View::restore(row, &mut self.names);
             let key = (Arc::clone(&view.row.site), view.row.view_id);
-            self.views.entry(key).or_insert(view);
+            self.views.entry(key).or_insert_with(|| Box::new(view));
         }
     }
 
     /// Applies the record at this offset. Its view must be in memory if the store has it. A record that is `replayed` has
     /// been applied before a restart: the store has all of it but, maybe, its view.
-    pub(crate) fn apply(&mut self, offset: u64, mut record: Record, replayed: bool) {
+    pub(crate) fn apply(&mut self, offset: u64, mut record: Box<Record>, replayed: bool) {
         // By the record's time, so that a replay of the log counts the viewers of then.
         if !replayed && self.sampler.is_due(record.received_ms) {
-            self.sampler.sample(record.received_ms, self.views.values());
+            self.sampler
+                .sample(record.received_ms, self.views.values().map(Box::as_ref));
         }
         let Some(key) = self.key(&record) else { return };
         if !self.tombstones.is_empty() && self.is_deleted(&key, &record) {
@@ -148,7 +150,7 @@ impl Sessions {
         let view = self
             .views
             .entry(key.clone())
-            .or_insert_with(|| View::new(Arc::clone(&key.0), key.1, &record));
+            .or_insert_with(|| Box::new(View::new(Arc::clone(&key.0), key.1, &record)));
         let Some(applied) = view.apply(&mut record, &mut self.names) else {
             self.duplicates += u64::from(!replayed);
             return;
@@ -217,7 +219,7 @@ impl Sessions {
 
     /// Counts the viewers of this moment.
     pub(crate) fn sample(&mut self, now_ms: i64) -> LiveSnapshot {
-        self.sampler.sample(now_ms, self.views.values())
+        self.sampler.sample(now_ms, self.views.values().map(Box::as_ref))
     }
 
     /// Rows that wait for the store, without those of views.
@@ -473,7 +475,7 @@ mod tests {
     fn ended_views_are_written_first_and_the_longest_unwritten_next() {
         let mut sessions = Stored::default().open();
         for (offset, (view, seq)) in [(1, 0), (2, 0), (3, 9), (1, 1)].into_iter().enumerate() {
-            sessions.apply(offset as u64, record(view, seq), false);
+            sessions.apply(offset as u64, Box::new(record(view, seq)), false);
         }
         let mut take = || {
             let batch = sessions.take_batch(4, 1, false);

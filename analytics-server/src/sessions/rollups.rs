@@ -50,17 +50,17 @@ impl Rollups {
     }
 
     /// The sums of what is pending.
-    pub(super) fn take(&mut self, views: &HashMap<Key, View>) -> Vec<RollupRow> {
+    pub(super) fn take(&mut self, views: &HashMap<Key, Box<View>>) -> Vec<RollupRow> {
         self.settle(views);
         self.hosts.clear();
         std::mem::take(&mut self.cells).into_values().collect()
     }
 
     /// Adds up what is pending, so that its views need not be known any more.
-    pub(super) fn settle(&mut self, views: &HashMap<Key, View>) {
+    pub(super) fn settle(&mut self, views: &HashMap<Key, Box<View>>) {
         for pending in self.pending.drain(..) {
             // No view is forgotten while it has something that is not written.
-            let Some(View { row, .. }) = views.get(&pending.key) else {
+            let Some(View { row, .. }) = views.get(&pending.key).map(Box::as_ref) else {
                 continue;
             };
             let known = self.hosts.len();
