@@ -24,7 +24,7 @@ const COMMIT_SHARE: u32 = 4;
 /// … but after this long …
 const COMMIT_LATEST: Duration = Duration::from_millis(5_000);
 /// … or with so many new rows.
-const COMMIT_ROWS: usize = 50_000;
+const COMMIT_ROWS: usize = 20_000;
 /// Rows of views in a batch; more if that is what it takes that none waits for longer than [`VIEWS_WITHIN`].
 const COMMIT_VIEWS: usize = 2_000;
 /// See [`COMMIT_VIEWS`].
