@@ -34,6 +34,7 @@ pub mod metrics;
 mod pipeline;
 mod problem;
 mod query;
+mod retention;
 mod server;
 mod sessions;
 mod store;
@@ -50,6 +51,7 @@ use axum::Router;
 use collector::{Collector, DeadLetters, Outcomes, dead_letters_folder, viewer_key};
 use pipeline::Shared;
 use query::Queries;
+use retention::Expiry;
 use sessions::{FINAL_AFTER_MS, Sessions, Tombstones};
 use store::{StoreReader, StoreWriter};
 
@@ -57,6 +59,7 @@ pub use clock::Clock;
 pub use collector::{DeadLetter, DiskSpace, InvalidBeacon, dead_letters, read_beacon};
 pub use config::{Admin, AdminAccess, Config, EXAMPLE, Limits, Public, Settings, SettingsError, Site};
 pub use error::{Error, LogError, StoreError};
+pub use retention::Retention;
 pub use server::Server;
 
 /// A running analytics server. Dropping it without [`shutdown`](Self::shutdown) loses no acknowledged beacon: the next
@@ -120,15 +123,16 @@ impl Analytics {
             replay_beacons = log.head() - store.views_offset()?.min(log.head()),
             "analytics is open"
         );
-        let pipeline = pipeline::start(
-            Arc::clone(&log),
+        let pipeline = pipeline::start(pipeline::Parts {
+            log: Arc::clone(&log),
             store,
             sessions,
-            config.clock.clone(),
-            Arc::clone(&outcomes),
-            Arc::clone(&dead_letters),
-            Arc::clone(&shared),
-        )?;
+            expiry: Expiry::new(config.retention.clone()),
+            clock: config.clock.clone(),
+            outcomes: Arc::clone(&outcomes),
+            dead_letters: Arc::clone(&dead_letters),
+            shared: Arc::clone(&shared),
+        })?;
         let (appender, writer) = log::start_writer(Arc::clone(&log), config.limits.queue_beacons)?;
         let collector = Collector::new(&config, Arc::clone(&outcomes), dead_letters, appender);
         let collector = Arc::new(collector.map_err(data_dir_error)?);

@@ -12,6 +12,7 @@ use crate::collector::{DeadLetters, Outcomes};
 use crate::error::Error;
 use crate::id::Id;
 use crate::log::{BeaconLog, Deleted, Deletion, Entry};
+use crate::retention::{Age, Expiry};
 use crate::sessions::{Key, LiveSnapshot, Sessions};
 use crate::store::{Batch, StoreWriter};
 
@@ -35,6 +36,8 @@ const LAST_VIEWS: usize = 20_000;
 const SAMPLE_EVERY: Duration = Duration::from_millis(1_000);
 /// Views are forgotten this often.
 const FORGET_EVERY: Duration = Duration::from_secs(20);
+/// A piece of what is too old is deleted this often.
+const EXPIRE_EVERY: Duration = Duration::from_millis(250);
 /// How long the thread waits for beacons before it looks at the time.
 const WAIT: Duration = Duration::from_millis(100);
 /// How long it waits after the store refused a batch.
@@ -47,6 +50,7 @@ const LAST_TRIES: usize = 3;
 pub(crate) struct Shared {
     stopping: AtomicBool,
     live: Mutex<LiveSnapshot>,
+    ages: Mutex<Vec<Age>>,
     events: AtomicU64,
     stored: AtomicU64,
 }
@@ -55,6 +59,11 @@ impl Shared {
     /// The numbers of now, at most a second old.
     pub(crate) fn live(&self) -> LiveSnapshot {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How old each table is, as far as known.
+    pub(crate) fn ages(&self) -> Vec<Age> {
+        self.ages.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The log's offset up to which the store has everything, rows of views too.
@@ -74,34 +83,21 @@ impl Shared {
     }
 }
 
+/// What the thread works on.
+pub(crate) struct Parts {
+    pub(crate) log: Arc<BeaconLog>,
+    pub(crate) store: StoreWriter,
+    pub(crate) sessions: Sessions,
+    pub(crate) expiry: Expiry,
+    pub(crate) clock: Clock,
+    pub(crate) outcomes: Arc<Outcomes>,
+    pub(crate) dead_letters: Arc<DeadLetters>,
+    pub(crate) shared: Arc<Shared>,
+}
+
 /// Starts the thread.
-pub(crate) fn start(
-    log: Arc<BeaconLog>,
-    store: StoreWriter,
-    sessions: Sessions,
-    clock: Clock,
-    outcomes: Arc<Outcomes>,
-    dead_letters: Arc<DeadLetters>,
-    shared: Arc<Shared>,
-) -> Result<JoinHandle<()>, Error> {
-    let (next, committed) = (store.views_offset()?, store.log_offset()?);
-    shared.stored.store(next, Ordering::Release);
-    shared.events.store(committed, Ordering::Release);
-    let pipeline = Pipeline {
-        log,
-        store,
-        sessions,
-        clock,
-        outcomes,
-        dead_letters,
-        shared,
-        next,
-        replay_until: committed,
-        committed: (committed, next),
-        commit_took: Duration::ZERO,
-        failed: None,
-        has_erased: false,
-    };
+pub(crate) fn start(parts: Parts) -> Result<JoinHandle<()>, Error> {
+    let pipeline = Pipeline::new(parts)?;
     std::thread::Builder::new()
         .name("analytics-store".to_owned())
         .spawn(move || pipeline.run())
@@ -112,6 +108,7 @@ struct Pipeline {
     log: Arc<BeaconLog>,
     store: StoreWriter,
     sessions: Sessions,
+    expiry: Expiry,
     clock: Clock,
     outcomes: Arc<Outcomes>,
     dead_letters: Arc<DeadLetters>,
@@ -131,9 +128,42 @@ struct Pipeline {
 }
 
 impl Pipeline {
+    fn new(parts: Parts) -> Result<Self, Error> {
+        let Parts {
+            log,
+            store,
+            sessions,
+            expiry,
+            clock,
+            outcomes,
+            dead_letters,
+            shared,
+        } = parts;
+        let (next, committed) = (store.views_offset()?, store.log_offset()?);
+        shared.stored.store(next, Ordering::Release);
+        shared.events.store(committed, Ordering::Release);
+        Ok(Self {
+            log,
+            store,
+            sessions,
+            expiry,
+            clock,
+            outcomes,
+            dead_letters,
+            shared,
+            next,
+            replay_until: committed,
+            committed: (committed, next),
+            commit_took: Duration::ZERO,
+            failed: None,
+            has_erased: false,
+        })
+    }
+
     fn run(mut self) {
         let mut sampled: Option<Instant> = None;
         let mut forgot = Instant::now();
+        let mut expired = Instant::now();
         let mut committed = Instant::now();
         loop {
             let stopping = self.shared.stopping.load(Ordering::Acquire);
@@ -158,6 +188,10 @@ impl Pipeline {
             if forgot.elapsed() >= FORGET_EVERY && self.failed.is_none() {
                 forgot = Instant::now();
                 self.forget();
+            }
+            if expired.elapsed() >= EXPIRE_EVERY && self.failed.is_none() {
+                expired = Instant::now();
+                self.expire();
             }
             if self.failed.is_some() {
                 std::thread::sleep(RETRY_AFTER);
@@ -240,6 +274,9 @@ impl Pipeline {
     /// Forgets what is final, lets the store forget what was erased, and learns anew what the store has if that has become too much for the filter.
     fn forget(&mut self) {
         self.sessions.forget(self.clock.now_ms());
+        if self.shared.ages().iter().any(|age| age.oldest_day.is_none()) {
+            self.look_at_ages();
+        }
         if self.has_erased {
             match self.store.checkpoint() {
                 Ok(()) => self.has_erased = false,
@@ -251,6 +288,35 @@ impl Pipeline {
                 Ok(known) => self.sessions.set_known(known),
                 Err(error) => tracing::warn!(%error, "the ids of views cannot be read; trying again"),
             }
+        }
+    }
+
+    /// Deletes a piece of what is too old, if there is any.
+    fn expire(&mut self) {
+        let now_ms = self.clock.now_ms();
+        if !self.expiry.is_due(now_ms) {
+            return;
+        }
+        match self.expiry.step(&self.store) {
+            Ok(0) => {
+                self.sessions
+                    .forget_tombstones(self.expiry.tombstones_from_ms(now_ms));
+                self.look_at_ages();
+            }
+            Ok(rows) => {
+                self.has_erased = true;
+                tracing::debug!(rows, "deleted what was too old");
+            }
+            Err(error) => {
+                tracing::error!(%error, "what is too old cannot be deleted; trying again");
+            }
+        }
+    }
+
+    fn look_at_ages(&self) {
+        match self.expiry.ages(&self.store) {
+            Ok(ages) => *self.shared.ages.lock().unwrap_or_else(PoisonError::into_inner) = ages,
+            Err(error) => tracing::warn!(%error, "the store does not tell how old it is"),
         }
     }
 

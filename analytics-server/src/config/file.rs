@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::{Config, Limits, Site};
 use crate::error::Error;
+use crate::retention::Retention;
 
 /// A configuration file with every key, each at its default unless it is commented otherwise.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -130,6 +131,8 @@ struct File {
     store: StoreSection,
     #[serde(default)]
     limits: Limits,
+    #[serde(default)]
+    retention: Retention,
     #[serde(default)]
     privacy: PrivacySection,
     sites: Vec<SiteSection>,
@@ -288,6 +291,7 @@ impl File {
             config.query_timeout = Duration::from_secs(seconds);
         }
         config.limits = self.limits;
+        config.retention = self.retention;
         config.daily_viewers = self.privacy.daily_viewers.unwrap_or(config.daily_viewers);
         config.public_url.clone_from(&self.public.url);
         config.country_header.clone_from(&self.public.country_header);

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::clock::Clock;
 use crate::collector::DiskSpace;
 use crate::error::Error;
+use crate::retention::Retention;
 use crate::server::auth::TOKEN_FILE;
 pub use file::{Admin, AdminAccess, EXAMPLE, Public, Settings, SettingsError};
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// What the collector takes.
     pub limits: Limits,
+    /// How long what is stored is kept.
+    pub retention: Retention,
     /// Proxies whose `X-Forwarded-For` says who sends. Default: none.
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which a proxy in front of the collector tells the sender's country, in two letters (ISO 3166-1). Only
@@ -64,6 +67,7 @@ impl Config {
             query_timeout: Duration::from_secs(10),
             public_url: None,
             limits: Limits::default(),
+            retention: Retention::default(),
             trusted_proxies: Vec::new(),
             country_header: None,
             daily_viewers: true,

@@ -196,6 +196,36 @@ impl StoreWriter {
         Ok(views)
     }
 
+    /// The least of a column's times that are before this one.
+    pub(crate) fn oldest_before(
+        &self,
+        table: &str,
+        column: &str,
+        before_ms: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        let sql = format!("SELECT min({column}) FROM {table} WHERE {column} < ?");
+        Ok(self
+            .connection
+            .query_row(&sql, params![before_ms], |row| row.get(0))?)
+    }
+
+    /// The day of a column's least time, as `2027-01-15`.
+    pub(crate) fn oldest_day(&self, table: &str, column: &str) -> Result<Option<String>, StoreError> {
+        let sql = format!("SELECT strftime(make_timestamp_ms(min({column})), '%Y-%m-%d') FROM {table}");
+        Ok(self.connection.query_row(&sql, [], |row| row.get(0))?)
+    }
+
+    /// Deletes the rows with times before this one; answers how many there were.
+    pub(crate) fn delete_before(
+        &self,
+        table: &str,
+        column: &str,
+        before_ms: i64,
+    ) -> Result<usize, StoreError> {
+        let sql = format!("DELETE FROM {table} WHERE {column} < ?");
+        Ok(self.connection.execute(&sql, params![before_ms])?)
+    }
+
     /// Commits a batch, wholly or not at all.
     pub(crate) fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         self.connection.execute_batch("BEGIN")?;
