@@ -3,18 +3,20 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use crate::clock::Clock;
 use crate::collector::{DeadLetters, Outcomes};
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::id::Id;
 use crate::log::{BeaconLog, Deleted, Deletion, Entry};
 use crate::retention::{Age, Expiry};
 use crate::sessions::{Key, LiveSnapshot, Sessions};
-use crate::store::{Batch, StoreWriter};
+use crate::store::{Batch, Snapshot, StoreWriter};
 
 /// Records that are applied at a time.
 const RECORDS_AT_ONCE: usize = 2_000;
@@ -51,6 +53,8 @@ pub(crate) struct Shared {
     stopping: AtomicBool,
     live: Mutex<LiveSnapshot>,
     ages: Mutex<Vec<Age>>,
+    /// Somebody waits for a snapshot of the store.
+    wanted: Mutex<Option<oneshot::Sender<Result<Snapshot, StoreError>>>>,
     events: AtomicU64,
     stored: AtomicU64,
 }
@@ -59,6 +63,18 @@ impl Shared {
     /// The numbers of now, at most a second old.
     pub(crate) fn live(&self) -> LiveSnapshot {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The store as it will be in a moment, with everything that is before one offset of the log and nothing that is after
+    /// it. Only one can be waited for; there is none when the server ends.
+    pub(crate) fn snapshot(&self) -> oneshot::Receiver<Result<Snapshot, StoreError>> {
+        let (send, receive) = oneshot::channel();
+        *self.wanted() = Some(send);
+        receive
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, Option<oneshot::Sender<Result<Snapshot, StoreError>>>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How old each table is, as far as known.
@@ -139,7 +155,15 @@ impl Pipeline {
             dead_letters,
             shared,
         } = parts;
-        let (next, committed) = (store.views_offset()?, store.log_offset()?);
+        let (stored, committed) = (store.views_offset()?, store.log_offset()?);
+        let next = stored.max(log.first());
+        if next > stored {
+            tracing::warn!(
+                from = stored,
+                to = next,
+                "the beacon log begins later than the store ends: what was between is not there"
+            );
+        }
         shared.stored.store(next, Ordering::Release);
         shared.events.store(committed, Ordering::Release);
         Ok(Self {
@@ -189,6 +213,7 @@ impl Pipeline {
                 forgot = Instant::now();
                 self.forget();
             }
+            self.give_snapshot();
             if expired.elapsed() >= EXPIRE_EVERY && self.failed.is_none() {
                 expired = Instant::now();
                 self.expire();
@@ -313,6 +338,20 @@ impl Pipeline {
         }
     }
 
+    /// Hands out the store with all rows of views, if it is waited for.
+    fn give_snapshot(&mut self) {
+        // While the log is read again, the store is ahead of the views.
+        if self.next < self.replay_until || self.shared.wanted().is_none() {
+            return;
+        }
+        if self.commit(usize::MAX, false)
+            && let Some(wanted) = self.shared.wanted().take()
+        {
+            // Whoever asked may have gone away.
+            let _ = wanted.send(self.store.snapshot());
+        }
+    }
+
     fn look_at_ages(&self) {
         match self.expiry.ages(&self.store) {
             Ok(ages) => *self.shared.ages.lock().unwrap_or_else(PoisonError::into_inner) = ages,
@@ -370,6 +409,7 @@ impl Pipeline {
     }
 
     fn finish(mut self) {
+        self.shared.wanted().take();
         let mut tries = 0;
         while tries < LAST_TRIES && self.committed.1 < self.next {
             tries += usize::from(!self.commit(LAST_VIEWS, true));

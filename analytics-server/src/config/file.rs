@@ -164,6 +164,7 @@ struct AdminSection {
 struct StoreSection {
     memory: Option<String>,
     threads: Option<usize>,
+    backups: Option<usize>,
     queries: Option<usize>,
     query_timeout_s: Option<u64>,
 }
@@ -283,6 +284,9 @@ impl File {
         }
         if let Some(threads) = self.store.threads {
             config.store_threads = threads;
+        }
+        if let Some(backups) = self.store.backups {
+            config.backups = backups;
         }
         if let Some(queries) = self.store.queries {
             config.query_concurrency = queries;

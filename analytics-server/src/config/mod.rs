@@ -31,6 +31,8 @@ pub struct Config {
     pub store_memory_limit: String,
     /// Threads that DuckDB may use, if there are so many cores. Default 2.
     pub store_threads: usize,
+    /// Backups that are kept; at least one. Default 3.
+    pub backups: usize,
     /// Queries that may run at once; more wait. Default 4.
     pub query_concurrency: usize,
     /// A query is interrupted after this time. Default 10 s.
@@ -63,6 +65,7 @@ impl Config {
             sites: sites.into_iter().collect(),
             store_memory_limit: "512MB".to_owned(),
             store_threads: 2,
+            backups: 3,
             query_concurrency: 4,
             query_timeout: Duration::from_secs(10),
             public_url: None,
@@ -79,6 +82,11 @@ impl Config {
     /// Where the admin token is kept if none was given.
     pub fn admin_token_file(&self) -> PathBuf {
         self.data_dir.join(TOKEN_FILE)
+    }
+
+    /// Where backups are.
+    pub(crate) fn backups_dir(&self) -> PathBuf {
+        self.data_dir.join("backups")
     }
 
     /// # Errors
