@@ -24,6 +24,9 @@ pub enum Error {
     /// What names a deleted view cannot be removed from the dead letters.
     #[error("the dead letters cannot be written: {0}")]
     DeadLetters(io::Error),
+    /// The store's file could not be replaced by a smaller one.
+    #[error("the store was not ended in good order; start the server and stop it, then try again")]
+    NotEnded,
     /// An address cannot be listened at.
     #[error("cannot listen at {address}: {source}; choose another")]
     Listen {
@@ -73,6 +76,9 @@ pub enum StoreError {
     /// DuckDB failed.
     #[error(transparent)]
     Engine(#[from] duckdb::Error),
+    /// A file of the store cannot be used.
+    #[error(transparent)]
+    File(#[from] io::Error),
     /// A row could not be written as JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),

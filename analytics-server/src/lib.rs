@@ -23,6 +23,7 @@
 //!
 //! What each number means is defined in [`metrics`].
 
+mod backup;
 mod clock;
 mod collector;
 mod config;
@@ -34,6 +35,7 @@ pub mod metrics;
 mod pipeline;
 mod problem;
 mod query;
+mod retention;
 mod server;
 mod sessions;
 mod store;
@@ -47,16 +49,20 @@ use std::thread::JoinHandle;
 
 use axum::Router;
 
+use backup::{Backups, LOG_FOLDER, STORE_FILE};
 use collector::{Collector, DeadLetters, Outcomes, dead_letters_folder, viewer_key};
 use pipeline::Shared;
 use query::Queries;
+use retention::Expiry;
 use sessions::{FINAL_AFTER_MS, Sessions, Tombstones};
 use store::{StoreReader, StoreWriter};
 
+pub use backup::compact;
 pub use clock::Clock;
 pub use collector::{DeadLetter, DiskSpace, InvalidBeacon, dead_letters, read_beacon};
 pub use config::{Admin, AdminAccess, Config, EXAMPLE, Limits, Public, Settings, SettingsError, Site};
 pub use error::{Error, LogError, StoreError};
+pub use retention::Retention;
 pub use server::Server;
 
 /// A running analytics server. Dropping it without [`shutdown`](Self::shutdown) loses no acknowledged beacon: the next
@@ -67,6 +73,7 @@ pub struct Analytics {
     queries: Arc<Queries>,
     reader: StoreReader,
     shared: Arc<Shared>,
+    backups: Arc<Backups>,
     threads: Mutex<Option<Threads>>,
     data_dir: PathBuf,
 }
@@ -89,9 +96,9 @@ impl Analytics {
         };
         std::fs::create_dir_all(&config.data_dir).map_err(data_dir_error)?;
         // The log first: its error says best that another process owns the folder.
-        let log_path = config.data_dir.join("log");
+        let log_path = config.data_dir.join(LOG_FOLDER);
         let mut log = log::BeaconLog::open(&log_path)?;
-        let store = StoreWriter::open(&config.data_dir.join("store.duckdb"), &config)?;
+        let store = StoreWriter::open(&config.data_dir.join(STORE_FILE), &config)?;
         if (1..=store.views_offset()?).contains(&log.head()) {
             // So that nothing is left of what was deleted.
             log = log.renew(&log_path)?;
@@ -120,18 +127,20 @@ impl Analytics {
             replay_beacons = log.head() - store.views_offset()?.min(log.head()),
             "analytics is open"
         );
-        let pipeline = pipeline::start(
-            Arc::clone(&log),
+        let pipeline = pipeline::start(pipeline::Parts {
+            log: Arc::clone(&log),
             store,
             sessions,
-            config.clock.clone(),
-            Arc::clone(&outcomes),
-            Arc::clone(&dead_letters),
-            Arc::clone(&shared),
-        )?;
+            expiry: Expiry::new(config.retention.clone()),
+            clock: config.clock.clone(),
+            outcomes: Arc::clone(&outcomes),
+            dead_letters: Arc::clone(&dead_letters),
+            shared: Arc::clone(&shared),
+        })?;
         let (appender, writer) = log::start_writer(Arc::clone(&log), config.limits.queue_beacons)?;
         let collector = Collector::new(&config, Arc::clone(&outcomes), dead_letters, appender);
         let collector = Arc::new(collector.map_err(data_dir_error)?);
+        let backups = Arc::new(Backups::new(&config, Arc::clone(&shared)));
         let queries = Arc::new(Queries {
             reader: reader.clone(),
             clock: config.clock.clone(),
@@ -152,6 +161,7 @@ impl Analytics {
             queries,
             reader,
             shared,
+            backups,
             threads,
             data_dir: config.data_dir,
         })
@@ -190,10 +200,12 @@ impl Analytics {
     }
 
     /// What people and programs that watch talk to: `/v1/query`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
-    /// `/v1/views/{id}`, `/v1/viewers/{id}`, `/v1/live`, `/v1/status`, `/v1/dead-letters`, `/dashboard`.
+    /// `/v1/views/{id}`, `/v1/viewers/{id}`, `/v1/live`, `/v1/status`, `/v1/dead-letters`, `/v1/backup`,
+    /// `/dashboard`.
     pub fn query_router(&self) -> Router {
         query::router(Arc::clone(&self.queries))
             .merge(collector::admin_router(Arc::clone(&self.collector)))
+            .merge(backup::router(Arc::clone(&self.backups)))
             .merge(dashboard::router())
     }
 
@@ -215,6 +227,7 @@ impl Analytics {
         self.shared.stop(&self.log);
         join(threads.pipeline, "analytics-store").await?;
         self.reader.close();
+        self.backups.interrupt();
         tracing::info!("analytics is closed");
         Ok(())
     }

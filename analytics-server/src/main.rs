@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use analytics_server::{
-    Admin, AdminAccess, Analytics, Config, EXAMPLE, Server, Settings, Site, dead_letters,
+    Admin, AdminAccess, Analytics, Config, EXAMPLE, Server, Settings, Site, compact, dead_letters,
 };
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -35,6 +35,12 @@ enum Command {
     Check {
         /// The configuration file.
         file: PathBuf,
+    },
+    /// Writes the store of a server that is stopped anew: smaller, and with nothing left of what was deleted.
+    #[command(after_help = "Example:\n  headgate-analytics compact analytics-data")]
+    Compact {
+        /// The server's data folder.
+        data: PathBuf,
     },
     /// Prints what was sent as beacons and was none, the newest first, one JSON object a line.
     #[command(after_help = "Example:\n  headgate-analytics dead-letters --data analytics-data --limit 20")]
@@ -134,6 +140,11 @@ impl Serve {
 fn main() -> anyhow::Result<()> {
     let serve = match Cli::parse().command {
         Command::Check { file } => return check(&file),
+        Command::Compact { data } => {
+            let (before, after) = compact(&data)?;
+            writeln!(std::io::stdout(), "{before} bytes became {after}")?;
+            return Ok(());
+        }
         Command::DeadLetters(options) => return print_dead_letters(&options),
         Command::ExampleConfig => {
             std::io::stdout().write_all(EXAMPLE.as_bytes())?;

@@ -3,17 +3,20 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use crate::clock::Clock;
 use crate::collector::{DeadLetters, Outcomes};
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::id::Id;
 use crate::log::{BeaconLog, Deleted, Deletion, Entry};
+use crate::retention::{Age, Expiry};
 use crate::sessions::{Key, LiveSnapshot, Sessions};
-use crate::store::{Batch, StoreWriter};
+use crate::store::{Batch, Snapshot, StoreWriter};
 
 /// Records that are applied at a time.
 const RECORDS_AT_ONCE: usize = 2_000;
@@ -35,6 +38,8 @@ const LAST_VIEWS: usize = 20_000;
 const SAMPLE_EVERY: Duration = Duration::from_millis(1_000);
 /// Views are forgotten this often.
 const FORGET_EVERY: Duration = Duration::from_secs(20);
+/// A piece of what is too old is deleted this often.
+const EXPIRE_EVERY: Duration = Duration::from_millis(250);
 /// How long the thread waits for beacons before it looks at the time.
 const WAIT: Duration = Duration::from_millis(100);
 /// How long it waits after the store refused a batch.
@@ -51,6 +56,9 @@ const NICE: i32 = 5;
 pub(crate) struct Shared {
     stopping: AtomicBool,
     live: Mutex<LiveSnapshot>,
+    ages: Mutex<Vec<Age>>,
+    /// Somebody waits for a snapshot of the store.
+    wanted: Mutex<Option<oneshot::Sender<Result<Snapshot, StoreError>>>>,
     events: AtomicU64,
     stored: AtomicU64,
 }
@@ -59,6 +67,23 @@ impl Shared {
     /// The numbers of now, at most a second old.
     pub(crate) fn live(&self) -> LiveSnapshot {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The store as it will be in a moment, with everything that is before one offset of the log and nothing that is after
+    /// it. Only one can be waited for; there is none when the server ends.
+    pub(crate) fn snapshot(&self) -> oneshot::Receiver<Result<Snapshot, StoreError>> {
+        let (send, receive) = oneshot::channel();
+        *self.wanted() = Some(send);
+        receive
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, Option<oneshot::Sender<Result<Snapshot, StoreError>>>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How old each table is, as far as known.
+    pub(crate) fn ages(&self) -> Vec<Age> {
+        self.ages.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The log's offset up to which the store has everything, rows of views too.
@@ -78,34 +103,21 @@ impl Shared {
     }
 }
 
+/// What the thread works on.
+pub(crate) struct Parts {
+    pub(crate) log: Arc<BeaconLog>,
+    pub(crate) store: StoreWriter,
+    pub(crate) sessions: Sessions,
+    pub(crate) expiry: Expiry,
+    pub(crate) clock: Clock,
+    pub(crate) outcomes: Arc<Outcomes>,
+    pub(crate) dead_letters: Arc<DeadLetters>,
+    pub(crate) shared: Arc<Shared>,
+}
+
 /// Starts the thread.
-pub(crate) fn start(
-    log: Arc<BeaconLog>,
-    store: StoreWriter,
-    sessions: Sessions,
-    clock: Clock,
-    outcomes: Arc<Outcomes>,
-    dead_letters: Arc<DeadLetters>,
-    shared: Arc<Shared>,
-) -> Result<JoinHandle<()>, Error> {
-    let (next, committed) = (store.views_offset()?, store.log_offset()?);
-    shared.stored.store(next, Ordering::Release);
-    shared.events.store(committed, Ordering::Release);
-    let pipeline = Pipeline {
-        log,
-        store,
-        sessions,
-        clock,
-        outcomes,
-        dead_letters,
-        shared,
-        next,
-        replay_until: committed,
-        committed: (committed, next),
-        commit_took: Duration::ZERO,
-        failed: None,
-        has_erased: false,
-    };
+pub(crate) fn start(parts: Parts) -> Result<JoinHandle<()>, Error> {
+    let pipeline = Pipeline::new(parts)?;
     std::thread::Builder::new()
         .name("analytics-store".to_owned())
         .spawn(move || pipeline.run())
@@ -116,6 +128,7 @@ struct Pipeline {
     log: Arc<BeaconLog>,
     store: StoreWriter,
     sessions: Sessions,
+    expiry: Expiry,
     clock: Clock,
     outcomes: Arc<Outcomes>,
     dead_letters: Arc<DeadLetters>,
@@ -144,10 +157,51 @@ fn give_way() {
 }
 
 impl Pipeline {
+    fn new(parts: Parts) -> Result<Self, Error> {
+        let Parts {
+            log,
+            store,
+            sessions,
+            expiry,
+            clock,
+            outcomes,
+            dead_letters,
+            shared,
+        } = parts;
+        let (stored, committed) = (store.views_offset()?, store.log_offset()?);
+        let next = stored.max(log.first());
+        if next > stored {
+            tracing::warn!(
+                from = stored,
+                to = next,
+                "the beacon log begins later than the store ends: what was between is not there"
+            );
+        }
+        shared.stored.store(next, Ordering::Release);
+        shared.events.store(committed, Ordering::Release);
+        Ok(Self {
+            log,
+            store,
+            sessions,
+            expiry,
+            clock,
+            outcomes,
+            dead_letters,
+            shared,
+            next,
+            replay_until: committed,
+            committed: (committed, next),
+            commit_took: Duration::ZERO,
+            failed: None,
+            has_erased: false,
+        })
+    }
+
     fn run(mut self) {
         give_way();
         let mut sampled: Option<Instant> = None;
         let mut forgot = Instant::now();
+        let mut expired = Instant::now();
         let mut committed = Instant::now();
         loop {
             let stopping = self.shared.stopping.load(Ordering::Acquire);
@@ -174,6 +228,11 @@ impl Pipeline {
             if forgot.elapsed() >= FORGET_EVERY && self.failed.is_none() {
                 forgot = Instant::now();
                 self.forget();
+            }
+            self.give_snapshot();
+            if expired.elapsed() >= EXPIRE_EVERY && self.failed.is_none() {
+                expired = Instant::now();
+                self.expire();
             }
             if self.failed.is_some() {
                 std::thread::sleep(RETRY_AFTER);
@@ -256,6 +315,9 @@ impl Pipeline {
     /// Forgets what is final, lets the store forget what was erased, and learns anew what the store has if that has become too much for the filter.
     fn forget(&mut self) {
         self.sessions.forget(self.clock.now_ms());
+        if self.shared.ages().iter().any(|age| age.oldest_day.is_none()) {
+            self.look_at_ages();
+        }
         if self.has_erased {
             match self.store.checkpoint() {
                 Ok(()) => self.has_erased = false,
@@ -267,6 +329,49 @@ impl Pipeline {
                 Ok(known) => self.sessions.set_known(known),
                 Err(error) => tracing::warn!(%error, "the ids of views cannot be read; trying again"),
             }
+        }
+    }
+
+    /// Deletes a piece of what is too old, if there is any.
+    fn expire(&mut self) {
+        let now_ms = self.clock.now_ms();
+        if !self.expiry.is_due(now_ms) {
+            return;
+        }
+        match self.expiry.step(&self.store) {
+            Ok(0) => {
+                self.sessions
+                    .forget_tombstones(self.expiry.tombstones_from_ms(now_ms));
+                self.look_at_ages();
+            }
+            Ok(rows) => {
+                self.has_erased = true;
+                tracing::debug!(rows, "deleted what was too old");
+            }
+            Err(error) => {
+                tracing::error!(%error, "what is too old cannot be deleted; trying again");
+            }
+        }
+    }
+
+    /// Hands out the store with all rows of views, if it is waited for.
+    fn give_snapshot(&mut self) {
+        // While the log is read again, the store is ahead of the views.
+        if self.next < self.replay_until || self.shared.wanted().is_none() {
+            return;
+        }
+        if self.commit(usize::MAX, false)
+            && let Some(wanted) = self.shared.wanted().take()
+        {
+            // Whoever asked may have gone away.
+            let _ = wanted.send(self.store.snapshot());
+        }
+    }
+
+    fn look_at_ages(&self) {
+        match self.expiry.ages(&self.store) {
+            Ok(ages) => *self.shared.ages.lock().unwrap_or_else(PoisonError::into_inner) = ages,
+            Err(error) => tracing::warn!(%error, "the store does not tell how old it is"),
         }
     }
 
@@ -320,6 +425,7 @@ impl Pipeline {
     }
 
     fn finish(mut self) {
+        self.shared.wanted().take();
         let mut tries = 0;
         while tries < LAST_TRIES && self.committed.1 < self.next {
             tries += usize::from(!self.commit(LAST_VIEWS, true));

@@ -5,6 +5,7 @@ mod support;
 
 use std::path::Path;
 
+use analytics_server::compact;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use player_core::telemetry::schema::{Beacon, Event};
@@ -200,5 +201,18 @@ async fn files_forget_it() {
     // A start after an end in good order begins the log anew.
     let server = Server::open(dir.path());
     assert_eq!(files_with(&dir.path().join("log"), NAME), [""; 0]);
-    assert!(is_stored(&server, 2).await);
+    server.analytics.shutdown().await.unwrap();
+    drop(server);
+    assert_eq!(
+        files_with(dir.path(), NAME),
+        ["store.duckdb"],
+        "DuckDB did not use its place again"
+    );
+    let (before, after) = compact(dir.path()).unwrap();
+    assert!(after > 0 && after <= before, "{before} {after}");
+    assert_eq!(files_with(dir.path(), NAME), [""; 0]);
+    let server = Server::open(dir.path());
+    assert!(!is_stored(&server, 1).await && is_stored(&server, 2).await);
+    let in_use = compact(dir.path()).unwrap_err().to_string();
+    assert!(in_use.contains("log failed"), "{in_use}");
 }

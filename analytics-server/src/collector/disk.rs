@@ -26,6 +26,11 @@ impl DiskSpace {
         })
     }
 
+    /// So much room has the disk of this folder.
+    pub(crate) fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
+        (self.0)(folder)
+    }
+
     /// One that asks `free_bytes` for the disk of a folder, for tests.
     pub fn from_fn(free_bytes: impl Fn(&Path) -> io::Result<u64> + Send + Sync + 'static) -> Self {
         Self(Arc::new(free_bytes))
@@ -83,7 +88,7 @@ impl Watermark {
     }
 
     fn ask(&self) {
-        let free = match (self.space.0)(&self.folder) {
+        let free = match self.space.free_bytes(&self.folder) {
             Ok(free) => free,
             Err(error) => {
                 tracing::warn!(%error, "the disk does not tell how much is left");

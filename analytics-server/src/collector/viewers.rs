@@ -19,8 +19,6 @@ use ring::hmac;
 use super::Caller;
 
 const DAY_MS: i64 = 86_400_000;
-/// The key's file in the data folder.
-const KEY_FILE: &str = "viewer-key";
 /// A day's salt and the one of the day before: views go on past midnight.
 const KEEP_DAYS: i64 = 2;
 /// What a pseudonym of a day begins with; an application's ids do not.
@@ -162,9 +160,14 @@ impl Salts {
     }
 }
 
+/// The file of the key for applications' ids.
+pub(crate) fn viewer_key_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("viewer-key")
+}
+
 /// The key for applications' ids, and for tombstones; made if there is none.
 pub(crate) fn viewer_key(data_dir: &Path) -> io::Result<hmac::Key> {
-    let path = &data_dir.join(KEY_FILE);
+    let path = &viewer_key_file(data_dir);
     let secret = match fs::read(path) {
         Ok(secret) if secret.len() == 32 => secret,
         Ok(_) => {

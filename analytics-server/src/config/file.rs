@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::{Config, Limits, Site};
 use crate::error::Error;
+use crate::retention::Retention;
 
 /// A configuration file with every key, each at its default unless it is commented otherwise.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -131,6 +132,8 @@ struct File {
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
+    retention: Retention,
+    #[serde(default)]
     privacy: PrivacySection,
     sites: Vec<SiteSection>,
 }
@@ -161,6 +164,7 @@ struct AdminSection {
 struct StoreSection {
     memory: Option<String>,
     threads: Option<usize>,
+    backups: Option<usize>,
     queries: Option<usize>,
     query_timeout_s: Option<u64>,
 }
@@ -281,6 +285,9 @@ impl File {
         if let Some(threads) = self.store.threads {
             config.store_threads = threads;
         }
+        if let Some(backups) = self.store.backups {
+            config.backups = backups;
+        }
         if let Some(queries) = self.store.queries {
             config.query_concurrency = queries;
         }
@@ -288,6 +295,7 @@ impl File {
             config.query_timeout = Duration::from_secs(seconds);
         }
         config.limits = self.limits;
+        config.retention = self.retention;
         config.daily_viewers = self.privacy.daily_viewers.unwrap_or(config.daily_viewers);
         config.public_url.clone_from(&self.public.url);
         config.country_header.clone_from(&self.public.country_header);

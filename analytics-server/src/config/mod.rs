@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::clock::Clock;
 use crate::collector::DiskSpace;
 use crate::error::Error;
+use crate::retention::Retention;
 use crate::server::auth::TOKEN_FILE;
 pub use file::{Admin, AdminAccess, EXAMPLE, Public, Settings, SettingsError};
 
@@ -30,6 +31,8 @@ pub struct Config {
     pub store_memory_limit: String,
     /// Threads that DuckDB may use, if there are so many cores. Default 2.
     pub store_threads: usize,
+    /// Backups that are kept; at least one. Default 3.
+    pub backups: usize,
     /// Queries that may run at once; more wait. Default 4.
     pub query_concurrency: usize,
     /// A query is interrupted after this time. Default 10 s.
@@ -39,6 +42,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// What the collector takes.
     pub limits: Limits,
+    /// How long what is stored is kept.
+    pub retention: Retention,
     /// Proxies whose `X-Forwarded-For` says who sends. Default: none.
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which a proxy in front of the collector tells the sender's country, in two letters (ISO 3166-1). Only
@@ -60,10 +65,12 @@ impl Config {
             sites: sites.into_iter().collect(),
             store_memory_limit: "512MB".to_owned(),
             store_threads: 2,
+            backups: 3,
             query_concurrency: 4,
             query_timeout: Duration::from_secs(10),
             public_url: None,
             limits: Limits::default(),
+            retention: Retention::default(),
             trusted_proxies: Vec::new(),
             country_header: None,
             daily_viewers: true,
@@ -75,6 +82,11 @@ impl Config {
     /// Where the admin token is kept if none was given.
     pub fn admin_token_file(&self) -> PathBuf {
         self.data_dir.join(TOKEN_FILE)
+    }
+
+    /// Where backups are.
+    pub(crate) fn backups_dir(&self) -> PathBuf {
+        self.data_dir.join("backups")
     }
 
     /// # Errors

@@ -117,6 +117,13 @@ impl BeaconLog {
         state.next = state.next.max(offset);
     }
 
+    /// The offset of the first entry; the next one's if there is none.
+    pub(crate) fn first(&self) -> u64 {
+        let state = self.state();
+        let first = state.segments.keys().next();
+        first.map_or(state.next, |first| (*first).min(state.next))
+    }
+
     /// The offset after the last record.
     pub(crate) fn head(&self) -> u64 {
         self.state().next

@@ -1,5 +1,6 @@
 //! `GET /v1/live`: now, from memory. `GET /v1/status`: how the server itself is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -44,6 +45,8 @@ pub(super) async fn status(State(queries): State<Arc<Queries>>) -> (StatusCode, 
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
+    let ages = queries.shared.ages();
+    let retention: BTreeMap<_, _> = ages.iter().map(|age| (age.table, age)).collect();
     let body = json!({
         "ready": ready,
         "version": env!("CARGO_PKG_VERSION"),
@@ -51,6 +54,7 @@ pub(super) async fn status(State(queries): State<Arc<Queries>>) -> (StatusCode, 
         "public_url": queries.public_url,
         "beacons": queries.outcomes.counts(),
         "notes": queries.outcomes.notes(),
+        "retention": retention,
         "log": {
             "stored": queries.shared.stored(),
             "events": queries.shared.events(),

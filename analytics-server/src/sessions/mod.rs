@@ -314,6 +314,11 @@ impl Sessions {
         self.names.sweep();
     }
 
+    /// Forgets what was deleted before this time.
+    pub(crate) fn forget_tombstones(&mut self, before_ms: i64) {
+        self.tombstones.forget(before_ms);
+    }
+
     /// The collector lets no other ids pass.
     fn key(&mut self, record: &Record) -> Option<Key> {
         let id = Id::parse(&record.beacon.view_id)?;

@@ -79,6 +79,11 @@ impl Tombstones {
         std::mem::take(&mut self.new)
     }
 
+    /// Forgets those from before this time.
+    pub(super) fn forget(&mut self, before_ms: i64) {
+        self.graves.retain(|_, at_ms| *at_ms >= before_ms);
+    }
+
     fn insert(&mut self, hash: Id, at_ms: i64) {
         if self.graves.insert(hash, at_ms) != Some(at_ms) {
             self.new.push(TombstoneRow { hash, at_ms });

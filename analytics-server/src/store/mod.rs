@@ -1,6 +1,7 @@
 //! The store: DuckDB, embedded. One [`StoreWriter`] owns the writing connection; [`StoreReader`]s run queries on
 //! clones of it.
 
+mod copy;
 mod reader;
 pub(crate) mod rows;
 pub(crate) mod table;
@@ -14,6 +15,7 @@ use crate::error::StoreError;
 use crate::id::Id;
 use crate::log::{Deleted, Deletion};
 use crate::sessions::{Key, KnownViews};
+pub(crate) use copy::Snapshot;
 pub(crate) use reader::{QueryError, StoreReader};
 use rows::{ConcurrencyRow, EventsRow, RollupRow, TombstoneRow, ViewRow};
 use table::TableRow;
@@ -60,17 +62,21 @@ impl StoreWriter {
         // More threads than cores would wait for each other in a loop.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = config.store_threads.clamp(1, cores);
+        let copies = std::path::absolute(config.backups_dir())?;
+        let copies = copies.to_string_lossy().replace('\'', "''");
         let settings = duckdb::Config::default()
             .enable_autoload_extension(false)?
             .with("autoinstall_known_extensions", "false")?
             .with("checkpoint_threshold", CHECKPOINT_BYTES)?
-            .enable_external_access(false)?
             .max_memory(&config.store_memory_limit)?
             .threads(i64::try_from(threads).unwrap_or(1))?;
         let connection = Connection::open_with_flags(path, settings)?;
-        connection.execute_batch(
-            "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value BIGINT NOT NULL)",
-        )?;
+        // From here on it can read and write no other files but copies, and that cannot be undone.
+        connection.execute_batch(&format!(
+            "SET allowed_directories = ['{copies}/'];
+             SET enable_external_access = false;
+             CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value BIGINT NOT NULL)"
+        ))?;
         let store = Self { connection };
         match store.meta("schema_version")? {
             None | Some(SCHEMA_VERSION) => {}
@@ -115,6 +121,11 @@ impl StoreWriter {
             connections.collect::<Result<_, _>>()?,
             config.query_timeout,
         ))
+    }
+
+    /// The store as it is now, to be copied.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        Snapshot::begin(self.connection.try_clone()?)
     }
 
     /// The log's offset after the last record that is in the store, but for rows of views.
@@ -194,6 +205,36 @@ impl StoreWriter {
             }
         }
         Ok(views)
+    }
+
+    /// The least of a column's times that are before this one.
+    pub(crate) fn oldest_before(
+        &self,
+        table: &str,
+        column: &str,
+        before_ms: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        let sql = format!("SELECT min({column}) FROM {table} WHERE {column} < ?");
+        Ok(self
+            .connection
+            .query_row(&sql, params![before_ms], |row| row.get(0))?)
+    }
+
+    /// The day of a column's least time, as `2027-01-15`.
+    pub(crate) fn oldest_day(&self, table: &str, column: &str) -> Result<Option<String>, StoreError> {
+        let sql = format!("SELECT strftime(make_timestamp_ms(min({column})), '%Y-%m-%d') FROM {table}");
+        Ok(self.connection.query_row(&sql, [], |row| row.get(0))?)
+    }
+
+    /// Deletes the rows with times before this one; answers how many there were.
+    pub(crate) fn delete_before(
+        &self,
+        table: &str,
+        column: &str,
+        before_ms: i64,
+    ) -> Result<usize, StoreError> {
+        let sql = format!("DELETE FROM {table} WHERE {column} < ?");
+        Ok(self.connection.execute(&sql, params![before_ms])?)
     }
 
     /// Commits a batch, wholly or not at all.
