@@ -176,7 +176,7 @@ impl Analytics {
         server::health::router(Arc::clone(&self.collector))
     }
 
-    /// What people and programs that watch talk to: `/v1/query`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
+    /// What people and programs that watch talk to: `/v1/query`, `/v1/cohorts`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
     /// `/v1/views/{id}`, `/v1/live`, `/v1/status`, `/v1/dead-letters`, `/dashboard`.
     pub fn query_router(&self) -> Router {
         query::router(Arc::clone(&self.queries))

@@ -4,6 +4,7 @@
 mod answer;
 mod ask;
 mod ast;
+pub(crate) mod cohorts;
 mod duckdb;
 mod live;
 mod overview;
@@ -53,6 +54,7 @@ pub(crate) fn router(queries: Arc<Queries>) -> Router {
     Router::new()
         .route("/v1/query", get(ask::query))
         .route("/v1/definitions", get(ask::definitions))
+        .route("/v1/cohorts", get(cohorts::route))
         .route("/v1/overview", get(overview::overview))
         .route("/v1/views", get(views::list))
         .route("/v1/views/{id}", get(views::one))
