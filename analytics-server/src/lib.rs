@@ -23,12 +23,12 @@
 //!
 //! What each number means is defined in [`metrics`].
 
+mod alerts;
 mod clock;
 mod collector;
 mod config;
 mod dashboard;
 mod error;
-#[cfg(feature = "load")]
 mod http_client;
 mod id;
 #[cfg(feature = "load")]
@@ -51,12 +51,14 @@ use std::thread::JoinHandle;
 
 use axum::Router;
 
+use alerts::Alerts;
 use collector::{Collector, Outcomes};
 use pipeline::Shared;
 use query::Queries;
 use sessions::{FINAL_AFTER_MS, Sessions};
 use store::{StoreReader, StoreWriter};
 
+pub use alerts::{AlertRule, Webhook};
 pub use clock::Clock;
 pub use collector::{DeadLetter, DiskSpace, InvalidBeacon, dead_letters, read_beacon};
 pub use config::{Admin, AdminAccess, Config, EXAMPLE, Limits, Public, Settings, SettingsError, Site};
@@ -71,6 +73,7 @@ pub struct Analytics {
     queries: Arc<Queries>,
     reader: StoreReader,
     shared: Arc<Shared>,
+    alerts: Arc<Alerts>,
     threads: Mutex<Option<Threads>>,
     data_dir: PathBuf,
 }
@@ -78,15 +81,17 @@ pub struct Analytics {
 struct Threads {
     log: JoinHandle<()>,
     pipeline: JoinHandle<()>,
+    alerts: JoinHandle<()>,
 }
 
 impl Analytics {
     /// Opens or creates the data folder and starts the server's threads.
     ///
     /// # Errors
-    /// If the folder cannot be used or belongs to a running server or a newer version, or two sites are the same.
+    /// If the folder cannot be used or belongs to a running server or a newer version, two sites or two alerts are the same, or an
+    /// alert is of a site that there is not.
     pub fn open(config: Config) -> Result<Self, Error> {
-        config.check_sites()?;
+        config.check()?;
         let data_dir_error = |source| Error::DataDir {
             path: config.data_dir.clone(),
             source,
@@ -123,6 +128,14 @@ impl Analytics {
         let (appender, writer) = log::start_writer(Arc::clone(&log), config.limits.queue_beacons)?;
         let collector = Collector::new(&config, Arc::clone(&outcomes), appender).map_err(data_dir_error)?;
         let collector = Arc::new(collector);
+        let settings = alerts::Settings {
+            data_dir: &config.data_dir,
+            rules: config.alerts,
+            webhook: config.webhook,
+            sites: sites.clone(),
+            clock: config.clock.clone(),
+        };
+        let (alerts, alerts_thread) = alerts::start(settings, reader.clone(), Arc::clone(&shared))?;
         let queries = Arc::new(Queries {
             reader: reader.clone(),
             clock: config.clock.clone(),
@@ -132,10 +145,12 @@ impl Analytics {
             outcomes,
             sites,
             public_url: config.public_url,
+            alerts: Arc::clone(&alerts),
         });
         let threads = Mutex::new(Some(Threads {
             log: writer,
             pipeline,
+            alerts: alerts_thread,
         }));
         Ok(Self {
             log,
@@ -143,6 +158,7 @@ impl Analytics {
             queries,
             reader,
             shared,
+            alerts,
             threads,
             data_dir: config.data_dir,
         })
@@ -181,10 +197,11 @@ impl Analytics {
     }
 
     /// What people and programs that watch talk to: `/v1/query`, `/v1/cohorts`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
-    /// `/v1/views/{id}`, `/v1/live`, `/v1/status`, `/v1/dead-letters`, `/dashboard`.
+    /// `/v1/views/{id}`, `/v1/live`, `/v1/alerts`, `/v1/status`, `/v1/dead-letters`, `/dashboard`.
     pub fn query_router(&self) -> Router {
         query::router(Arc::clone(&self.queries))
             .merge(collector::admin_router(Arc::clone(&self.collector)))
+            .merge(alerts::router(Arc::clone(&self.alerts)))
             .merge(dashboard::router())
     }
 
@@ -202,7 +219,9 @@ impl Analytics {
         self.collector.close();
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(threads) = threads else { return Ok(()) };
+        self.alerts.stop();
         join(threads.log, "beacon-log").await?;
+        join(threads.alerts, "analytics-alerts").await?;
         self.shared.stop(&self.log);
         join(threads.pipeline, "analytics-store").await?;
         self.reader.close();
@@ -222,6 +241,7 @@ impl fmt::Debug for Analytics {
 impl Drop for Analytics {
     fn drop(&mut self) {
         self.collector.close();
+        self.alerts.stop();
         self.shared.stop(&self.log);
     }
 }

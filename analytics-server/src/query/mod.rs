@@ -3,12 +3,12 @@
 
 mod answer;
 mod ask;
-mod ast;
+pub(crate) mod ast;
 pub(crate) mod cohorts;
 mod duckdb;
 mod live;
 mod overview;
-mod range;
+pub(crate) mod range;
 mod views;
 
 use std::sync::Arc;
@@ -18,12 +18,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use crate::alerts::Alerts;
 use crate::clock::Clock;
 use crate::collector::{Collector, Outcomes};
 use crate::log::BeaconLog;
 use crate::pipeline::Shared;
 use crate::problem::Problem;
 use crate::store::{QueryError, StoreReader};
+pub(crate) use duckdb::{groups, viewers_by_site};
 
 /// What the routes share.
 pub(crate) struct Queries {
@@ -35,6 +37,7 @@ pub(crate) struct Queries {
     pub(crate) outcomes: Arc<Outcomes>,
     pub(crate) sites: Vec<String>,
     pub(crate) public_url: Option<String>,
+    pub(crate) alerts: Arc<Alerts>,
 }
 
 impl Queries {
