@@ -170,7 +170,7 @@ async fn a_slow_cdn_fires_an_alert_that_names_it_and_is_over_afterwards() {
 #[tokio::test]
 async fn nothing_fires_while_nothing_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
-    let analytics = past(folder.path(), 40, 80, None, None).await;
+    let analytics = past(folder.path(), 30, 80, None, None).await;
     let answer = ask(&analytics.router(), "/v1/alerts").await;
     assert_eq!(answer["alerts"], Value::Array(Vec::new()), "{answer:#}");
     assert_eq!(answer["rules"].as_array().unwrap().len(), 6);
@@ -228,9 +228,6 @@ async fn viewers_who_are_missing_are_missed() {
                         &beacon,
                     )
                     .await;
-            }
-            if beat % 6 == 5 {
-                server.stored().await;
             }
         }
         server.set_clock(support::START_MS + i64::from(day) * DAY_MS + 450_000);

@@ -15,7 +15,7 @@ use super::{Audience, LoadError, Sender};
 use crate::clock::Clock;
 
 /// What is due within this time is sent at its end.
-const SLICE_MS: i64 = 1_000;
+const SLICE_MS: i64 = 2_000;
 /// The store is waited for after so much time of the audience.
 const WAIT_EVERY_MS: i64 = 20 * 60_000;
 /// Alerts are evaluated two minutes late, each half minute.
