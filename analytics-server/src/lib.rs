@@ -23,13 +23,17 @@
 //!
 //! What each number means is defined in [`metrics`].
 
+mod alerts;
 mod backup;
 mod clock;
 mod collector;
 mod config;
 mod dashboard;
 mod error;
+mod http_client;
 mod id;
+#[cfg(feature = "load")]
+pub mod load;
 mod log;
 pub mod metrics;
 mod pipeline;
@@ -49,6 +53,7 @@ use std::thread::JoinHandle;
 
 use axum::Router;
 
+use alerts::Alerts;
 use backup::{Backups, LOG_FOLDER, STORE_FILE};
 use collector::{Collector, DeadLetters, Outcomes, dead_letters_folder, viewer_key};
 use pipeline::Shared;
@@ -57,6 +62,7 @@ use retention::Expiry;
 use sessions::{FINAL_AFTER_MS, Sessions, Tombstones};
 use store::{StoreReader, StoreWriter};
 
+pub use alerts::{AlertRule, Webhook};
 pub use backup::compact;
 pub use clock::Clock;
 pub use collector::{DeadLetter, DiskSpace, InvalidBeacon, dead_letters, read_beacon};
@@ -74,6 +80,7 @@ pub struct Analytics {
     reader: StoreReader,
     shared: Arc<Shared>,
     backups: Arc<Backups>,
+    alerts: Arc<Alerts>,
     threads: Mutex<Option<Threads>>,
     data_dir: PathBuf,
 }
@@ -81,15 +88,17 @@ pub struct Analytics {
 struct Threads {
     log: JoinHandle<()>,
     pipeline: JoinHandle<()>,
+    alerts: JoinHandle<()>,
 }
 
 impl Analytics {
     /// Opens or creates the data folder and starts the server's threads.
     ///
     /// # Errors
-    /// If the folder cannot be used or belongs to a running server or a newer version, or two sites are the same.
+    /// If the folder cannot be used or belongs to a running server or a newer version, two sites or two alerts are the same, or an
+    /// alert is of a site that there is not.
     pub fn open(config: Config) -> Result<Self, Error> {
-        config.check_sites()?;
+        config.check()?;
         let data_dir_error = |source| Error::DataDir {
             path: config.data_dir.clone(),
             source,
@@ -141,6 +150,14 @@ impl Analytics {
         let collector = Collector::new(&config, Arc::clone(&outcomes), dead_letters, appender);
         let collector = Arc::new(collector.map_err(data_dir_error)?);
         let backups = Arc::new(Backups::new(&config, Arc::clone(&shared)));
+        let settings = alerts::Settings {
+            data_dir: &config.data_dir,
+            rules: config.alerts,
+            webhook: config.webhook,
+            sites: sites.clone(),
+            clock: config.clock.clone(),
+        };
+        let (alerts, alerts_thread) = alerts::start(settings, reader.clone(), Arc::clone(&shared))?;
         let queries = Arc::new(Queries {
             reader: reader.clone(),
             clock: config.clock.clone(),
@@ -150,10 +167,12 @@ impl Analytics {
             outcomes,
             sites,
             public_url: config.public_url,
+            alerts: Arc::clone(&alerts),
         });
         let threads = Mutex::new(Some(Threads {
             log: writer,
             pipeline,
+            alerts: alerts_thread,
         }));
         Ok(Self {
             log,
@@ -162,6 +181,7 @@ impl Analytics {
             reader,
             shared,
             backups,
+            alerts,
             threads,
             data_dir: config.data_dir,
         })
@@ -199,13 +219,13 @@ impl Analytics {
         server::health::router(Arc::clone(&self.collector))
     }
 
-    /// What people and programs that watch talk to: `/v1/query`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
-    /// `/v1/views/{id}`, `/v1/viewers/{id}`, `/v1/live`, `/v1/status`, `/v1/dead-letters`, `/v1/backup`,
-    /// `/dashboard`.
+    /// What people and programs that watch talk to: `/v1/query`, `/v1/cohorts`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
+    /// `/v1/views/{id}`, `/v1/viewers/{id}`, `/v1/live`, `/v1/alerts`, `/v1/status`, `/v1/dead-letters`, `/v1/backup`, `/dashboard`.
     pub fn query_router(&self) -> Router {
         query::router(Arc::clone(&self.queries))
             .merge(collector::admin_router(Arc::clone(&self.collector)))
             .merge(backup::router(Arc::clone(&self.backups)))
+            .merge(alerts::router(Arc::clone(&self.alerts)))
             .merge(dashboard::router())
     }
 
@@ -223,7 +243,9 @@ impl Analytics {
         self.collector.close();
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(threads) = threads else { return Ok(()) };
+        self.alerts.stop();
         join(threads.log, "beacon-log").await?;
+        join(threads.alerts, "analytics-alerts").await?;
         self.shared.stop(&self.log);
         join(threads.pipeline, "analytics-store").await?;
         self.reader.close();
@@ -244,6 +266,7 @@ impl fmt::Debug for Analytics {
 impl Drop for Analytics {
     fn drop(&mut self) {
         self.collector.close();
+        self.alerts.stop();
         self.shared.stop(&self.log);
     }
 }

@@ -2,7 +2,7 @@
 //! whether the records are a millisecond or, after a restart, an hour old.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -61,6 +61,7 @@ pub(crate) struct Shared {
     wanted: Mutex<Option<oneshot::Sender<Result<Snapshot, StoreError>>>>,
     events: AtomicU64,
     stored: AtomicU64,
+    complete_ms: AtomicI64,
 }
 
 impl Shared {
@@ -94,6 +95,11 @@ impl Shared {
     /// The log's offset up to which the store has everything but, maybe, rows of views.
     pub(crate) fn events(&self) -> u64 {
         self.events.load(Ordering::Acquire)
+    }
+
+    /// The store has everything that was accepted until this time, but, maybe, the last half minute of rows of views.
+    pub(crate) fn complete_ms(&self) -> i64 {
+        self.complete_ms.load(Ordering::Acquire)
     }
 
     /// Asks the thread to end, with everything in the store that is in the log.
@@ -382,6 +388,8 @@ impl Pipeline {
         {
             return false;
         }
+        let now_ms = self.clock.now_ms();
+        let is_all = self.next >= self.log.head();
         // While the log is read again, the store may be ahead.
         let log_offset = self.next.max(self.committed.0);
         let batch = self.sessions.take_batch(log_offset, max_views, last);
@@ -394,7 +402,11 @@ impl Pipeline {
             && batch.views.is_empty()
             && batch.concurrency.is_empty()
             && batch.erased.is_empty();
-        nothing_new || self.write(batch)
+        let is_stored = nothing_new || self.write(batch);
+        if is_stored && is_all {
+            self.shared.complete_ms.store(now_ms, Ordering::Release);
+        }
+        is_stored
     }
 
     fn write(&mut self, batch: Batch) -> bool {

@@ -73,6 +73,7 @@ pub(crate) use outcomes::{Note, Outcome, Outcomes};
 use refusal::Refusal;
 use sites::{SiteRules, Sites};
 use viewers::Viewers;
+pub(crate) use viewers::replace as replace_file;
 pub(crate) use viewers::{viewer_key, viewer_key_file};
 
 /// A body may be this long.

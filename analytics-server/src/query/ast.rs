@@ -116,8 +116,12 @@ pub(crate) enum Invalid {
     Limit(usize),
     #[error("there is no metric `{name}`; known are {known}")]
     Metric { name: String, known: String },
+    #[error("`min_n` is a number of views")]
+    MinN,
     #[error("`metric` is missing: ask for one or more of {0}")]
     NoMetric(String),
+    #[error("`{name}` cannot be compared; what can is {known}")]
+    NotComparable { name: String, known: String },
     #[error("`{name}` must be a number of milliseconds since 1970")]
     Number { name: &'static str },
     #[error("`order` is one of the metrics that are asked for, with - before it for the largest first")]
@@ -130,6 +134,14 @@ pub(crate) enum Invalid {
     Twice(String),
     #[error("more than {max} {what}")]
     TooMany { what: &'static str, max: usize },
+}
+
+impl Invalid {
+    /// There is no such parameter.
+    pub(crate) fn parameter(name: &str, known: &'static str) -> Self {
+        let name = short(name);
+        Self::Parameter { name, known }
+    }
 }
 
 impl Query {
@@ -154,12 +166,7 @@ impl Query {
                 "order" => once(&mut order)?,
                 "limit" => once(&mut limit)?,
                 "bots" => once(&mut bots)?,
-                _ => {
-                    return Err(Invalid::Parameter {
-                        name: short(name),
-                        known: PARAMETERS,
-                    });
-                }
+                _ => return Err(Invalid::parameter(name, PARAMETERS)),
             }
         }
         let metrics = collect(metrics, "metrics", MAX_METRICS)?;
@@ -169,9 +176,7 @@ impl Query {
         if metrics.is_empty() {
             return Err(Invalid::NoMetric(known_metrics()));
         }
-        if let Some(twice) = (1..by.len()).find(|at| by[..*at].contains(&by[*at])) {
-            return Err(Invalid::Twice(by[twice].name()));
-        }
+        check_distinct(&by)?;
         let range = Range::new(now_ms, number("from", from)?, number("to", to)?)?;
         let bucket_ms = bucket.map(|text| range.bucket_ms(&text)).transpose()?;
         let (order, descending) = match order.as_deref() {
@@ -188,11 +193,7 @@ impl Query {
         };
         let limit = match limit {
             None => default,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=max).contains(limit))
-                .ok_or(Invalid::Limit(max))?,
+            Some(text) => self::limit(&text, max)?,
         };
         Ok(Self {
             metrics,
@@ -256,7 +257,7 @@ impl Dimension {
         }
     }
 
-    fn is_rolled_up(&self) -> bool {
+    pub(crate) fn is_rolled_up(&self) -> bool {
         matches!(
             self,
             Self::Field(Field::Site | Field::StreamType | Field::CdnHost | Field::Country | Field::Device)
@@ -353,7 +354,7 @@ impl Filter {
     }
 }
 
-fn names(list: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn names(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|name| !name.is_empty())
 }
 
@@ -365,8 +366,27 @@ fn metric(name: &str) -> Result<&'static Metric, Invalid> {
 }
 
 fn known_metrics() -> String {
-    let names: Vec<_> = METRICS.iter().map(|metric| metric.name).collect();
+    listed(METRICS.iter())
+}
+
+/// Names of metrics, for people.
+pub(crate) fn listed<'a>(metrics: impl Iterator<Item = &'a Metric>) -> String {
+    let names: Vec<_> = metrics.map(|metric| metric.name).collect();
     names.join(", ")
+}
+
+/// No dimension is there twice.
+pub(crate) fn check_distinct(by: &[Dimension]) -> Result<(), Invalid> {
+    match (1..by.len()).find(|at| by[..*at].contains(&by[*at])) {
+        Some(twice) => Err(Invalid::Twice(by[twice].name())),
+        None => Ok(()),
+    }
+}
+
+/// How many rows are wanted, at most `max`.
+pub(crate) fn limit(text: &str, max: usize) -> Result<usize, Invalid> {
+    let limit = text.parse().ok().filter(|limit| (1..=max).contains(limit));
+    limit.ok_or(Invalid::Limit(max))
 }
 
 fn values(list: &str) -> Result<Vec<String>, Invalid> {
@@ -407,7 +427,11 @@ pub(crate) fn number(name: &'static str, text: Option<String>) -> Result<Option<
         .transpose()
 }
 
-fn collect<T>(items: Vec<Result<T, Invalid>>, what: &'static str, max: usize) -> Result<Vec<T>, Invalid> {
+pub(crate) fn collect<T>(
+    items: Vec<Result<T, Invalid>>,
+    what: &'static str,
+    max: usize,
+) -> Result<Vec<T>, Invalid> {
     if items.len() > max {
         return Err(Invalid::TooMany { what, max });
     }

@@ -55,6 +55,7 @@ pub(super) async fn status(State(queries): State<Arc<Queries>>) -> (StatusCode, 
         "beacons": queries.outcomes.counts(),
         "notes": queries.outcomes.notes(),
         "retention": retention,
+        "alerts": queries.alerts.status(),
         "log": {
             "stored": queries.shared.stored(),
             "events": queries.shared.events(),

@@ -3,11 +3,12 @@
 
 mod answer;
 mod ask;
-mod ast;
+pub(crate) mod ast;
+pub(crate) mod cohorts;
 mod duckdb;
 mod live;
 mod overview;
-mod range;
+pub(crate) mod range;
 mod views;
 
 use std::sync::Arc;
@@ -17,12 +18,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use crate::alerts::Alerts;
 use crate::clock::Clock;
 use crate::collector::{Collector, Outcomes};
 use crate::log::BeaconLog;
 use crate::pipeline::Shared;
 use crate::problem::Problem;
 use crate::store::{QueryError, StoreReader};
+pub(crate) use duckdb::{groups, viewers_by_site};
 
 /// What the routes share.
 pub(crate) struct Queries {
@@ -34,6 +37,7 @@ pub(crate) struct Queries {
     pub(crate) outcomes: Arc<Outcomes>,
     pub(crate) sites: Vec<String>,
     pub(crate) public_url: Option<String>,
+    pub(crate) alerts: Arc<Alerts>,
 }
 
 impl Queries {
@@ -53,6 +57,7 @@ pub(crate) fn router(queries: Arc<Queries>) -> Router {
     Router::new()
         .route("/v1/query", get(ask::query))
         .route("/v1/definitions", get(ask::definitions))
+        .route("/v1/cohorts", get(cohorts::route))
         .route("/v1/overview", get(overview::overview))
         .route("/v1/views", get(views::list))
         .route("/v1/views/{id}", get(views::one))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Queries;
-use super::ast::{Field, Filter, Invalid, MAX_FILTERS, number, once, short, wants_bots};
+use super::ast::{Field, Filter, Invalid, MAX_FILTERS, number, once, wants_bots};
 use super::duckdb::{self, Stored};
 use crate::metrics::ratio;
 use crate::problem::Problem;
@@ -117,12 +117,7 @@ impl Asked {
                 "before" => once(&mut before)?,
                 "limit" => once(&mut limit)?,
                 "bots" => once(&mut bots)?,
-                _ => {
-                    return Err(Invalid::Parameter {
-                        name: short(name),
-                        known: PARAMETERS,
-                    });
-                }
+                _ => return Err(Invalid::parameter(name, PARAMETERS)),
             }
             if filters.len() > MAX_FILTERS {
                 return Err(Invalid::TooMany {

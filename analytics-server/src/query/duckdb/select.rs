@@ -43,10 +43,7 @@ pub(crate) fn select(
 }
 
 fn statement(now_ms: i64, select: &Select<'_>) -> Sql {
-    let (table, time) = match select.source {
-        Source::Rollups => ("rollups", "at_ms"),
-        Source::Views => ("views", "start_ms"),
-    };
+    let (table, time) = table(select.source);
     let mut sql = Sql::default();
     sql.push("SELECT ");
     if let Some(bucket_ms) = select.bucket_ms {
@@ -67,10 +64,7 @@ fn statement(now_ms: i64, select: &Select<'_>) -> Sql {
     sql.bind(select.range.from_ms);
     sql.push(&format!(" AND {time} < "));
     sql.bind(select.range.to_ms);
-    for filter in select.filters {
-        sql.push(" AND ");
-        sql.filter(filter);
-    }
+    sql.filters(select.filters);
     if let Some(groups) = select.groups {
         sql.push(" AND (");
         for (place, dimension) in select.by.iter().enumerate() {
@@ -106,7 +100,7 @@ fn statement(now_ms: i64, select: &Select<'_>) -> Sql {
 
 impl Sql {
     /// Three columns: the first sum or the quantile, the second sum, and the views that count.
-    fn metric(&mut self, select: &Select<'_>, now_ms: i64, metric: &Metric, place: usize) {
+    pub(super) fn metric(&mut self, select: &Select<'_>, now_ms: i64, metric: &Metric, place: usize) {
         let source = select.source;
         let (first, second) = match &metric.value {
             Value::Total(sum) => (sum, None),
@@ -165,7 +159,7 @@ impl Sql {
         self.among(now_ms, sum.among);
     }
 
-    fn among(&mut self, now_ms: i64, among: Among) {
+    pub(super) fn among(&mut self, now_ms: i64, among: Among) {
         let condition = match among {
             Among::All => return,
             Among::Attempts => "play_intent",
@@ -190,7 +184,7 @@ impl Sql {
         self.push(&format!(" FILTER ({condition})"));
     }
 
-    fn dimension(&mut self, dimension: &Dimension) {
+    pub(super) fn dimension(&mut self, dimension: &Dimension) {
         match dimension {
             Dimension::Field(field) => self.push(match field {
                 Field::Error => "coalesce(fatal, '')",
@@ -209,7 +203,15 @@ impl Sql {
         }
     }
 
-    pub(super) fn filter(&mut self, filter: &Filter) {
+    /// Further conditions.
+    pub(super) fn filters(&mut self, filters: &[Filter]) {
+        for filter in filters {
+            self.push(" AND ");
+            self.filter(filter);
+        }
+    }
+
+    fn filter(&mut self, filter: &Filter) {
         self.dimension(&filter.dimension);
         match &filter.test {
             Test::In(values) => {
@@ -225,7 +227,15 @@ impl Sql {
     }
 }
 
-const fn measure(measure: Measure) -> &'static str {
+/// A source's table, and what its rows are dated by.
+pub(super) const fn table(source: Source) -> (&'static str, &'static str) {
+    match source {
+        Source::Rollups => ("rollups", "at_ms"),
+        Source::Views => ("views", "start_ms"),
+    }
+}
+
+pub(super) const fn measure(measure: Measure) -> &'static str {
     match measure {
         Measure::LiveLatencyMs => "latency_ms_played_ms / nullif(latency_played_ms, 0)",
         Measure::StartupMs => "startup_ms",

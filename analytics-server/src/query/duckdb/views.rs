@@ -20,10 +20,7 @@ pub(crate) fn list(connection: &Connection, wanted: &Wanted) -> Result<Vec<ViewR
     sql.bind(wanted.from_ms);
     sql.push(" AND start_ms < ");
     sql.bind(wanted.to_ms);
-    for filter in &wanted.filters {
-        sql.push(" AND ");
-        sql.filter(filter);
-    }
+    sql.filters(&wanted.filters);
     if let Some(live_since_ms) = wanted.live_since_ms {
         sql.push(" AND NOT view_end AND last_beat_ms > ");
         sql.bind(live_since_ms);
