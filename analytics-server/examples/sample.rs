@@ -54,7 +54,7 @@ async fn main() -> anyhow::Result<()> {
         0 => system.now_ms(),
         now_ms => now_ms,
     });
-    let analytics = Analytics::open(config)?;
+    let analytics = Arc::new(Analytics::open(config)?);
     let router = analytics.router();
 
     let mut beacons = audience(&options, begin_ms, end_ms + 3_600_000);
@@ -78,8 +78,12 @@ async fn main() -> anyhow::Result<()> {
         }
         anyhow::Ok(())
     });
+    let stopping = Arc::clone(&analytics);
     axum::serve(listener, router)
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+        .with_graceful_shutdown(async move {
+            drop(tokio::signal::ctrl_c().await);
+            stopping.drain();
+        })
         .await?;
     Ok(analytics.shutdown().await?)
 }

@@ -9,6 +9,7 @@ mod duckdb;
 mod live;
 mod overview;
 mod range;
+mod streams;
 mod views;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::log::BeaconLog;
 use crate::pipeline::Shared;
 use crate::problem::Problem;
 use crate::store::{QueryError, StoreReader};
+pub(crate) use streams::LiveStreams;
 
 /// What the routes share.
 pub(crate) struct Queries {
@@ -35,6 +37,7 @@ pub(crate) struct Queries {
     pub(crate) outcomes: Arc<Outcomes>,
     pub(crate) sites: Vec<String>,
     pub(crate) public_url: Option<String>,
+    pub(crate) streams: LiveStreams,
 }
 
 impl Queries {
