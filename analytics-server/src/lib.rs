@@ -54,7 +54,7 @@ use axum::Router;
 use alerts::Alerts;
 use collector::{Collector, Outcomes};
 use pipeline::Shared;
-use query::Queries;
+use query::{LiveStreams, Queries};
 use sessions::{FINAL_AFTER_MS, Sessions};
 use store::{StoreReader, StoreWriter};
 
@@ -146,6 +146,7 @@ impl Analytics {
             sites,
             public_url: config.public_url,
             alerts: Arc::clone(&alerts),
+            streams: LiveStreams::default(),
         });
         let threads = Mutex::new(Some(Threads {
             log: writer,
@@ -205,8 +206,10 @@ impl Analytics {
             .merge(dashboard::router())
     }
 
-    /// From now on `/readyz` answers 503, so that nobody is sent here any more; beacons are still accepted.
+    /// From now on `/readyz` answers 503, so that nobody is sent here any more, and streams of `/v1/live` end; beacons are still
+    /// accepted. An HTTP server that waits for its connections is stopped after this.
     pub fn drain(&self) {
+        self.queries.streams.stop();
         self.collector.drain();
     }
 
@@ -216,6 +219,7 @@ impl Analytics {
     /// # Errors
     /// If one of the server's threads had panicked.
     pub async fn shutdown(&self) -> Result<(), Error> {
+        self.queries.streams.stop();
         self.collector.close();
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(threads) = threads else { return Ok(()) };
@@ -240,6 +244,7 @@ impl fmt::Debug for Analytics {
 
 impl Drop for Analytics {
     fn drop(&mut self) {
+        self.queries.streams.stop();
         self.collector.close();
         self.alerts.stop();
         self.shared.stop(&self.log);
