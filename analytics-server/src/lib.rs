@@ -57,7 +57,7 @@ use alerts::Alerts;
 use backup::{Backups, LOG_FOLDER, STORE_FILE};
 use collector::{Collector, DeadLetters, Outcomes, dead_letters_folder, viewer_key};
 use pipeline::Shared;
-use query::Queries;
+use query::{LiveStreams, Queries};
 use retention::Expiry;
 use sessions::{FINAL_AFTER_MS, Sessions, Tombstones};
 use store::{StoreReader, StoreWriter};
@@ -168,6 +168,7 @@ impl Analytics {
             sites,
             public_url: config.public_url,
             alerts: Arc::clone(&alerts),
+            streams: LiveStreams::default(),
         });
         let threads = Mutex::new(Some(Threads {
             log: writer,
@@ -229,8 +230,10 @@ impl Analytics {
             .merge(dashboard::router())
     }
 
-    /// From now on `/readyz` answers 503, so that nobody is sent here any more; beacons are still accepted.
+    /// From now on `/readyz` answers 503, so that nobody is sent here any more, and streams of `/v1/live` end; beacons are still
+    /// accepted. An HTTP server that waits for its connections is stopped after this.
     pub fn drain(&self) {
+        self.queries.streams.stop();
         self.collector.drain();
     }
 
@@ -240,6 +243,7 @@ impl Analytics {
     /// # Errors
     /// If one of the server's threads had panicked.
     pub async fn shutdown(&self) -> Result<(), Error> {
+        self.queries.streams.stop();
         self.collector.close();
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(threads) = threads else { return Ok(()) };
@@ -265,6 +269,7 @@ impl fmt::Debug for Analytics {
 
 impl Drop for Analytics {
     fn drop(&mut self) {
+        self.queries.streams.stop();
         self.collector.close();
         self.alerts.stop();
         self.shared.stop(&self.log);

@@ -445,3 +445,20 @@ async fn at_its_end_it_says_so_first_and_keeps_what_it_took() {
     let view: Value = server.json(&format!("/v1/views/{}", support::view_id(1))).await;
     assert_eq!(view["view"]["beacons"], 2);
 }
+
+#[tokio::test]
+async fn streams_end_before_the_server_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = start(dir.path(), |settings| settings.public.drain_s = 0).await;
+    let mut stream = TcpStream::connect(running.admin).await.unwrap();
+    let request = "GET /v1/live HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n";
+    let head = exchange(&mut stream, request).await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    drop(running.stop);
+    let mut rest = String::new();
+    let ended = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut rest)).await;
+    ended.unwrap().unwrap();
+    let answer = head + &rest;
+    assert!(answer.ends_with("\r\n0\r\n\r\n"), "it was cut off: {answer}");
+    running.task.await.unwrap().unwrap();
+}

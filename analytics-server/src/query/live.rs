@@ -1,15 +1,16 @@
-//! `GET /v1/live`: now, from memory. `GET /v1/status`: how the server itself is.
+//! `GET /v1/live`: now, from memory, once or as a [stream](super::streams). `GET /v1/status`: how the server itself is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Queries;
+use super::{Queries, streams};
 use crate::problem::Problem;
 use crate::sessions::LiveSite;
 
@@ -28,13 +29,38 @@ pub(super) struct Live {
 pub(super) async fn live(
     State(queries): State<Arc<Queries>>,
     Query(params): Query<Params>,
-) -> Result<Json<Live>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let site = queries.site(params.site)?;
-    let live = queries.shared.live();
-    Ok(Json(Live {
-        now_ms: live.at_ms,
-        site: live.of(site.as_deref()),
-    }))
+    let mut response = if wants_events(&headers) {
+        streams::events(&queries, site)?
+    } else {
+        Json(queries.live(site.as_deref())).into_response()
+    };
+    response
+        .headers_mut()
+        .insert(header::VARY, HeaderValue::from_static("accept"));
+    Ok(response)
+}
+
+fn wants_events(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let mut types = accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .filter_map(|range| range.split(';').next());
+    types.any(|media| media.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+impl Queries {
+    /// Now, at one site or all.
+    pub(super) fn live(&self, site: Option<&str>) -> Live {
+        let live = self.shared.live();
+        Live {
+            now_ms: live.at_ms,
+            site: live.of(site),
+        }
+    }
 }
 
 /// 200 while beacons are accepted, 503 afterwards.

@@ -9,6 +9,7 @@ mod duckdb;
 mod live;
 mod overview;
 pub(crate) mod range;
+mod streams;
 mod views;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::pipeline::Shared;
 use crate::problem::Problem;
 use crate::store::{QueryError, StoreReader};
 pub(crate) use duckdb::{groups, viewers_by_site};
+pub(crate) use streams::LiveStreams;
 
 /// What the routes share.
 pub(crate) struct Queries {
@@ -38,6 +40,7 @@ pub(crate) struct Queries {
     pub(crate) sites: Vec<String>,
     pub(crate) public_url: Option<String>,
     pub(crate) alerts: Arc<Alerts>,
+    pub(crate) streams: LiveStreams,
 }
 
 impl Queries {

@@ -176,7 +176,11 @@ async fn play(
     tokio::select! {
         result = serving => result.context("the server stopped"),
         // Answers over a slow link are not waited for.
-        () = async { stop.requested().await; tokio::time::sleep(PATIENCE).await } => Ok(()),
+        () = async {
+            stop.requested().await;
+            analytics.drain();
+            tokio::time::sleep(PATIENCE).await;
+        } => Ok(()),
     }
 }
 
