@@ -149,6 +149,8 @@ struct Pipeline {
     commit_took: Duration,
     /// A batch that the store refused: it goes first, unchanged.
     failed: Option<Batch>,
+    /// A snapshot that is waited for has the log's records before this offset.
+    snapshot_at: Option<u64>,
     /// The store has erased what its file and its own log still hold.
     has_erased: bool,
 }
@@ -199,6 +201,7 @@ impl Pipeline {
             committed: (committed, next),
             commit_took: Duration::ZERO,
             failed: None,
+            snapshot_at: None,
             has_erased: false,
         })
     }
@@ -362,13 +365,17 @@ impl Pipeline {
 
     /// Hands out the store with all rows of views, if it is waited for.
     fn give_snapshot(&mut self) {
-        // While the log is read again, the store is ahead of the views.
-        if self.next < self.replay_until || self.shared.wanted().is_none() {
+        if self.shared.wanted().is_none() {
+            self.snapshot_at = None;
             return;
         }
-        if self.commit(usize::MAX, false)
-            && let Some(wanted) = self.shared.wanted().take()
-        {
+        // What was acknowledged before it was asked for is in it. While the log is read again, the store is ahead of the views.
+        let at = *self.snapshot_at.get_or_insert_with(|| self.log.head());
+        if self.next < at.max(self.replay_until) || !self.commit(usize::MAX, false) {
+            return;
+        }
+        self.snapshot_at = None;
+        if let Some(wanted) = self.shared.wanted().take() {
             // Whoever asked may have gone away.
             let _ = wanted.send(self.store.snapshot());
         }
