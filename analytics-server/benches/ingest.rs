@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use player_core::telemetry::schema::{
     Beacon, Counters, Event, PlaybackState, Rung, SCHEMA_VERSION, TimedEvent, ViewInfo,
 };
-use support::{Connection, PLAYERS_CORE, Program, figure, move_to, quantile};
+use support::{Connection, PLAYERS_CORE, figure, move_to, quantile, start};
 
 const VIEWS: usize = 100_000;
 const EVENTS: usize = 10;
@@ -39,7 +39,7 @@ fn main() {
     println!("{VIEWS} views, {EVENTS} events a beacon, {mean} bytes a request");
 
     let dir = tempfile::tempdir().expect("there is a place for temporary files");
-    let program = Program::start(dir.path());
+    let program = start(dir.path());
     let began = Instant::now();
     for round in rounds {
         post(program.address, round, None);
@@ -82,13 +82,13 @@ fn main() {
 /// A million events that the store has not got.
 fn restart(rounds: &[Vec<Vec<u8>>]) {
     let dir = tempfile::tempdir().expect("there is a place for temporary files");
-    let program = Program::start(dir.path());
+    let program = start(dir.path());
     post(program.address, &rounds[0], None);
     let log = program.get("/v1/status")["log"].clone();
     let number = |mark: &str| log[mark].as_f64().unwrap_or(0.0);
     program.kill();
     let began = Instant::now();
-    let program = Program::start(dir.path());
+    let program = start(dir.path());
     let ready_s = began.elapsed().as_secs_f64();
     program.wait_for("events");
     let live_s = began.elapsed().as_secs_f64();

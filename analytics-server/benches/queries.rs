@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use duckdb::{Connection as Store, params};
-use support::{Connection, Program, figure, quantile};
+use support::{Connection, figure, quantile, start_anywhere};
 
 const VIEWS: i64 = 2_500_000;
 const DAY_MS: i64 = 86_400_000;
@@ -38,14 +38,14 @@ const QUESTIONS: [&str; 14] = [
 fn main() {
     let dir = tempfile::tempdir().expect("there is a place for temporary files");
     // The tables are the program's own.
-    Program::start_on(dir.path(), None).stop();
+    start_anywhere(dir.path()).stop();
     let now_ms = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as i64);
     let to_ms = now_ms - now_ms % DAY_MS;
     fill(&dir.path().join("store.duckdb"), to_ms - DAY_MS);
 
-    let program = Program::start_on(dir.path(), None);
+    let program = start_anywhere(dir.path());
     let mut connection = Connection::open(program.admin).expect("the server accepts connections");
     let mut all = Vec::new();
     for question in QUESTIONS {

@@ -44,6 +44,8 @@ mod server;
 mod sessions;
 mod store;
 #[cfg(test)]
+mod store_down;
+#[cfg(test)]
 mod testing;
 
 use std::fmt;
@@ -55,7 +57,7 @@ use axum::Router;
 
 use alerts::Alerts;
 use backup::{Backups, LOG_FOLDER, STORE_FILE};
-use collector::{Collector, DeadLetters, Outcomes, dead_letters_folder, viewer_key};
+use collector::{Backlog, Collector, DeadLetters, Outcomes, dead_letters_folder, viewer_key};
 use pipeline::Shared;
 use query::{LiveStreams, Queries};
 use retention::Expiry;
@@ -147,7 +149,12 @@ impl Analytics {
             shared: Arc::clone(&shared),
         })?;
         let (appender, writer) = log::start_writer(Arc::clone(&log), config.limits.queue_beacons)?;
-        let collector = Collector::new(&config, Arc::clone(&outcomes), dead_letters, appender);
+        let backlog = Backlog::new(
+            Arc::clone(&log),
+            Arc::clone(&shared),
+            config.limits.backlog_beacons,
+        );
+        let collector = Collector::new(&config, Arc::clone(&outcomes), dead_letters, backlog, appender);
         let collector = Arc::new(collector.map_err(data_dir_error)?);
         let backups = Arc::new(Backups::new(&config, Arc::clone(&shared)));
         let settings = alerts::Settings {

@@ -5,11 +5,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The disk is asked so often.
-const ASK_EVERY_MS: u64 = 1_000;
+use super::backlog::EverySecond;
 
 /// Where the server learns how many bytes a disk still takes.
 #[derive(Clone)]
@@ -48,9 +46,7 @@ pub(super) struct Watermark {
     folder: PathBuf,
     min_free_bytes: u64,
     space: DiskSpace,
-    started: Instant,
-    /// When the disk is asked next, milliseconds since the start.
-    due_ms: AtomicU64,
+    every_second: EverySecond,
     is_below: AtomicBool,
 }
 
@@ -60,28 +56,14 @@ impl Watermark {
             folder: folder.to_owned(),
             min_free_bytes,
             space,
-            started: Instant::now(),
-            due_ms: AtomicU64::new(0),
+            every_second: EverySecond::default(),
             is_below: AtomicBool::new(false),
         }
     }
 
     /// Whether there is too little left.
     pub(super) fn is_below(&self) -> bool {
-        let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let due_ms = self.due_ms.load(Ordering::Relaxed);
-        // Whoever comes first asks; the others take the last answer.
-        let is_mine = now_ms >= due_ms
-            && self
-                .due_ms
-                .compare_exchange(
-                    due_ms,
-                    now_ms + ASK_EVERY_MS,
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                )
-                .is_ok();
-        if is_mine {
+        if self.every_second.is_due() {
             self.ask();
         }
         self.is_below.load(Ordering::Relaxed)

@@ -14,7 +14,7 @@
 //! | 410 | `site_closed` | drops the beacon, and stops |
 //! | 413 | `body_too_large` | drops the beacon, or sends fewer at a time |
 //! | 429 | `address_limited`, `site_limited` | sends it again after `Retry-After` seconds |
-//! | 503 | `busy`, `disk_full`, `storage`, `shutting_down` | sends it again after `Retry-After` seconds |
+//! | 503 | `busy`, `disk_full`, `storage`, `store_behind`, `shutting_down` | sends it again after `Retry-After` seconds |
 //!
 //! A batch of which something is to be sent again is sent again as a whole: what comes twice counts once.
 //!
@@ -24,6 +24,7 @@
 
 mod accept;
 mod addresses;
+mod backlog;
 mod body;
 mod bots;
 mod caller;
@@ -60,6 +61,7 @@ use crate::log::{AppendError, Appender, Entry, Record};
 use crate::problem::Problem;
 pub use accept::{InvalidBeacon, read_beacon};
 use addresses::Addresses;
+pub(crate) use backlog::Backlog;
 use body::Parts;
 pub(crate) use bots::DEVICE as BOT;
 use caller::Caller;
@@ -92,6 +94,7 @@ pub(crate) struct Collector {
     addresses: Option<Addresses>,
     cardinality: Cardinality,
     disk: Watermark,
+    backlog: Backlog,
     dead_letters: Arc<DeadLetters>,
     viewers: Viewers,
     cmcd: CmcdSessions,
@@ -107,6 +110,7 @@ impl Collector {
         config: &Config,
         outcomes: Arc<Outcomes>,
         dead_letters: Arc<DeadLetters>,
+        backlog: Backlog,
         log: Appender,
     ) -> io::Result<Self> {
         let limits = &config.limits;
@@ -121,6 +125,7 @@ impl Collector {
                 limits.min_free_disk_bytes,
                 config.disk_space.clone(),
             ),
+            backlog,
             dead_letters,
             viewers: Viewers::open(&config.data_dir, config.daily_viewers, config.clock.now_ms())?,
             cmcd: CmcdSessions::new()?,
@@ -143,7 +148,8 @@ impl Collector {
     /// Whether beacons are to be sent here.
     pub(crate) fn is_ready(&self) -> bool {
         let is_draining = self.draining.load(Ordering::Acquire);
-        self.is_open() && !is_draining && !self.is_broken() && !self.disk.is_below()
+        let has_room = !self.disk.is_below() && !self.backlog.is_full();
+        self.is_open() && !is_draining && !self.is_broken() && has_room
     }
 
     /// Whether the log must be opened anew before it takes anything.
@@ -175,6 +181,9 @@ impl Collector {
         }
         if self.disk.is_below() {
             return Err(Refusal::DiskFull);
+        }
+        if self.backlog.is_full() {
+            return Err(Refusal::Behind);
         }
         Ok(())
     }

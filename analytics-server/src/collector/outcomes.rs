@@ -10,6 +10,8 @@ pub(crate) enum Outcome {
     Accepted,
     /// Its address sends too much.
     AddressLimited,
+    /// The store is too far behind.
+    Behind,
     /// Refused for now: the queue is full or the server is shutting down.
     Busy,
     /// The disk is nearly full.
@@ -49,9 +51,10 @@ pub(crate) enum Note {
     DimensionLimited,
 }
 
-const OUTCOMES: [(Outcome, &str); 14] = [
+const OUTCOMES: [(Outcome, &str); 15] = [
     (Outcome::Accepted, "accepted"),
     (Outcome::AddressLimited, "address_limited"),
+    (Outcome::Behind, "store_behind"),
     (Outcome::Busy, "busy"),
     (Outcome::DiskFull, "disk_full"),
     (Outcome::Encoding, "encoding"),

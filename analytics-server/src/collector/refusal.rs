@@ -15,6 +15,8 @@ use crate::problem::Problem;
 pub(super) enum Refusal {
     #[error("too many requests from this address; send them later")]
     AddressLimited(Duration),
+    #[error("the server's store is too far behind; send it again later")]
+    Behind,
     #[error("too many beacons are waiting; send it again")]
     Busy,
     #[error("the server's disk is nearly full; send it again later")]
@@ -52,6 +54,7 @@ impl Refusal {
     pub(super) const fn code(&self) -> &'static str {
         match self {
             Self::AddressLimited(_) => "address_limited",
+            Self::Behind => "store_behind",
             Self::Busy => "busy",
             Self::DiskFull => "disk_full",
             Self::Encoding => "invalid_encoding",
@@ -71,7 +74,7 @@ impl Refusal {
     pub(super) const fn status(&self) -> StatusCode {
         match self {
             Self::AddressLimited(_) | Self::SiteLimited(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy | Self::DiskFull | Self::ShuttingDown | Self::Storage => {
+            Self::Behind | Self::Busy | Self::DiskFull | Self::ShuttingDown | Self::Storage => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Encoding | Self::Invalid(_) => StatusCode::BAD_REQUEST,
@@ -94,6 +97,7 @@ impl Refusal {
     pub(super) const fn outcome(&self) -> Outcome {
         match self {
             Self::AddressLimited(_) => Outcome::AddressLimited,
+            Self::Behind => Outcome::Behind,
             Self::Busy | Self::ShuttingDown => Outcome::Busy,
             Self::DiskFull => Outcome::DiskFull,
             Self::Encoding => Outcome::Encoding,

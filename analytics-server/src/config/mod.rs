@@ -125,6 +125,9 @@ impl Config {
 pub struct Limits {
     /// Beacons that may wait for the log; more are answered with 503. Default 4096.
     pub queue_beacons: usize,
+    /// Beacons that may be in the log and not in the store, as while the store takes none; more are answered with 503. Default
+    /// 4,000,000, which are some 8 GB.
+    pub backlog_beacons: u64,
     /// Requests a second from one IPv4 address or IPv6 /64, and once twice as many; more are answered with 429. Addresses of
     /// this machine have no limit. 0: any number. Default 200, which is a household of two thousand viewers.
     pub requests_per_second_per_address: u32,
@@ -138,6 +141,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             queue_beacons: 4096,
+            backlog_beacons: 4_000_000,
             requests_per_second_per_address: 200,
             dimension_values: 2000,
             min_free_disk_bytes: 256 << 20,

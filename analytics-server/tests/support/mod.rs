@@ -1,6 +1,8 @@
 //! A server with a clock of its own, asked through its router.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses a part of it")]
 
+pub(crate) mod program;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
