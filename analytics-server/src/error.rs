@@ -70,6 +70,9 @@ pub enum StoreError {
     /// DuckDB failed.
     #[error(transparent)]
     Engine(#[from] duckdb::Error),
+    /// A file to be exported could not be written.
+    #[error("a file to be exported could not be written: {0}")]
+    Export(io::Error),
     /// A row could not be written as JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),

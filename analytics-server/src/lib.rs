@@ -49,7 +49,7 @@ use axum::Router;
 
 use collector::{Collector, Outcomes};
 use pipeline::Shared;
-use query::{LiveStreams, Queries};
+use query::{Exports, LiveStreams, Queries};
 use sessions::{FINAL_AFTER_MS, Sessions};
 use store::{StoreReader, StoreWriter};
 
@@ -100,6 +100,7 @@ impl Analytics {
             store.views_since(now_ms - FINAL_AFTER_MS)?,
         );
         let reader = store.reader(&config)?;
+        let store_exports = store.exports().to_owned();
         let outcomes = Arc::new(Outcomes::default());
         let shared = Arc::new(Shared::default());
         tracing::info!(
@@ -129,6 +130,7 @@ impl Analytics {
             sites,
             public_url: config.public_url,
             streams: LiveStreams::default(),
+            exports: Exports::new(store_exports),
         });
         let threads = Mutex::new(Some(Threads {
             log: writer,

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Queries, streams};
+use super::{Queries, accepts, streams};
 use crate::problem::Problem;
 use crate::sessions::LiveSite;
 
@@ -31,7 +31,7 @@ pub(super) async fn live(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let site = queries.site(params.site)?;
-    let mut response = if wants_events(&headers) {
+    let mut response = if accepts(&headers, "text/event-stream") {
         streams::events(&queries, site)?
     } else {
         Json(queries.live(site.as_deref())).into_response()
@@ -40,15 +40,6 @@ pub(super) async fn live(
         .headers_mut()
         .insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
-}
-
-fn wants_events(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter();
-    let mut types = accepted
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .filter_map(|range| range.split(';').next());
-    types.any(|media| media.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 impl Queries {

@@ -6,6 +6,7 @@ mod ask;
 mod ast;
 pub(crate) mod cohorts;
 mod duckdb;
+mod export;
 mod live;
 mod overview;
 mod range;
@@ -15,7 +16,7 @@ mod views;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -25,6 +26,7 @@ use crate::log::BeaconLog;
 use crate::pipeline::Shared;
 use crate::problem::Problem;
 use crate::store::{QueryError, StoreReader};
+pub(crate) use export::Exports;
 pub(crate) use streams::LiveStreams;
 
 /// What the routes share.
@@ -38,6 +40,7 @@ pub(crate) struct Queries {
     pub(crate) sites: Vec<String>,
     pub(crate) public_url: Option<String>,
     pub(crate) streams: LiveStreams,
+    pub(crate) exports: Exports,
 }
 
 impl Queries {
@@ -50,6 +53,16 @@ impl Queries {
             site => Ok(site),
         }
     }
+}
+
+/// Whether a request names this media type as one that it accepts.
+fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let mut types = accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .filter_map(|range| range.split(';').next());
+    types.any(|media| media.trim().eq_ignore_ascii_case(wanted))
 }
 
 /// The routes of the queries.

@@ -5,7 +5,8 @@ mod reader;
 pub(crate) mod rows;
 pub(crate) mod table;
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use duckdb::{Connection, params, params_from_iter};
 
@@ -47,6 +48,7 @@ pub(crate) struct Batch {
 /// The one writer.
 pub(crate) struct StoreWriter {
     connection: Connection,
+    exports: PathBuf,
 }
 
 impl StoreWriter {
@@ -55,18 +57,23 @@ impl StoreWriter {
         // More threads than cores would wait for each other in a loop.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = config.store_threads.clamp(1, cores);
+        let exports = empty_folder(&path.with_extension("exports")).map_err(StoreError::Export)?;
+        let allowed = exports.to_string_lossy().replace('\'', "''");
         let settings = duckdb::Config::default()
             .enable_autoload_extension(false)?
             .with("autoinstall_known_extensions", "false")?
             .with("checkpoint_threshold", CHECKPOINT_BYTES)?
-            .enable_external_access(false)?
             .max_memory(&config.store_memory_limit)?
             .threads(i64::try_from(threads).unwrap_or(1))?;
         let connection = Connection::open_with_flags(path, settings)?;
+        // A list cannot be set with the others, nor once there is no access.
+        connection.execute_batch(&format!(
+            "SET allowed_directories = ['{allowed}']; SET enable_external_access = false"
+        ))?;
         connection.execute_batch(
             "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value BIGINT NOT NULL)",
         )?;
-        let store = Self { connection };
+        let store = Self { connection, exports };
         match store.meta("schema_version")? {
             None | Some(SCHEMA_VERSION) => {}
             Some(found) if found > SCHEMA_VERSION => {
@@ -98,6 +105,11 @@ impl StoreWriter {
             concurrency = ConcurrencyRow::ddl(),
         ))?;
         Ok(store)
+    }
+
+    /// The only folder that DuckDB may write files to.
+    pub(crate) fn exports(&self) -> &Path {
+        &self.exports
     }
 
     /// A pool for queries.
@@ -240,12 +252,39 @@ impl StoreWriter {
     }
 }
 
+/// Makes a folder, or empties the one that is there, and names it from the root on.
+fn empty_folder(path: &Path) -> io::Result<PathBuf> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => std::fs::create_dir_all(path)?,
+    }
+    path.canonicalize()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
     use crate::config::Site;
+
+    #[test]
+    fn duckdb_reaches_no_other_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join("secret.csv");
+        std::fs::write(&secret, "a\n1\n").unwrap();
+        let config = Config::new(dir.path(), [Site::new("a", "a")]);
+        let store = StoreWriter::open(&dir.path().join("store.duckdb"), &config).unwrap();
+        for sql in [
+            format!("SELECT * FROM read_csv('{}')", secret.display()),
+            format!("COPY (SELECT 1) TO '{}'", secret.display()),
+            format!("COPY (SELECT 1) TO '{}/../x.csv'", store.exports().display()),
+            "SET allowed_directories = ['/']".to_owned(),
+            "SET enable_external_access = true".to_owned(),
+        ] {
+            assert!(store.connection.execute_batch(&sql).is_err(), "{sql}");
+        }
+    }
 
     #[test]
     fn tables_of_another_version_are_refused_with_what_to_do() {
