@@ -90,7 +90,8 @@ impl Analytics {
         std::fs::create_dir_all(&config.data_dir).map_err(data_dir_error)?;
         // The log first: its error says best that another process owns the folder.
         let log = Arc::new(log::BeaconLog::open(&config.data_dir.join("log"))?);
-        let store = StoreWriter::open(&config.data_dir.join("store.duckdb"), &config)?;
+        let store_file = config.data_dir.join("store.duckdb");
+        let store = StoreWriter::open(&store_file, &config)?;
         log.start_at_least(store.log_offset()?);
         let now_ms = config.clock.now_ms();
         let sites: Vec<String> = config.sites.iter().map(|site| site.name.clone()).collect();
@@ -131,6 +132,7 @@ impl Analytics {
             public_url: config.public_url,
             streams: LiveStreams::default(),
             exports: Exports::new(store_exports),
+            store_file,
         });
         let threads = Mutex::new(Some(Threads {
             log: writer,
@@ -180,7 +182,7 @@ impl Analytics {
     }
 
     /// What people and programs that watch talk to: `/v1/query`, `/v1/cohorts`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
-    /// `/v1/views/{id}`, `/v1/live`, `/v1/status`, `/v1/dead-letters`, `/dashboard`.
+    /// `/v1/views/{id}`, `/v1/live`, `/v1/status`, `/v1/dead-letters`, `/metrics`, `/dashboard`.
     pub fn query_router(&self) -> Router {
         query::router(Arc::clone(&self.queries))
             .merge(collector::admin_router(Arc::clone(&self.collector)))

@@ -2,7 +2,7 @@
 //! whether the records are a millisecond or, after a restart, an hour old.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,18 @@ pub(crate) struct Shared {
     live: Mutex<LiveSnapshot>,
     events: AtomicU64,
     stored: AtomicU64,
+    commits: Mutex<Commits>,
+}
+
+/// What became of batches since the server started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Commits {
+    /// That the store took.
+    pub(crate) count: u64,
+    /// How long that took.
+    pub(crate) took: Duration,
+    /// How often it refused one.
+    pub(crate) failed: u64,
 }
 
 impl Shared {
@@ -63,6 +75,15 @@ impl Shared {
     /// The log's offset up to which the store has everything but, maybe, rows of views.
     pub(crate) fn events(&self) -> u64 {
         self.events.load(Ordering::Acquire)
+    }
+
+    /// What became of batches.
+    pub(crate) fn commits(&self) -> Commits {
+        *self.lock_commits()
+    }
+
+    fn lock_commits(&self) -> MutexGuard<'_, Commits> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the thread to end, with everything in the store that is in the log.
@@ -234,6 +255,7 @@ impl Pipeline {
         if let Err(error) = self.store.commit(&batch) {
             tracing::error!(%error, "the store refused a batch; trying again");
             self.failed = Some(batch);
+            self.shared.lock_commits().failed += 1;
             return false;
         }
         tracing::debug!(
@@ -246,6 +268,11 @@ impl Pipeline {
             "stored a batch"
         );
         self.commit_took = began.elapsed();
+        {
+            let mut commits = self.shared.lock_commits();
+            commits.count += 1;
+            commits.took += self.commit_took;
+        }
         self.committed = (batch.log_offset, batch.views_offset);
         self.shared.events.store(batch.log_offset, Ordering::Release);
         self.shared.stored.store(batch.views_offset, Ordering::Release);

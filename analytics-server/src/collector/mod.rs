@@ -99,6 +99,12 @@ pub(crate) struct Collector {
     draining: AtomicBool,
 }
 
+/// What waits for the log.
+pub(crate) struct Queued {
+    pub(crate) beacons: usize,
+    pub(crate) bytes: usize,
+}
+
 impl Collector {
     pub(crate) fn new(config: &Config, outcomes: Arc<Outcomes>, log: Appender) -> io::Result<Self> {
         let limits = &config.limits;
@@ -141,6 +147,12 @@ impl Collector {
     /// Whether the log must be opened anew before it takes anything.
     pub(crate) fn is_broken(&self) -> bool {
         self.appender().is_ok_and(|log| log.is_broken())
+    }
+
+    /// What waits for the log.
+    pub(crate) fn queued(&self) -> Queued {
+        let (beacons, bytes) = self.appender().map_or((0, 0), |log| log.queued());
+        Queued { beacons, bytes }
     }
 
     /// From now on beacons are refused; those in hand are finished.

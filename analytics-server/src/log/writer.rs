@@ -47,6 +47,12 @@ impl Appender {
         self.is_broken.load(Ordering::Relaxed)
     }
 
+    /// Records and bytes that wait.
+    pub(crate) fn queued(&self) -> (usize, usize) {
+        let records = self.queue.max_capacity() - self.queue.capacity();
+        (records, self.queued_bytes.load(Ordering::Relaxed))
+    }
+
     /// Appends a record; returns when it is durable.
     pub(crate) async fn append(&self, record: Record) -> Result<(), AppendError> {
         let mut bytes = Vec::with_capacity(record.events.len() + 1024);

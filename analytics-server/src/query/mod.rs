@@ -9,10 +9,12 @@ mod duckdb;
 mod export;
 mod live;
 mod overview;
+mod prometheus;
 mod range;
 mod streams;
 mod views;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -41,6 +43,7 @@ pub(crate) struct Queries {
     pub(crate) public_url: Option<String>,
     pub(crate) streams: LiveStreams,
     pub(crate) exports: Exports,
+    pub(crate) store_file: PathBuf,
 }
 
 impl Queries {
@@ -76,6 +79,7 @@ pub(crate) fn router(queries: Arc<Queries>) -> Router {
         .route("/v1/views/{id}", get(views::one))
         .route("/v1/live", get(live::live))
         .route("/v1/status", get(live::status))
+        .route("/metrics", get(prometheus::route))
         .with_state(queries)
 }
 
