@@ -31,6 +31,7 @@ mod error;
 mod id;
 mod log;
 pub mod metrics;
+mod parameters;
 mod pipeline;
 mod problem;
 mod query;

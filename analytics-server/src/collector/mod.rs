@@ -43,7 +43,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -56,6 +56,7 @@ use serde_json::{Value, json};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::log::{AppendError, Appender, Record};
+use crate::parameters::Parameters;
 use crate::problem::Problem;
 pub use accept::{InvalidBeacon, read_beacon};
 use addresses::Addresses;
@@ -355,13 +356,14 @@ fn batch_answer(collector: &Collector, results: Vec<Result<(), Refusal>>) -> Res
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct DeadLetterParams {
     limit: Option<usize>,
 }
 
 async fn list_dead_letters(
     State(collector): State<Arc<Collector>>,
-    Query(params): Query<DeadLetterParams>,
+    Parameters(params): Parameters<DeadLetterParams>,
 ) -> Result<Json<Value>, Problem> {
     let limit = params.limit.unwrap_or(100).min(MAX_DEAD_LETTERS);
     let read = tokio::task::spawn_blocking(move || collector.dead_letters.newest(limit)).await;

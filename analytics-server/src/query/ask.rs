@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ::duckdb::Connection;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Query as Parameters, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -17,6 +17,7 @@ use super::ast::{Dimension, Field, Query};
 use super::export::{self, Format, Kind, Table};
 use super::{Queries, duckdb};
 use crate::metrics::{Better, METRICS, Metric, Unit};
+use crate::parameters::Parameters;
 use crate::problem::Problem;
 
 /// The answer.

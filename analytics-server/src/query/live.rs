@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Queries, accepts, streams};
+use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::sessions::LiveSite;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Params {
     site: Option<String>,
 }
@@ -27,7 +29,7 @@ pub(super) struct Live {
 
 pub(super) async fn live(
     State(queries): State<Arc<Queries>>,
-    Query(params): Query<Params>,
+    Parameters(params): Parameters<Params>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let site = queries.site(params.site)?;

@@ -58,6 +58,14 @@ impl Queries {
     }
 }
 
+/// All routes of both addresses.
+async fn openapi() -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        include_str!("openapi.json"),
+    )
+}
+
 /// Whether a request names this media type as one that it accepts.
 fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter();
@@ -80,6 +88,7 @@ pub(crate) fn router(queries: Arc<Queries>) -> Router {
         .route("/v1/live", get(live::live))
         .route("/v1/status", get(live::status))
         .route("/metrics", get(prometheus::route))
+        .route("/v1/openapi.json", get(openapi))
         .with_state(queries)
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ::duckdb::Connection;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query as Parameters, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ use super::ast::{Field, Filter, Invalid, MAX_FILTERS, number, once, wants_bots};
 use super::duckdb::{self, Stored};
 use super::export::{self, Format};
 use crate::metrics::ratio;
+use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::sessions::{CLOSED_AFTER_MS, FINAL_AFTER_MS, LIVE_FOR_MS};
 use crate::store::rows::ViewRow;
@@ -257,24 +259,26 @@ fn fields(row: ViewRow, now_ms: i64) -> serde_json::Map<String, Value> {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct OneParams {
     site: Option<String>,
 }
 
 pub(super) async fn one(
     State(queries): State<Arc<Queries>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     Parameters(params): Parameters<OneParams>,
 ) -> Result<Json<One>, Problem> {
     let now_ms = queries.clock.now_ms();
     let site = queries.site(params.site)?;
+    let no_view = || Problem::not_found("there is no view with this id");
+    let Path(id) = id.map_err(|_| no_view())?;
     let id = id.to_ascii_lowercase();
     let found = queries
         .reader
         .run(move |connection| duckdb::find(connection, &id, site.as_deref()))
         .await?;
-    let Stored { row, mut events } =
-        found.ok_or_else(|| Problem::not_found("there is no view with this id"))?;
+    let Stored { row, mut events } = found.ok_or_else(no_view)?;
     let events_truncated = events.len() > MAX_EVENTS || row.events_dropped > 0;
     events.truncate(MAX_EVENTS);
     Ok(Json(One {
