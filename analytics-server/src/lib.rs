@@ -36,6 +36,7 @@ mod id;
 pub mod load;
 mod log;
 pub mod metrics;
+mod parameters;
 mod pipeline;
 mod problem;
 mod query;
@@ -59,7 +60,7 @@ use alerts::Alerts;
 use backup::{Backups, LOG_FOLDER, STORE_FILE};
 use collector::{Backlog, Collector, DeadLetters, Outcomes, dead_letters_folder, viewer_key};
 use pipeline::Shared;
-use query::{LiveStreams, Queries};
+use query::{Exports, LiveStreams, Queries};
 use retention::Expiry;
 use sessions::{FINAL_AFTER_MS, Sessions, Tombstones};
 use store::{StoreReader, StoreWriter};
@@ -109,7 +110,8 @@ impl Analytics {
         // The log first: its error says best that another process owns the folder.
         let log_path = config.data_dir.join(LOG_FOLDER);
         let mut log = log::BeaconLog::open(&log_path)?;
-        let store = StoreWriter::open(&config.data_dir.join(STORE_FILE), &config)?;
+        let store_file = config.data_dir.join(STORE_FILE);
+        let store = StoreWriter::open(&store_file, &config)?;
         if (1..=store.views_offset()?).contains(&log.head()) {
             // So that nothing is left of what was deleted.
             log = log.renew(&log_path)?;
@@ -128,6 +130,7 @@ impl Analytics {
             store.views_since(now_ms - FINAL_AFTER_MS)?,
         );
         let reader = store.reader(&config)?;
+        let store_exports = store.exports().to_owned();
         let outcomes = Arc::new(Outcomes::default());
         let dead_letters = DeadLetters::open(&dead_letters_folder(&config.data_dir));
         let dead_letters = Arc::new(dead_letters.map_err(data_dir_error)?);
@@ -176,6 +179,8 @@ impl Analytics {
             public_url: config.public_url,
             alerts: Arc::clone(&alerts),
             streams: LiveStreams::default(),
+            exports: Exports::new(store_exports),
+            store_file,
         });
         let threads = Mutex::new(Some(Threads {
             log: writer,
@@ -228,7 +233,8 @@ impl Analytics {
     }
 
     /// What people and programs that watch talk to: `/v1/query`, `/v1/cohorts`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
-    /// `/v1/views/{id}`, `/v1/viewers/{id}`, `/v1/live`, `/v1/alerts`, `/v1/status`, `/v1/dead-letters`, `/v1/backup`, `/dashboard`.
+    /// `/v1/views/{id}`, `/v1/viewers/{id}`, `/v1/live`, `/v1/alerts`, `/v1/status`, `/v1/dead-letters`, `/v1/backup`, `/metrics`,
+    /// `/dashboard`.
     pub fn query_router(&self) -> Router {
         query::router(Arc::clone(&self.queries))
             .merge(collector::admin_router(Arc::clone(&self.collector)))

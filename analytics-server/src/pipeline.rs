@@ -62,6 +62,18 @@ pub(crate) struct Shared {
     events: AtomicU64,
     stored: AtomicU64,
     complete_ms: AtomicI64,
+    commits: Mutex<Commits>,
+}
+
+/// What became of batches since the server started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Commits {
+    /// That the store took.
+    pub(crate) count: u64,
+    /// How long that took.
+    pub(crate) took: Duration,
+    /// How often it refused one.
+    pub(crate) failed: u64,
 }
 
 impl Shared {
@@ -100,6 +112,15 @@ impl Shared {
     /// The store has everything that was accepted until this time, but, maybe, the last half minute of rows of views.
     pub(crate) fn complete_ms(&self) -> i64 {
         self.complete_ms.load(Ordering::Acquire)
+    }
+
+    /// What became of batches.
+    pub(crate) fn commits(&self) -> Commits {
+        *self.lock_commits()
+    }
+
+    fn lock_commits(&self) -> MutexGuard<'_, Commits> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the thread to end, with everything in the store that is in the log.
@@ -421,6 +442,7 @@ impl Pipeline {
         if let Err(error) = self.store.commit(&batch) {
             tracing::error!(%error, "the store refused a batch; trying again");
             self.failed = Some(batch);
+            self.shared.lock_commits().failed += 1;
             return false;
         }
         tracing::debug!(
@@ -433,6 +455,11 @@ impl Pipeline {
             "stored a batch"
         );
         self.commit_took = began.elapsed();
+        {
+            let mut commits = self.shared.lock_commits();
+            commits.count += 1;
+            commits.took += self.commit_took;
+        }
         self.has_erased |= !batch.erased.is_empty();
         self.committed = (batch.log_offset, batch.views_offset);
         self.shared.events.store(batch.log_offset, Ordering::Release);

@@ -45,7 +45,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
@@ -58,6 +58,7 @@ use serde_json::{Value, json};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::log::{AppendError, Appender, Entry, Record};
+use crate::parameters::Parameters;
 use crate::problem::Problem;
 pub use accept::{InvalidBeacon, read_beacon};
 use addresses::Addresses;
@@ -103,6 +104,12 @@ pub(crate) struct Collector {
     /// `None` once the server is shutting down.
     log: RwLock<Option<Appender>>,
     draining: AtomicBool,
+}
+
+/// What waits for the log.
+pub(crate) struct Queued {
+    pub(crate) beacons: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Collector {
@@ -155,6 +162,12 @@ impl Collector {
     /// Whether the log must be opened anew before it takes anything.
     pub(crate) fn is_broken(&self) -> bool {
         self.appender().is_ok_and(|log| log.is_broken())
+    }
+
+    /// What waits for the log.
+    pub(crate) fn queued(&self) -> Queued {
+        let (beacons, bytes) = self.appender().map_or((0, 0), |log| log.queued());
+        Queued { beacons, bytes }
     }
 
     /// From now on beacons are refused; those in hand are finished.
@@ -362,13 +375,14 @@ fn batch_answer(collector: &Collector, results: Vec<Result<(), Refusal>>) -> Res
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct DeadLetterParams {
     limit: Option<usize>,
 }
 
 async fn list_dead_letters(
     State(collector): State<Arc<Collector>>,
-    Query(params): Query<DeadLetterParams>,
+    Parameters(params): Parameters<DeadLetterParams>,
 ) -> Result<Json<Value>, Problem> {
     let limit = params.limit.unwrap_or(100).min(MAX_DEAD_LETTERS);
     let read = tokio::task::spawn_blocking(move || collector.dead_letters.newest(limit)).await;

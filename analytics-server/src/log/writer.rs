@@ -47,6 +47,12 @@ impl Appender {
         self.is_broken.load(Ordering::Relaxed)
     }
 
+    /// Entries and bytes that wait.
+    pub(crate) fn queued(&self) -> (usize, usize) {
+        let entries = self.queue.max_capacity() - self.queue.capacity();
+        (entries, self.queued_bytes.load(Ordering::Relaxed))
+    }
+
     /// Appends an entry; returns when it is durable.
     pub(crate) async fn append(&self, entry: impl Into<Entry>) -> Result<(), AppendError> {
         let entry = entry.into();

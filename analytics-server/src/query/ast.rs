@@ -21,7 +21,7 @@ const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT_OF_SERIES: usize = 50;
 const DEFAULT_LIMIT_OF_SERIES: usize = 10;
 
-const PARAMETERS: &str = "metric, by, filter, site, from, to, bucket, order, limit, bots";
+const PARAMETERS: &str = "metric, by, filter, site, from, to, bucket, order, limit, bots, format";
 
 /// A question.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,6 +112,8 @@ pub(crate) enum Invalid {
         "`{0}` is not a filter: it is DIMENSION:TEST:VALUE with the tests eq, ne, in, nin, or DIMENSION:exists"
     )]
     Filter(String),
+    #[error("`format` is json, csv or parquet")]
+    Format,
     #[error("`limit` is a number from 1 to {0}")]
     Limit(usize),
     #[error("there is no metric `{name}`; known are {known}")]

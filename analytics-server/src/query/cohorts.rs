@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query as Parameters, State};
+use axum::extract::State;
 use duckdb::Connection;
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ use super::range::Range;
 use super::{Queries, duckdb as store};
 use crate::error::StoreError;
 use crate::metrics::{Better, METRICS, Metric, Unit, Value};
+use crate::parameters::Parameters;
 use crate::problem::Problem;
 
 const PARAMETERS: &str = "metric, by, filter, site, from, to, min_n, limit, bots";

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Queries, streams};
+use super::{Queries, accepts, streams};
+use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::sessions::LiveSite;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Params {
     site: Option<String>,
 }
@@ -28,11 +30,11 @@ pub(super) struct Live {
 
 pub(super) async fn live(
     State(queries): State<Arc<Queries>>,
-    Query(params): Query<Params>,
+    Parameters(params): Parameters<Params>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let site = queries.site(params.site)?;
-    let mut response = if wants_events(&headers) {
+    let mut response = if accepts(&headers, "text/event-stream") {
         streams::events(&queries, site)?
     } else {
         Json(queries.live(site.as_deref())).into_response()
@@ -41,15 +43,6 @@ pub(super) async fn live(
         .headers_mut()
         .insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
-}
-
-fn wants_events(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter();
-    let mut types = accepted
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .filter_map(|range| range.split(';').next());
-    types.any(|media| media.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 impl Queries {

@@ -6,16 +6,19 @@ mod ask;
 pub(crate) mod ast;
 pub(crate) mod cohorts;
 mod duckdb;
+mod export;
 mod live;
 mod overview;
+mod prometheus;
 pub(crate) mod range;
 mod streams;
 mod views;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -27,6 +30,7 @@ use crate::pipeline::Shared;
 use crate::problem::Problem;
 use crate::store::{QueryError, StoreReader};
 pub(crate) use duckdb::{groups, viewers_by_site};
+pub(crate) use export::Exports;
 pub(crate) use streams::LiveStreams;
 
 /// What the routes share.
@@ -41,6 +45,8 @@ pub(crate) struct Queries {
     pub(crate) public_url: Option<String>,
     pub(crate) alerts: Arc<Alerts>,
     pub(crate) streams: LiveStreams,
+    pub(crate) exports: Exports,
+    pub(crate) store_file: PathBuf,
 }
 
 impl Queries {
@@ -55,6 +61,24 @@ impl Queries {
     }
 }
 
+/// All routes of both addresses.
+async fn openapi() -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        include_str!("openapi.json"),
+    )
+}
+
+/// Whether a request names this media type as one that it accepts.
+fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let mut types = accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .filter_map(|range| range.split(';').next());
+    types.any(|media| media.trim().eq_ignore_ascii_case(wanted))
+}
+
 /// The routes of the queries.
 pub(crate) fn router(queries: Arc<Queries>) -> Router {
     Router::new()
@@ -66,6 +90,8 @@ pub(crate) fn router(queries: Arc<Queries>) -> Router {
         .route("/v1/views/{id}", get(views::one))
         .route("/v1/live", get(live::live))
         .route("/v1/status", get(live::status))
+        .route("/metrics", get(prometheus::route))
+        .route("/v1/openapi.json", get(openapi))
         .with_state(queries)
 }
 

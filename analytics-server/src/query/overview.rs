@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query as Parameters, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::Queries;
@@ -13,6 +13,7 @@ use super::duckdb::{self, Viewers};
 use super::range::Range;
 use crate::error::StoreError;
 use crate::metrics::Metric;
+use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::sessions::LiveSite;
 
@@ -48,6 +49,7 @@ const METRICS: [&str; 25] = [
 const OF_SERIES: usize = 11;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Params {
     from: Option<i64>,
     to: Option<i64>,

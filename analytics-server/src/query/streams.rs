@@ -90,6 +90,11 @@ impl LiveStreams {
         self.stopped.send_replace(true);
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        MAX_STREAMS - self.room.available_permits()
+    }
+
     fn feeds(&self) -> MutexGuard<'_, HashMap<Option<String>, Arc<Feed>>> {
         self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -281,7 +286,7 @@ mod tests {
         let mut first = listen(queries, None).unwrap();
         let second = listen(queries, None).unwrap();
         let other = listen(queries, Some("a".to_owned())).unwrap();
-        assert_eq!(queries.streams.feeds().len(), 2);
+        assert_eq!((queries.streams.feeds().len(), queries.streams.len()), (2, 3));
         assert!(first.next().await.is_some());
         drop((second, other));
         let patience = Duration::from_secs(30);

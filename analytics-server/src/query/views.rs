@@ -3,22 +3,36 @@
 
 use std::sync::Arc;
 
+use ::duckdb::Connection;
 use axum::Json;
-use axum::extract::{Path, Query as Parameters, State};
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Queries;
 use super::ast::{Field, Filter, Invalid, MAX_FILTERS, number, once, wants_bots};
 use super::duckdb::{self, Stored};
+use super::export::{self, Format};
 use crate::metrics::ratio;
+use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::sessions::{CLOSED_AFTER_MS, FINAL_AFTER_MS, LIVE_FOR_MS};
 use crate::store::rows::ViewRow;
 
-const PARAMETERS: &str = "limit, before, from, to, filter, site, bots";
+const PARAMETERS: &str = "limit, before, from, to, filter, site, bots, format";
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 500;
+/// The same for files.
+const DEFAULT_LIMIT_OF_FILES: usize = 10_000;
+const MAX_LIMIT_OF_FILES: usize = 250_000;
+/// Views that are read at a time for a file.
+const PAGE: usize = 1_000;
 /// Most events in the answer about one view.
 const MAX_EVENTS: usize = 20_000;
 
@@ -31,6 +45,8 @@ pub(crate) struct Wanted {
     /// They had a beat after this time, and have not ended.
     pub(crate) live_since_ms: Option<i64>,
     pub(crate) filters: Vec<Filter>,
+    /// Those that are listed after the view with this start and id.
+    pub(crate) after: Option<(i64, String)>,
     pub(crate) limit: usize,
 }
 
@@ -96,7 +112,11 @@ struct Asked {
 }
 
 impl Asked {
-    fn parse(now_ms: i64, parameters: &[(String, String)]) -> Result<Self, Invalid> {
+    fn parse(now_ms: i64, format: Format, parameters: &[(String, String)]) -> Result<Self, Invalid> {
+        let (default, max) = match format {
+            Format::Json => (DEFAULT_LIMIT, MAX_LIMIT),
+            Format::Csv | Format::Parquet => (DEFAULT_LIMIT_OF_FILES, MAX_LIMIT_OF_FILES),
+        };
         let (mut from, mut to, mut before) = (None, None, None);
         let (mut limit, mut site, mut bots) = (None, None, None);
         let mut filters = Vec::new();
@@ -130,8 +150,8 @@ impl Asked {
         filters.extend(site.iter().map(|site| Filter::is(Field::Site, site)));
         let bots_excluded = Filter::exclude_bots(&mut filters, wants_bots(bots)?);
         let limit = match limit {
-            None => DEFAULT_LIMIT,
-            Some(text) => text.parse().map_err(|_| Invalid::Limit(MAX_LIMIT))?,
+            None => default,
+            Some(text) => text.parse().map_err(|_| Invalid::Limit(max))?,
         };
         let to_ms = number("to", to)?.unwrap_or(i64::MAX);
         Ok(Self {
@@ -140,7 +160,8 @@ impl Asked {
                 to_ms: to_ms.min(number("before", before)?.unwrap_or(i64::MAX)),
                 live_since_ms,
                 filters,
-                limit: limit.clamp(1, MAX_LIMIT),
+                after: None,
+                limit: limit.clamp(1, max),
             },
             site,
             bots_excluded,
@@ -150,15 +171,31 @@ impl Asked {
 
 pub(super) async fn list(
     State(queries): State<Arc<Queries>>,
-    Parameters(parameters): Parameters<Vec<(String, String)>>,
-) -> Result<Json<List>, Problem> {
+    Parameters(mut parameters): Parameters<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let now_ms = queries.clock.now_ms();
+    let format = Format::take(&mut parameters, &headers)?;
     let Asked {
         mut wanted,
         site,
         bots_excluded,
-    } = Asked::parse(now_ms, &parameters)?;
+    } = Asked::parse(now_ms, format, &parameters)?;
     queries.site(site)?;
+    match format {
+        Format::Json => {}
+        Format::Csv => {
+            let room = queries.exports.room()?;
+            return Ok(format.response("views", csv(&queries, now_ms, wanted, room)));
+        }
+        Format::Parquet => {
+            let room = queries.exports.room()?;
+            let folder = queries.exports.folder.clone();
+            let write = move |connection: &Connection| duckdb::views_file(connection, &folder, &wanted);
+            let file = queries.reader.run(write).await?;
+            return Ok(format.response("views", export::parquet_body(file, room)));
+        }
+    }
     let limit = wanted.limit;
     wanted.limit += 1;
     let mut views = queries
@@ -168,33 +205,80 @@ pub(super) async fn list(
     let more = views.len() > limit;
     views.truncate(limit);
     let views = views.into_iter().map(|row| View::new(row, now_ms)).collect();
-    Ok(Json(List {
+    let list = List {
         now_ms,
         bots_excluded,
         views,
         more,
-    }))
+    };
+    Ok(Json(list).into_response())
+}
+
+/// The views with the fields that JSON has, which are read page by page.
+fn csv(queries: &Queries, now_ms: i64, wanted: Wanted, room: OwnedSemaphorePermit) -> Body {
+    let names: Vec<String> = fields(ViewRow::default(), now_ms)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    let reader = queries.reader.clone();
+    let read = move |wanted: Wanted| {
+        let reader = reader.clone();
+        async move {
+            let page = Wanted {
+                limit: wanted.limit.min(PAGE),
+                ..wanted.clone()
+            };
+            let views = reader
+                .run(move |connection| duckdb::list(connection, &page))
+                .await?;
+            let left = wanted.limit - views.len().min(wanted.limit);
+            let next = views
+                .last()
+                .filter(|_| left > 0 && views.len() == PAGE)
+                .map(|last| Wanted {
+                    after: Some((last.start_ms, last.view_id.to_string())),
+                    limit: left,
+                    ..wanted
+                });
+            let rows = views
+                .into_iter()
+                .map(|row| fields(row, now_ms).into_iter().map(|(_, value)| value).collect())
+                .collect();
+            Ok((rows, next))
+        }
+    };
+    export::csv_pages(names, wanted, room, read)
+}
+
+/// What JSON has of a view, by name.
+fn fields(row: ViewRow, now_ms: i64) -> serde_json::Map<String, Value> {
+    match serde_json::to_value(View::new(row, now_ms)) {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    }
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct OneParams {
     site: Option<String>,
 }
 
 pub(super) async fn one(
     State(queries): State<Arc<Queries>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     Parameters(params): Parameters<OneParams>,
 ) -> Result<Json<One>, Problem> {
     let now_ms = queries.clock.now_ms();
     let site = queries.site(params.site)?;
+    let no_view = || Problem::not_found("there is no view with this id");
+    let Path(id) = id.map_err(|_| no_view())?;
     let id = id.to_ascii_lowercase();
     let found = queries
         .reader
         .run(move |connection| duckdb::find(connection, &id, site.as_deref()))
         .await?;
-    let Stored { row, mut events } =
-        found.ok_or_else(|| Problem::not_found("there is no view with this id"))?;
+    let Stored { row, mut events } = found.ok_or_else(no_view)?;
     let events_truncated = events.len() > MAX_EVENTS || row.events_dropped > 0;
     events.truncate(MAX_EVENTS);
     Ok(Json(One {

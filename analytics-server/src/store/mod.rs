@@ -6,7 +6,8 @@ mod reader;
 pub(crate) mod rows;
 pub(crate) mod table;
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use duckdb::{Connection, params, params_from_iter};
 
@@ -54,6 +55,7 @@ pub(crate) struct Batch {
 /// The one writer.
 pub(crate) struct StoreWriter {
     connection: Connection,
+    exports: PathBuf,
 }
 
 impl StoreWriter {
@@ -64,6 +66,8 @@ impl StoreWriter {
         let threads = config.store_threads.clamp(1, cores);
         let copies = std::path::absolute(config.backups_dir())?;
         let copies = copies.to_string_lossy().replace('\'', "''");
+        let exports = empty_folder(&path.with_extension("exports"))?;
+        let allowed = exports.to_string_lossy().replace('\'', "''");
         let settings = duckdb::Config::default()
             .enable_autoload_extension(false)?
             .with("autoinstall_known_extensions", "false")?
@@ -71,13 +75,13 @@ impl StoreWriter {
             .max_memory(&config.store_memory_limit)?
             .threads(i64::try_from(threads).unwrap_or(1))?;
         let connection = Connection::open_with_flags(path, settings)?;
-        // From here on it can read and write no other files but copies, and that cannot be undone.
+        // From here on it can read and write no other files but copies and exports, and that cannot be undone.
         connection.execute_batch(&format!(
-            "SET allowed_directories = ['{copies}/'];
+            "SET allowed_directories = ['{copies}/', '{allowed}'];
              SET enable_external_access = false;
              CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value BIGINT NOT NULL)"
         ))?;
-        let store = Self { connection };
+        let store = Self { connection, exports };
         match store.meta("schema_version")? {
             None | Some(SCHEMA_VERSION) => {}
             Some(found) if found > SCHEMA_VERSION => {
@@ -112,6 +116,11 @@ impl StoreWriter {
             tombstones = TombstoneRow::ddl(),
         ))?;
         Ok(store)
+    }
+
+    /// The only folder that DuckDB may write files to.
+    pub(crate) fn exports(&self) -> &Path {
+        &self.exports
     }
 
     /// A pool for queries.
@@ -342,12 +351,39 @@ impl StoreWriter {
     }
 }
 
+/// Makes a folder, or empties the one that is there, and names it from the root on.
+fn empty_folder(path: &Path) -> io::Result<PathBuf> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => std::fs::create_dir_all(path)?,
+    }
+    path.canonicalize()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
     use crate::config::Site;
+
+    #[test]
+    fn duckdb_reaches_no_other_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join("secret.csv");
+        std::fs::write(&secret, "a\n1\n").unwrap();
+        let config = Config::new(dir.path(), [Site::new("a", "a")]);
+        let store = StoreWriter::open(&dir.path().join("store.duckdb"), &config).unwrap();
+        for sql in [
+            format!("SELECT * FROM read_csv('{}')", secret.display()),
+            format!("COPY (SELECT 1) TO '{}'", secret.display()),
+            format!("COPY (SELECT 1) TO '{}/../x.csv'", store.exports().display()),
+            "SET allowed_directories = ['/']".to_owned(),
+            "SET enable_external_access = true".to_owned(),
+        ] {
+            assert!(store.connection.execute_batch(&sql).is_err(), "{sql}");
+        }
+    }
 
     #[test]
     fn tables_of_another_version_are_refused_with_what_to_do() {

@@ -225,6 +225,18 @@ table_row! {
 pub(crate) struct ViewState(pub(crate) PlaybackState);
 
 impl ViewState {
+    /// What each state is called.
+    pub(crate) const NAMES: [&str; 8] = [
+        Self(PlaybackState::Idle).name(),
+        Self(PlaybackState::Starting).name(),
+        Self(PlaybackState::Playing).name(),
+        Self(PlaybackState::Paused).name(),
+        Self(PlaybackState::Rebuffering).name(),
+        Self(PlaybackState::Seeking).name(),
+        Self(PlaybackState::Ended).name(),
+        Self(PlaybackState::Failed).name(),
+    ];
+
     /// As the schema spells it.
     pub(crate) const fn name(self) -> &'static str {
         match self.0 {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
@@ -26,6 +26,7 @@ use super::caller::Caller;
 use super::refusal::Refusal;
 use super::{Collector, Outcome, answered, batch_answer, preflight, store};
 use crate::log::Appender;
+use crate::parameters::Parameters;
 pub(crate) use sessions::CmcdSessions;
 use sessions::{Full, Report};
 
@@ -47,7 +48,7 @@ pub(super) fn route() -> MethodRouter<Arc<Collector>> {
 
 async fn post_cmcd(
     State(collector): State<Arc<Collector>>,
-    params: Query<Params>,
+    params: Parameters<Params>,
     request: Request,
 ) -> Response {
     let caller = collector.caller(&request);
@@ -56,7 +57,7 @@ async fn post_cmcd(
 
 async fn get_cmcd(
     State(collector): State<Arc<Collector>>,
-    params: Query<Params>,
+    params: Parameters<Params>,
     request: Request,
 ) -> Response {
     let caller = collector.caller(&request);

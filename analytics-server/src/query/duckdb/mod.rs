@@ -1,11 +1,13 @@
 //! The questions in DuckDB's language. Nothing else in here writes SQL; what comes from outside is bound, never written.
 
 mod cohorts;
+mod export;
 mod select;
 mod viewers;
 mod views;
 
 pub(crate) use cohorts::groups;
+pub(super) use export::{table_file, views_file};
 pub(super) use select::select;
 pub(crate) use viewers::viewers_by_site;
 pub(super) use viewers::{Viewers, viewers};

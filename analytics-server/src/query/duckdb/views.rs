@@ -13,10 +13,16 @@ use crate::store::table::TableRow;
 /// Views, the newest first.
 pub(crate) fn list(connection: &Connection, wanted: &Wanted) -> Result<Vec<ViewRow>, StoreError> {
     let mut sql = Sql::default();
-    sql.push(&format!(
-        "SELECT {} FROM views WHERE start_ms >= ",
-        ViewRow::names()
-    ));
+    sql.push(&format!("SELECT {} FROM views", ViewRow::names()));
+    conditions(&mut sql, wanted);
+    let mut statement = connection.prepare(&sql.text)?;
+    let rows = statement.query_map(params_from_iter(sql.values), ViewRow::read)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Which views, in which order, and how many.
+pub(super) fn conditions(sql: &mut Sql, wanted: &Wanted) {
+    sql.push(" WHERE start_ms >= ");
     sql.bind(wanted.from_ms);
     sql.push(" AND start_ms < ");
     sql.bind(wanted.to_ms);
@@ -25,11 +31,17 @@ pub(crate) fn list(connection: &Connection, wanted: &Wanted) -> Result<Vec<ViewR
         sql.push(" AND NOT view_end AND last_beat_ms > ");
         sql.bind(live_since_ms);
     }
+    if let Some((start_ms, view_id)) = &wanted.after {
+        sql.push(" AND start_ms <= ");
+        sql.bind(*start_ms);
+        sql.push(" AND (start_ms < ");
+        sql.bind(*start_ms);
+        sql.push(" OR view_id > ");
+        sql.bind(view_id.clone());
+        sql.push(")");
+    }
     let limit = wanted.limit;
     sql.push(&format!(" ORDER BY start_ms DESC, view_id LIMIT {limit}"));
-    let mut statement = connection.prepare(&sql.text)?;
-    let rows = statement.query_map(params_from_iter(sql.values), ViewRow::read)?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// When an event happened.
