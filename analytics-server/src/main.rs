@@ -1,5 +1,7 @@
 //! `headgate-analytics`: the analytics server as a program of its own.
 
+mod cli;
+
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,12 @@ enum Command {
     /// Prints a configuration file with every key.
     #[command(after_help = "Example:\n  headgate-analytics example-config > analytics.toml")]
     ExampleConfig,
+    /// Asks a running server for metrics, and prints a table.
+    #[command(
+        after_help = "Examples:\n  headgate-analytics query rebuffer_ratio,attempts --by cdn_host --last 24h\n  \
+        headgate-analytics query startup_ms_p95 --by device --filter country:in:DE,AT --last 6h --bucket 15m"
+    )]
+    Query(cli::Query),
     /// Serves the collector, the queries and the dashboard until SIGTERM or Ctrl-C.
     #[command(
         after_help = "Examples:\n  headgate-analytics serve --config /etc/headgate/analytics.toml\n  \
@@ -45,6 +53,13 @@ enum Command {
         `headgate-analytics example-config` prints a configuration file with every key."
     )]
     Serve(Serve),
+    /// Says what became of beacons at a running server, and what is watched now.
+    Status(cli::Status),
+    /// Lists the newest views of a running server.
+    #[command(
+        after_help = "Example:\n  headgate-analytics views --filter failed --filter device:eq:tv --limit 20"
+    )]
+    Views(cli::Views),
 }
 
 #[derive(clap::Args)]
@@ -135,6 +150,9 @@ fn main() -> anyhow::Result<()> {
             std::io::stdout().write_all(EXAMPLE.as_bytes())?;
             return Ok(());
         }
+        Command::Query(options) => return options.run(),
+        Command::Status(options) => return options.run(),
+        Command::Views(options) => return options.run(),
         Command::Serve(serve) => serve,
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
