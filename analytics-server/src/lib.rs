@@ -234,7 +234,7 @@ impl Analytics {
 
     /// What people and programs that watch talk to: `/v1/query`, `/v1/cohorts`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
     /// `/v1/views/{id}`, `/v1/viewers/{id}`, `/v1/live`, `/v1/alerts`, `/v1/status`, `/v1/dead-letters`, `/v1/backup`, `/metrics`,
-    /// `/dashboard`.
+    /// `/v1/openapi.json`, `/dashboard`.
     pub fn query_router(&self) -> Router {
         query::router(Arc::clone(&self.queries))
             .merge(collector::admin_router(Arc::clone(&self.collector)))

@@ -1,5 +1,6 @@
 //! `headgate-analytics`: the analytics server as a program of its own.
 
+mod cli;
 #[cfg(feature = "load")]
 mod load_command;
 
@@ -55,6 +56,12 @@ enum Command {
     #[cfg(feature = "load")]
     #[command(after_help = load_command::EXAMPLES)]
     Load(load_command::Load),
+    /// Asks a running server for metrics, and prints a table.
+    #[command(
+        after_help = "Examples:\n  headgate-analytics query rebuffer_ratio,attempts --by cdn_host --last 24h\n  \
+        headgate-analytics query startup_ms_p95 --by device --filter country:in:DE,AT --last 6h --bucket 15m"
+    )]
+    Query(cli::Query),
     /// Serves the collector, the queries and the dashboard until SIGTERM or Ctrl-C.
     #[command(
         after_help = "Examples:\n  headgate-analytics serve --config /etc/headgate/analytics.toml\n  \
@@ -62,6 +69,13 @@ enum Command {
         `headgate-analytics example-config` prints a configuration file with every key."
     )]
     Serve(Serve),
+    /// Says what became of beacons at a running server, and what is watched now.
+    Status(cli::Status),
+    /// Lists the newest views of a running server.
+    #[command(
+        after_help = "Example:\n  headgate-analytics views --filter failed --filter device:eq:tv --limit 20"
+    )]
+    Views(cli::Views),
 }
 
 #[derive(clap::Args)]
@@ -159,6 +173,9 @@ fn main() -> anyhow::Result<()> {
         }
         #[cfg(feature = "load")]
         Command::Load(load) => return load.run(),
+        Command::Query(options) => return options.run(),
+        Command::Status(options) => return options.run(),
+        Command::Views(options) => return options.run(),
         Command::Serve(serve) => serve,
     };
     start_log("info");

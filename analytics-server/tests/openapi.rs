@@ -103,6 +103,15 @@ async fn its_parameters_are_those_that_are_read() {
         .map(|metric| metric["name"].clone())
         .collect();
     assert_eq!(schemas["MetricName"]["enum"], Value::from(metrics));
+    let (_, refused) = server.get("/v1/cohorts?metric=plays").await;
+    let message = refused["error"]["message"].as_str().unwrap();
+    let comparable = &document["paths"]["/v1/cohorts"]["get"]["parameters"][0]["schema"]["enum"];
+    let comparable = comparable.as_array().unwrap().iter();
+    let comparable: Vec<_> = comparable.map(|name| name.as_str().unwrap()).collect();
+    assert!(
+        message.ends_with(&format!(" is {}", comparable.join(", "))),
+        "{message}"
+    );
     let dimensions: Vec<_> = definitions["dimensions"]
         .as_array()
         .unwrap()

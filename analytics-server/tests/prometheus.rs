@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use axum::body::Body;
 use axum::http::Request;
-use support::{Server, beacon};
+use serde_json::Value;
+use support::{START_MS, Server, beacon};
 
 /// Name and labels as they are written → value.
 type Samples = BTreeMap<String, f64>;
@@ -139,4 +140,63 @@ async fn the_numbers_are_those_of_the_other_routes() {
     server.analytics.drain();
     assert_eq!(metrics(&server).await["headgate_ready"], 0.0);
     server.analytics.shutdown().await.unwrap();
+}
+
+/// The names in an expression that are this server's.
+fn names(expression: &str) -> impl Iterator<Item = &str> {
+    let words = expression.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
+    words.filter(|word| word.starts_with("headgate_"))
+}
+
+#[tokio::test]
+async fn the_grafana_dashboard_shows_what_there_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::open(dir.path());
+    let mut b = beacon(1, 0, 10_000);
+    b.counters.play_intent = true;
+    b.counters.startup_ms = Some(500);
+    b.counters.played_ms = 9_000;
+    b.counters.media_ms = 9_000;
+    server.post_at(10_000, &b).await;
+    server.stored().await;
+    let samples = metrics(&server).await;
+    let known: HashSet<&str> = samples
+        .keys()
+        .map(|series| series.split('{').next().unwrap())
+        .collect();
+    let dashboard: Value = serde_json::from_str(include_str!("../grafana/headgate.json")).unwrap();
+    let mut shown = HashSet::new();
+    let mut asked = 0;
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            if let Some(expression) = target["expr"].as_str() {
+                shown.extend(names(expression).map(ToOwned::to_owned));
+                continue;
+            }
+            asked += 1;
+            let url = target["url"].as_str().unwrap();
+            let url = url
+                .replace("${__from}", &START_MS.to_string())
+                .replace("${__to}", &(START_MS + 60_000).to_string())
+                .replace("${bucket}", "1m");
+            // The worst cohort of one view is none; what it has, the OpenAPI document says.
+            let answer = server.json(&url).await;
+            let rows = answer[target["root_selector"].as_str().unwrap()]
+                .as_array()
+                .unwrap();
+            for column in target["columns"].as_array().unwrap() {
+                let selector = column["selector"].as_str().unwrap();
+                let pointer = format!("/{}", selector.replace('.', "/"));
+                assert!(
+                    rows.iter().all(|row| row.pointer(&pointer).is_some()),
+                    "{selector} of {url}"
+                );
+            }
+            assert!(url.starts_with("/v1/cohorts") || !rows.is_empty(), "{url}");
+        }
+    }
+    for name in &shown {
+        assert!(known.contains(name.as_str()), "there is no {name}");
+    }
+    assert!(shown.len() >= 10 && asked >= 5);
 }
