@@ -111,6 +111,7 @@ fn play(thing: &Thing, kind: FaultKind, pattern: &str, times: Option<u32>) -> Re
         trace: &trace,
         link: Link::default(),
         faults: Faults::rules(vec![rule]),
+        trouble: None,
         element_faults: 0.0,
         quota_bytes: None,
         clock_off_ms: 0,
@@ -119,6 +120,7 @@ fn play(thing: &Thing, kind: FaultKind, pattern: &str, times: Option<u32>) -> Re
         again: false,
         seed: 1,
         subtitles: thing.name == "text",
+        size: (1920, 1080),
     })
 }
 

@@ -27,7 +27,7 @@
 mod content;
 mod model;
 mod profiles;
-pub(crate) mod random;
+pub mod random;
 
 use std::fmt;
 use std::str::FromStr;

@@ -30,7 +30,7 @@ use crate::network::{Link, Outages};
 use streams::Stream;
 pub use summary::{Met, Stalls, Tally};
 use view::View;
-pub use view::{Plan, Violation, Watched};
+pub use view::{Plan, Trouble, Violation, Watched};
 
 /// By how much the memory of the process may grow after the first views, bytes.
 const MAX_GROWTH: u64 = 48 << 20;
@@ -209,6 +209,7 @@ impl Soak {
                 outages,
             },
             faults: self.faults.reseeded(rng.next()),
+            trouble: None,
             element_faults: share,
             quota_bytes,
             clock_off_ms: off as i64,
@@ -216,6 +217,7 @@ impl Soak {
             lasts: Duration::from_secs_f64(lasts),
             again: true,
             subtitles: false,
+            size: (1920, 1080),
             seed: rng.next(),
         }
     }
@@ -226,9 +228,17 @@ impl Soak {
 /// # Errors
 /// If something was as it must never be.
 pub fn watch(plan: Plan<'_>) -> Result<Watched, Violation> {
+    watch_with(plan, Config::default())
+}
+
+/// Watches one view with a player of this configuration, but for its seed, which is the plan's.
+///
+/// # Errors
+/// As [`watch`].
+pub fn watch_with(plan: Plan<'_>, config: Config) -> Result<Watched, Violation> {
     let config = Config {
         seed: plan.seed,
-        ..Config::default()
+        ..config
     };
     let mut player = Player::new(config, Instant::ZERO);
     let mut view = View::new(plan, &mut player, Instant::ZERO, true, None);

@@ -90,6 +90,45 @@ impl Trace {
         )
     }
 
+    /// The same for so long, but with no more than this bandwidth between two times; it starts again after that.
+    ///
+    /// # Errors
+    /// If the limit is out of range, or nothing is left of what the trace carries.
+    pub fn limited(
+        &self,
+        lasts: Duration,
+        from: Duration,
+        until: Duration,
+        limit_kbps: f64,
+    ) -> Result<Self, PointsError> {
+        let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
+        let (from_ms, until_ms, lasts_ms) = (ms(from), ms(until), ms(lasts).max(ms(self.duration())));
+        let mut points = Vec::new();
+        let mut start_ms = 0.0;
+        for point in std::iter::repeat_with(|| self.points()).flatten() {
+            let end_ms = start_ms + point.duration_ms;
+            // Before, within and after the limit.
+            for (begin, end, limit) in [
+                (start_ms, end_ms.min(from_ms), f64::INFINITY),
+                (start_ms.max(from_ms), end_ms.min(until_ms), limit_kbps),
+                (start_ms.max(until_ms).max(from_ms), end_ms, f64::INFINITY),
+            ] {
+                if end > begin {
+                    points.push(Point {
+                        duration_ms: end - begin,
+                        bandwidth_kbps: point.bandwidth_kbps.min(limit),
+                        ..point
+                    });
+                }
+            }
+            start_ms = end_ms;
+            if start_ms >= lasts_ms {
+                break;
+            }
+        }
+        Self::new(&self.name, &points)
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -319,6 +358,27 @@ mod tests {
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_limit_holds_between_two_times_and_the_rest_is_as_it_was() {
+        let t = trace(&[(1000.0, 8.0), (1000.0, 16.0)]);
+        let limited = t.limited(ms(5000), ms(1500), ms(3500), 10.0).unwrap();
+        let points: Vec<_> = limited
+            .points()
+            .map(|p| (p.duration_ms, p.bandwidth_kbps))
+            .collect();
+        let expected = [
+            (1000.0, 8.0),
+            (500.0, 16.0),
+            (500.0, 10.0),
+            (1000.0, 8.0),
+            (500.0, 10.0),
+            (500.0, 16.0),
+            (1000.0, 8.0),
+        ];
+        assert_eq!(points, expected);
+        assert!(t.limited(ms(1), ms(0), ms(2000), 0.0).is_err(), "nothing is left");
     }
 
     #[test]

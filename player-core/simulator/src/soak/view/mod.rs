@@ -12,7 +12,7 @@ use std::time::Duration;
 use player_core::input::{Host, Input, Load, RequestId, TrackKind};
 use player_core::output::{Deliver, Output, PlayerEvent};
 use player_core::record::{self, Line};
-use player_core::telemetry::schema::{PlaybackState, RebufferCause};
+use player_core::telemetry::schema::{Beacon, PlaybackState, RebufferCause};
 use player_core::time::{ByteRange, TimeRange};
 use player_core::{Instant, MediaTime, Player};
 
@@ -53,6 +53,8 @@ pub struct Plan<'a> {
     pub link: Link,
     /// What goes wrong with requests.
     pub faults: Faults,
+    /// When the servers fail, if they do.
+    pub trouble: Option<Trouble>,
     /// What goes wrong with appends, the decoder, the element: a share, as that of the requests.
     pub element_faults: f64,
     /// Bytes that all source buffers hold, if they do not hold everything.
@@ -67,8 +69,21 @@ pub struct Plan<'a> {
     pub again: bool,
     /// The first subtitles that there are are switched on.
     pub subtitles: bool,
+    /// Width and height of the element, device pixels.
+    pub size: (u32, u32),
     /// For everything that is chance.
     pub seed: u64,
+}
+
+/// Servers that fail for a while: they answer some requests with a status of 500 and above.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trouble {
+    /// Since when, in the time of the view.
+    pub from: Duration,
+    /// Until when.
+    pub until: Duration,
+    /// The share of requests that they fail, 0 to 1.
+    pub share: f64,
 }
 
 /// How a viewing went.
@@ -88,6 +103,8 @@ pub struct Watched {
     pub met: u32,
     /// Cues that were shown.
     pub cues: usize,
+    /// What the engine reported, if its configuration names a site.
+    pub beacons: Vec<Beacon>,
 }
 
 /// See the module's text.
@@ -200,8 +217,8 @@ impl<'a, 'log> View<'a, 'log> {
             stored: Vec::new(),
             offline: false,
             host: Host {
-                width: 1920,
-                height: 1080,
+                width: plan.size.0,
+                height: plan.size.1,
                 ..Host::default()
             },
             freeze: None,
@@ -402,6 +419,7 @@ impl<'a, 'log> View<'a, 'log> {
                     Event::Do(_) => true,
                 });
             }
+            Output::Beacon(beacon) => self.watched.beacons.push(*beacon),
             Output::CloseSource => {
                 self.element.close();
                 self.freeze = None;

@@ -25,6 +25,7 @@ impl View<'_, '_> {
         if self.keep_requests {
             self.watched.requests.push(path.clone());
         }
+        let trouble = self.trouble();
         let view_ms = self.view_ms();
         let find = |at: i64| {
             self.plan
@@ -56,7 +57,11 @@ impl View<'_, '_> {
             true => Stake::OneOfSeveral,
             false => Stake::Only,
         };
-        let mut fault = self.plan.faults.draw(&path, stake, fetch.range.is_some());
+        let mut fault = self
+            .plan
+            .faults
+            .draw(&path, stake, fetch.range.is_some())
+            .or(trouble);
         if fault == Some(FaultKind::Truncate) && stake == Stake::Only && self.plan.faults.share() > 0.0 {
             // Half a manifest is another one, of which nobody can tell that there is more.
             fault = Some(FaultKind::Break);
@@ -120,6 +125,18 @@ impl View<'_, '_> {
         };
         self.asked.insert(request, asked);
         self.bounded()
+    }
+
+    /// What the servers fail this request with, if they are in trouble.
+    fn trouble(&mut self) -> Option<FaultKind> {
+        let trouble = self.plan.trouble?;
+        let elapsed = self.now.since(self.start);
+        if !(trouble.from..trouble.until).contains(&elapsed) || !self.chance(trouble.share) {
+            return None;
+        }
+        const STATUSES: [u16; 4] = [500, 502, 503, 504];
+        let pick = (self.rng.uniform() * STATUSES.len() as f64) as usize;
+        Some(FaultKind::Status(STATUSES[pick % STATUSES.len()]))
     }
 
     /// The head of a response.
