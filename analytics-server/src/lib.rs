@@ -28,7 +28,11 @@ mod collector;
 mod config;
 mod dashboard;
 mod error;
+#[cfg(feature = "load")]
+mod http_client;
 mod id;
+#[cfg(feature = "load")]
+pub mod load;
 mod log;
 pub mod metrics;
 mod parameters;

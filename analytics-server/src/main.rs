@@ -1,6 +1,8 @@
 //! `headgate-analytics`: the analytics server as a program of its own.
 
 mod cli;
+#[cfg(feature = "load")]
+mod load_command;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -40,6 +42,10 @@ enum Command {
     /// Prints a configuration file with every key.
     #[command(after_help = "Example:\n  headgate-analytics example-config > analytics.toml")]
     ExampleConfig,
+    /// Lets simulated viewers report to a server, or fills a new server with hours of them.
+    #[cfg(feature = "load")]
+    #[command(after_help = load_command::EXAMPLES)]
+    Load(load_command::Load),
     /// Asks a running server for metrics, and prints a table.
     #[command(
         after_help = "Examples:\n  headgate-analytics query rebuffer_ratio,attempts --by cdn_host --last 24h\n  \
@@ -150,19 +156,26 @@ fn main() -> anyhow::Result<()> {
             std::io::stdout().write_all(EXAMPLE.as_bytes())?;
             return Ok(());
         }
+        #[cfg(feature = "load")]
+        Command::Load(load) => return load.run(),
         Command::Query(options) => return options.run(),
         Command::Status(options) => return options.run(),
         Command::Views(options) => return options.run(),
         Command::Serve(serve) => serve,
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    start_log("info");
+    let settings = serve.settings()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(settings))
+}
+
+/// Writes the log to the standard error, at this level unless `RUST_LOG` says otherwise.
+fn start_log(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    let settings = serve.settings()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(settings))
 }
 
 fn print_dead_letters(options: &DeadLetters) -> anyhow::Result<()> {
@@ -200,9 +213,18 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let token = (admin.access == AdminAccess::Generated).then(|| config.admin_token_file());
     let server = Server::bind(public, admin).await?;
     let stop = stop_signal()?;
+    let lines = addresses(&server, &mut config, token.as_deref())?;
+    let analytics = Analytics::open(config)?;
+    // Whoever started it may not care to read this, and may have closed the pipe.
+    let _ = std::io::stdout().write_all(lines.as_bytes());
+    server.run(analytics, stop).await?;
+    Ok(())
+}
+
+/// What to tell whoever started it: where everything is. The dashboard is told, too.
+fn addresses(server: &Server, config: &mut Config, token: Option<&Path>) -> anyhow::Result<String> {
     let public = format!("http://{}", server.public_address()?);
     let public = config.public_url.get_or_insert(public).clone();
-    let analytics = Analytics::open(config)?;
     let mut lines = format!(
         "Dashboard  http://{}/dashboard\nBeacons    {public}/v1/beacons\n",
         server.admin_address()?
@@ -210,10 +232,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     if let Some(path) = token {
         lines.push_str(&format!("Password   in {}\n", path.display()));
     }
-    // Whoever started it may not care to read this, and may have closed the pipe.
-    let _ = std::io::stdout().write_all(lines.as_bytes());
-    server.run(analytics, stop).await?;
-    Ok(())
+    Ok(lines)
 }
 
 /// Ends at SIGTERM or Ctrl-C, which are heeded from this call on: none is lost before somebody waits.
