@@ -29,6 +29,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Alerts cannot be as they are described.
+    #[error("{0}")]
+    Alerts(String),
     /// The beacon log failed.
     #[error("the beacon log failed")]
     Log(#[from] LogError),
@@ -41,6 +44,9 @@ pub enum Error {
     /// A thread of the server could not be started or ended in a panic.
     #[error("the {0} thread failed")]
     Thread(&'static str),
+    /// The client of the webhook cannot be made.
+    #[error("the webhook's HTTP client cannot be made: {0}")]
+    Webhook(String),
 }
 
 /// What can go wrong in the beacon log.

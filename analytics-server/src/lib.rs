@@ -23,12 +23,12 @@
 //!
 //! What each number means is defined in [`metrics`].
 
+mod alerts;
 mod clock;
 mod collector;
 mod config;
 mod dashboard;
 mod error;
-#[cfg(feature = "load")]
 mod http_client;
 mod id;
 #[cfg(feature = "load")]
@@ -52,12 +52,14 @@ use std::thread::JoinHandle;
 
 use axum::Router;
 
+use alerts::Alerts;
 use collector::{Collector, Outcomes};
 use pipeline::Shared;
 use query::{Exports, LiveStreams, Queries};
 use sessions::{FINAL_AFTER_MS, Sessions};
 use store::{StoreReader, StoreWriter};
 
+pub use alerts::{AlertRule, Webhook};
 pub use clock::Clock;
 pub use collector::{DeadLetter, DiskSpace, InvalidBeacon, dead_letters, read_beacon};
 pub use config::{Admin, AdminAccess, Config, EXAMPLE, Limits, Public, Settings, SettingsError, Site};
@@ -72,6 +74,7 @@ pub struct Analytics {
     queries: Arc<Queries>,
     reader: StoreReader,
     shared: Arc<Shared>,
+    alerts: Arc<Alerts>,
     threads: Mutex<Option<Threads>>,
     data_dir: PathBuf,
 }
@@ -79,15 +82,17 @@ pub struct Analytics {
 struct Threads {
     log: JoinHandle<()>,
     pipeline: JoinHandle<()>,
+    alerts: JoinHandle<()>,
 }
 
 impl Analytics {
     /// Opens or creates the data folder and starts the server's threads.
     ///
     /// # Errors
-    /// If the folder cannot be used or belongs to a running server or a newer version, or two sites are the same.
+    /// If the folder cannot be used or belongs to a running server or a newer version, two sites or two alerts are the same, or an
+    /// alert is of a site that there is not.
     pub fn open(config: Config) -> Result<Self, Error> {
-        config.check_sites()?;
+        config.check()?;
         let data_dir_error = |source| Error::DataDir {
             path: config.data_dir.clone(),
             source,
@@ -126,6 +131,14 @@ impl Analytics {
         let (appender, writer) = log::start_writer(Arc::clone(&log), config.limits.queue_beacons)?;
         let collector = Collector::new(&config, Arc::clone(&outcomes), appender).map_err(data_dir_error)?;
         let collector = Arc::new(collector);
+        let settings = alerts::Settings {
+            data_dir: &config.data_dir,
+            rules: config.alerts,
+            webhook: config.webhook,
+            sites: sites.clone(),
+            clock: config.clock.clone(),
+        };
+        let (alerts, alerts_thread) = alerts::start(settings, reader.clone(), Arc::clone(&shared))?;
         let queries = Arc::new(Queries {
             reader: reader.clone(),
             clock: config.clock.clone(),
@@ -138,10 +151,12 @@ impl Analytics {
             streams: LiveStreams::default(),
             exports: Exports::new(store_exports),
             store_file,
+            alerts: Arc::clone(&alerts),
         });
         let threads = Mutex::new(Some(Threads {
             log: writer,
             pipeline,
+            alerts: alerts_thread,
         }));
         Ok(Self {
             log,
@@ -149,6 +164,7 @@ impl Analytics {
             queries,
             reader,
             shared,
+            alerts,
             threads,
             data_dir: config.data_dir,
         })
@@ -187,10 +203,12 @@ impl Analytics {
     }
 
     /// What people and programs that watch talk to: `/v1/query`, `/v1/cohorts`, `/v1/definitions`, `/v1/overview`, `/v1/views`,
-    /// `/v1/views/{id}`, `/v1/live`, `/v1/status`, `/v1/dead-letters`, `/metrics`, `/v1/openapi.json`, `/dashboard`.
+    /// `/v1/views/{id}`, `/v1/live`, `/v1/alerts`, `/v1/status`, `/v1/dead-letters`, `/metrics`, `/v1/openapi.json`,
+    /// `/dashboard`.
     pub fn query_router(&self) -> Router {
         query::router(Arc::clone(&self.queries))
             .merge(collector::admin_router(Arc::clone(&self.collector)))
+            .merge(alerts::router(Arc::clone(&self.alerts)))
             .merge(dashboard::router())
     }
 
@@ -211,7 +229,9 @@ impl Analytics {
         self.collector.close();
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(threads) = threads else { return Ok(()) };
+        self.alerts.stop();
         join(threads.log, "beacon-log").await?;
+        join(threads.alerts, "analytics-alerts").await?;
         self.shared.stop(&self.log);
         join(threads.pipeline, "analytics-store").await?;
         self.reader.close();
@@ -232,6 +252,7 @@ impl Drop for Analytics {
     fn drop(&mut self) {
         self.queries.streams.stop();
         self.collector.close();
+        self.alerts.stop();
         self.shared.stop(&self.log);
     }
 }

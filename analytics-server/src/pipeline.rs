@@ -1,7 +1,7 @@
 //! The one thread that takes beacons from the log through the sessions into the store. It follows the log the same way
 //! whether the records are a millisecond or, after a restart, an hour old.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -47,6 +47,7 @@ pub(crate) struct Shared {
     live: Mutex<LiveSnapshot>,
     events: AtomicU64,
     stored: AtomicU64,
+    complete_ms: AtomicI64,
     commits: Mutex<Commits>,
 }
 
@@ -84,6 +85,11 @@ impl Shared {
 
     fn lock_commits(&self) -> MutexGuard<'_, Commits> {
         self.commits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store has everything that was accepted until this time, but, maybe, the last half minute of rows of views.
+    pub(crate) fn complete_ms(&self) -> i64 {
+        self.complete_ms.load(Ordering::Acquire)
     }
 
     /// Asks the thread to end, with everything in the store that is in the log.
@@ -236,6 +242,8 @@ impl Pipeline {
         {
             return false;
         }
+        let now_ms = self.clock.now_ms();
+        let is_all = self.next >= self.log.head();
         // While the log is read again, the store may be ahead.
         let log_offset = self.next.max(self.committed.0);
         let batch = self.sessions.take_batch(log_offset, max_views, last);
@@ -247,7 +255,11 @@ impl Pipeline {
         let nothing_new = (batch.log_offset, batch.views_offset) == self.committed
             && batch.views.is_empty()
             && batch.concurrency.is_empty();
-        nothing_new || self.write(batch)
+        let is_stored = nothing_new || self.write(batch);
+        if is_stored && is_all {
+            self.shared.complete_ms.store(now_ms, Ordering::Release);
+        }
+        is_stored
     }
 
     fn write(&mut self, batch: Batch) -> bool {

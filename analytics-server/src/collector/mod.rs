@@ -73,6 +73,7 @@ pub(crate) use outcomes::{Note, Outcome, Outcomes};
 use refusal::Refusal;
 use sites::{SiteRules, Sites};
 use viewers::Viewers;
+pub(crate) use viewers::replace as replace_file;
 
 /// A body may be this long.
 pub(crate) const MAX_BODY_BYTES: usize = 64 << 10;

@@ -194,7 +194,7 @@ fn name(prefix: &str, key: &hmac::Key, parts: &[&str]) -> String {
 }
 
 /// Writes a file that only its owner may read, so that after a crash it is there wholly, or as it was before.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     remove(&new)?;
     let mut file = OpenOptions::new()

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::{Config, Limits, Site};
+use crate::alerts::{AlertRule, RuleSection, Webhook, WebhookSection};
 use crate::error::Error;
 
 /// A configuration file with every key, each at its default unless it is commented otherwise.
@@ -81,6 +82,9 @@ impl fmt::Debug for AdminAccess {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
+    /// An alert or the webhook cannot be as it is described.
+    #[error("{0}")]
+    Alert(String),
     /// The admin address can be reached from elsewhere, and asks for no token.
     #[error(
         "admin.listen is {0}, which others reach: without_token is for addresses of this machine only (127.0.0.1, [::1])"
@@ -133,6 +137,9 @@ struct File {
     #[serde(default)]
     privacy: PrivacySection,
     sites: Vec<SiteSection>,
+    /// In place of the built-in ones.
+    alerts: Option<Vec<RuleSection>>,
+    webhook: Option<WebhookSection>,
 }
 
 #[derive(Default, Deserialize)]
@@ -265,9 +272,9 @@ impl Settings {
     /// Whether the server would take them; nothing is opened.
     ///
     /// # Errors
-    /// If two sites share a name or a key.
+    /// If two sites share a name or a key, or the alerts cannot be together.
     pub fn check(&self) -> Result<(), Error> {
-        self.config.check_sites()
+        self.config.check()
     }
 }
 
@@ -287,6 +294,12 @@ impl File {
         if let Some(seconds) = self.store.query_timeout_s {
             config.query_timeout = Duration::from_secs(seconds);
         }
+        if let Some(rules) = self.alerts {
+            let rules = rules.into_iter().map(AlertRule::read);
+            config.alerts = rules.collect::<Result<_, _>>().map_err(SettingsError::Alert)?;
+        }
+        let webhook = self.webhook.map(Webhook::read).transpose();
+        config.webhook = webhook.map_err(SettingsError::Alert)?;
         config.limits = self.limits;
         config.daily_viewers = self.privacy.daily_viewers.unwrap_or(config.daily_viewers);
         config.public_url.clone_from(&self.public.url);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::alerts::{AlertRule, Webhook};
 use crate::clock::Clock;
 use crate::collector::DiskSpace;
 use crate::error::Error;
@@ -46,6 +47,10 @@ pub struct Config {
     pub country_header: Option<String>,
     /// Viewers whom the application does not name get a pseudonym that holds for a day. Default: yes.
     pub daily_viewers: bool,
+    /// What is watched. Default: [`AlertRule::defaults`].
+    pub alerts: Vec<AlertRule>,
+    /// Who is told when an alert fires or is over. Default: nobody.
+    pub webhook: Option<Webhook>,
     /// Where the server learns how full the disk is. Default: the system.
     pub disk_space: DiskSpace,
     /// The clock. Default: the system's.
@@ -67,6 +72,8 @@ impl Config {
             trusted_proxies: Vec::new(),
             country_header: None,
             daily_viewers: true,
+            alerts: AlertRule::defaults(),
+            webhook: None,
             disk_space: DiskSpace::system(),
             clock: Clock::system(),
         }
@@ -78,8 +85,14 @@ impl Config {
     }
 
     /// # Errors
-    /// If two sites share a name or a key.
-    pub(crate) fn check_sites(&self) -> Result<(), Error> {
+    /// If two sites share a name or a key, or the alerts cannot be together.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.check_sites()?;
+        let has_site = |name: &str| self.sites.iter().any(|site| site.name == name);
+        AlertRule::check(&self.alerts, has_site).map_err(Error::Alerts)
+    }
+
+    fn check_sites(&self) -> Result<(), Error> {
         let mut taken = HashSet::new();
         for site in &self.sites {
             let texts = std::iter::once((0, &site.name)).chain(site.keys.iter().map(|key| (1, key)));

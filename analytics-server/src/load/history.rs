@@ -15,9 +15,11 @@ use super::{Audience, LoadError, Sender};
 use crate::clock::Clock;
 
 /// What is due within this time is sent at its end.
-const SLICE_MS: i64 = 1_000;
+const SLICE_MS: i64 = 2_000;
 /// The store is waited for after so much time of the audience.
-const WAIT_EVERY_MS: i64 = 10 * 60_000;
+const WAIT_EVERY_MS: i64 = 20 * 60_000;
+/// Alerts are evaluated two minutes late, each half minute.
+const EVALUATED_LATE_MS: i64 = 160_000;
 /// How long it may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -77,28 +79,30 @@ impl History {
             sender.check()?;
             if end_ms - waited_ms >= WAIT_EVERY_MS {
                 waited_ms = end_ms;
-                caught_up(router).await?;
+                self.caught_up(router).await?;
                 progress(end_ms);
             }
         }
-        caught_up(router).await?;
+        self.caught_up(router).await?;
         self.simulated.store(0, Ordering::SeqCst);
         Ok(())
     }
-}
 
-/// Waits until the store has what the log has.
-async fn caught_up(router: &Router) -> Result<(), LoadError> {
-    let began = Instant::now();
-    while began.elapsed() < PATIENCE {
-        let status = status(router).await;
-        let log = status.as_ref().map(|status| &status["log"]);
-        if log.is_some_and(|log| log["events"] == log["head"]) {
-            return Ok(());
+    /// Waits until the store has what the log has, and alerts have been evaluated.
+    async fn caught_up(&self, router: &Router) -> Result<(), LoadError> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            let due_ms = self.simulated.load(Ordering::SeqCst) - EVALUATED_LATE_MS;
+            if let Some(status) = status(router).await
+                && status["log"]["stored"] == status["log"]["head"]
+                && status["alerts"]["evaluated_ms"].as_i64() >= Some(due_ms)
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        Err(LoadError::Stuck)
     }
-    Err(LoadError::Stuck)
 }
 
 async fn status(router: &Router) -> Option<Value> {

@@ -70,6 +70,7 @@ pub(super) async fn status(State(queries): State<Arc<Queries>>) -> (StatusCode, 
         "public_url": queries.public_url,
         "beacons": queries.outcomes.counts(),
         "notes": queries.outcomes.notes(),
+        "alerts": queries.alerts.status(),
         "log": {
             "stored": queries.shared.stored(),
             "events": queries.shared.events(),

@@ -3,14 +3,14 @@
 
 mod answer;
 mod ask;
-mod ast;
+pub(crate) mod ast;
 pub(crate) mod cohorts;
 mod duckdb;
 mod export;
 mod live;
 mod overview;
 mod prometheus;
-mod range;
+pub(crate) mod range;
 mod streams;
 mod views;
 
@@ -22,12 +22,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use crate::alerts::Alerts;
 use crate::clock::Clock;
 use crate::collector::{Collector, Outcomes};
 use crate::log::BeaconLog;
 use crate::pipeline::Shared;
 use crate::problem::Problem;
 use crate::store::{QueryError, StoreReader};
+pub(crate) use duckdb::{groups, viewers_by_site};
 pub(crate) use export::Exports;
 pub(crate) use streams::LiveStreams;
 
@@ -44,6 +46,7 @@ pub(crate) struct Queries {
     pub(crate) streams: LiveStreams,
     pub(crate) exports: Exports,
     pub(crate) store_file: PathBuf,
+    pub(crate) alerts: Arc<Alerts>,
 }
 
 impl Queries {

@@ -6,9 +6,10 @@ mod select;
 mod viewers;
 mod views;
 
-pub(super) use cohorts::groups;
+pub(crate) use cohorts::groups;
 pub(super) use export::{table_file, views_file};
 pub(super) use select::select;
+pub(crate) use viewers::viewers_by_site;
 pub(super) use viewers::{Viewers, viewers};
 pub(super) use views::{Stored, find, list};
 

@@ -73,3 +73,19 @@ pub(crate) fn viewers(
     }
     Ok(viewers_in)
 }
+
+/// The mean number of viewers at a time, of each site that was counted at all.
+pub(crate) fn viewers_by_site(
+    connection: &Connection,
+    range: Range,
+) -> Result<Vec<(String, f64)>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT site, sum(viewers_sum) / sum(samples) FROM concurrency WHERE at_ms >= $from AND at_ms < $to
+         GROUP BY site HAVING sum(samples) > 0",
+    )?;
+    let rows = statement.query_map(
+        named_params! { "from": range.from_ms, "to": range.to_ms },
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
