@@ -325,6 +325,7 @@ mod tests {
                 n: 100,
             },
             threshold: 0.05,
+            usual: 0.03,
             baseline: None,
         }
     }

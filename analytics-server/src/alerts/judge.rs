@@ -37,6 +37,8 @@ pub(super) struct Judgement {
     pub(super) verdict: Verdict,
     pub(super) measured: Measured,
     pub(super) threshold: f64,
+    /// What it is where nothing is wrong.
+    pub(super) usual: f64,
     /// The median of the other days.
     pub(super) baseline: Option<f64>,
 }
@@ -57,6 +59,7 @@ pub(super) fn judge(rule: &AlertRule, measured: Measured, past: &[Measured]) -> 
                     verdict: Verdict::Unknown,
                     measured,
                     threshold: 0.0,
+                    usual: 0.0,
                     baseline: None,
                 };
             };
@@ -99,6 +102,7 @@ pub(super) fn judge(rule: &AlertRule, measured: Measured, past: &[Measured]) -> 
         verdict,
         measured,
         threshold,
+        usual: baseline.unwrap_or(clear),
         baseline,
     }
 }

@@ -1,5 +1,6 @@
 //! Alerts: rules that are evaluated over and over, what became of them, and word of it.
 
+mod blame;
 mod book;
 mod judge;
 mod phase;
