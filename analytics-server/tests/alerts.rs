@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -123,6 +124,22 @@ async fn a_slow_cdn_fires_an_alert_that_names_it_and_is_over_afterwards() {
             .is_empty()
     );
     assert!(ask(&router, "/v1/alerts?site=none").await["error"].is_object());
+
+    let document = ask(&router, "/v1/openapi.json").await;
+    let schema = &document["components"]["schemas"]["Alerts"]["properties"]["alerts"]["items"]["properties"];
+    let keys = |object: &Value| {
+        object
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(keys(alert), keys(schema));
+    assert_eq!(
+        keys(&alert["cohort"]),
+        keys(&schema["cohort"]["oneOf"][0]["properties"])
+    );
 
     let deadline = Instant::now() + Duration::from_secs(30);
     let webhook = loop {
