@@ -177,10 +177,10 @@ impl Analytics {
             outcomes,
             sites,
             public_url: config.public_url,
-            alerts: Arc::clone(&alerts),
             streams: LiveStreams::default(),
             exports: Exports::new(store_exports),
             store_file,
+            alerts: Arc::clone(&alerts),
         });
         let threads = Mutex::new(Some(Threads {
             log: writer,

@@ -35,7 +35,7 @@ pub(crate) struct Load {
     /// Viewers at a time.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=200_000))]
     viewers: u32,
-    /// How long they report: 90s, 10m, 24h. By default 10m; after --history, until Ctrl-C.
+    /// How long they report: 90s, 10m, 24h. By default 10m; after --history, until Ctrl-C, and with 0s nothing is served.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     lasts: Option<Duration>,
     /// Beacons are sent so many times as fast, which their contents do not tell; for benches of the collector.
@@ -167,9 +167,16 @@ impl Load {
             ..
         } = settings;
         let token = (admin.access == AdminAccess::Generated).then(|| config.admin_token_file());
-        let server = Server::bind(public, admin).await?;
         let stop = super::stop_signal()?;
-        let lines = super::addresses(&server, &mut config, token.as_deref())?;
+        // Before the work, so that an address that is taken is found out at once.
+        let server = match self.lasts {
+            Some(Duration::ZERO) => None,
+            _ => {
+                let server = Server::bind(public, admin).await?;
+                let lines = super::addresses(&server, &mut config, token.as_deref())?;
+                Some((server, lines))
+            }
+        };
         let analytics = Analytics::open(config)?;
         let router = analytics.router();
         let sender = Sender::router(router.clone(), Some(COUNTRY_HEADER.to_owned()));
@@ -187,10 +194,10 @@ impl Load {
             filled = filled => filled?,
         }
         bar.finish_and_clear();
-        if self.lasts == Some(Duration::ZERO) {
+        let Some((server, lines)) = server else {
             analytics.shutdown().await?;
             return Ok(sender.summary(audience.views(), began.elapsed()));
-        }
+        };
         let _ = std::io::stdout().write_all(lines.as_bytes());
         let now_ms = Clock::system().now_ms();
         let until_ms = self

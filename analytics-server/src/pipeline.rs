@@ -109,11 +109,6 @@ impl Shared {
         self.events.load(Ordering::Acquire)
     }
 
-    /// The store has everything that was accepted until this time, but, maybe, the last half minute of rows of views.
-    pub(crate) fn complete_ms(&self) -> i64 {
-        self.complete_ms.load(Ordering::Acquire)
-    }
-
     /// What became of batches.
     pub(crate) fn commits(&self) -> Commits {
         *self.lock_commits()
@@ -121,6 +116,11 @@ impl Shared {
 
     fn lock_commits(&self) -> MutexGuard<'_, Commits> {
         self.commits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store has everything that was accepted until this time, but, maybe, the last half minute of rows of views.
+    pub(crate) fn complete_ms(&self) -> i64 {
+        self.complete_ms.load(Ordering::Acquire)
     }
 
     /// Asks the thread to end, with everything in the store that is in the log.

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -124,6 +125,22 @@ async fn a_slow_cdn_fires_an_alert_that_names_it_and_is_over_afterwards() {
     );
     assert!(ask(&router, "/v1/alerts?site=none").await["error"].is_object());
 
+    let document = ask(&router, "/v1/openapi.json").await;
+    let schema = &document["components"]["schemas"]["Alerts"]["properties"]["alerts"]["items"]["properties"];
+    let keys = |object: &Value| {
+        object
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(keys(alert), keys(schema));
+    assert_eq!(
+        keys(&alert["cohort"]),
+        keys(&schema["cohort"]["oneOf"][0]["properties"])
+    );
+
     let deadline = Instant::now() + Duration::from_secs(30);
     let webhook = loop {
         let webhook = ask(&router, "/v1/status").await["alerts"]["webhook"].clone();
@@ -135,7 +152,7 @@ async fn a_slow_cdn_fires_an_alert_that_names_it_and_is_over_afterwards() {
     };
     assert_eq!((&webhook["failed"], &webhook["given_up"]), (&1.into(), &0.into()));
     assert_eq!(webhook["last_error"], Value::Null);
-    let calls = calls.lock().unwrap();
+    let calls = std::mem::take(&mut *calls.lock().unwrap());
     assert_eq!(calls[0].1, calls[1].1, "the same again");
     let mut events = Vec::new();
     for (headers, body) in &calls[1..] {

@@ -147,7 +147,10 @@ async fn its_fields_are_those_of_the_answers() {
         ("/v1/views", "/views/0", "/View"),
         (one.as_str(), "", "/OneView"),
         ("/v1/live", "", "/Live"),
+        ("/v1/alerts", "", "/Alerts"),
+        ("/v1/alerts", "/rules/0", "/Alerts/properties/rules/items"),
         ("/v1/status", "", "/Status"),
+        ("/v1/status", "/alerts", "/Status/properties/alerts"),
         ("/v1/status", "/log", "/Status/properties/log"),
         ("/v1/dead-letters", "", "/DeadLetters"),
     ] {

@@ -242,8 +242,10 @@ impl Book {
         self.alerts.iter().filter(is_asked).cloned().collect()
     }
 
-    pub(super) fn count(&self, state: State) -> usize {
-        self.alerts.iter().filter(|alert| alert.state == state).count()
+    /// How many are in a state, of one site or all.
+    pub(super) fn count(&self, state: State, site: Option<&str>) -> usize {
+        let is_asked = |alert: &&Alert| alert.state == state && site.is_none_or(|site| alert.site == site);
+        self.alerts.iter().filter(is_asked).count()
     }
 
     /// Writes it all.
@@ -325,6 +327,7 @@ mod tests {
                 n: 100,
             },
             threshold: 0.05,
+            usual: 0.03,
             baseline: None,
         }
     }
@@ -396,8 +399,8 @@ mod tests {
         book.note(&rules[1], "demo", 30_000, &judged(Verdict::Breach, 0.2));
         assert_eq!(
             (
-                book.count(State::Firing),
-                book.count(State::Pending),
+                book.count(State::Firing, None),
+                book.count(State::Pending, Some("demo")),
                 book.waiting()
             ),
             (1, 1, 0)

@@ -1,5 +1,6 @@
 //! Alerts: rules that are evaluated over and over, what became of them, and word of it.
 
+mod blame;
 mod book;
 mod judge;
 mod phase;
@@ -13,26 +14,27 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use axum::extract::{Query, State as Shares};
+use axum::extract::State as Shares;
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::watch::{Receiver, Sender, channel};
 
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::parameters::Parameters;
 use crate::pipeline::Shared;
 use crate::problem::Problem;
 use crate::store::StoreReader;
 use book::{Book, Message, State};
 use watch::{Watch, tell};
-use webhook::{Deliveries, Messenger};
+use webhook::Messenger;
 
 pub use rule::AlertRule;
 pub(crate) use rule::RuleSection;
 pub use webhook::Webhook;
-pub(crate) use webhook::WebhookSection;
+pub(crate) use webhook::{Deliveries, WebhookSection};
 
 /// The book is written after this time even if nothing has changed, so that a restart knows what has been evaluated.
 const SAVE_EVERY_MS: i64 = 300_000;
@@ -48,6 +50,24 @@ pub(crate) struct Alerts {
     saved_ms: Mutex<i64>,
     deliveries: Option<Mutex<Deliveries>>,
     stop: Sender<bool>,
+}
+
+/// How alerts are getting on.
+#[derive(Serialize)]
+pub(crate) struct Status {
+    rules: usize,
+    evaluated_ms: i64,
+    pending: usize,
+    firing: usize,
+    webhook: Option<WebhookStatus>,
+}
+
+/// How the webhook is getting on.
+#[derive(Serialize)]
+pub(crate) struct WebhookStatus {
+    #[serde(flatten)]
+    pub(crate) deliveries: Deliveries,
+    pub(crate) waiting: usize,
 }
 
 /// What there is to be told at the start.
@@ -134,25 +154,34 @@ impl Alerts {
     }
 
     /// For `/v1/status`.
-    pub(crate) fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Status {
+        let webhook = self.webhook();
         let book = self.book();
-        let webhook = self.deliveries.as_ref().map(|deliveries| {
-            let deliveries = deliveries.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            json!({
-                "delivered": deliveries.delivered,
-                "failed": deliveries.failed,
-                "given_up": deliveries.given_up,
-                "waiting": book.waiting(),
-                "last_error": deliveries.last_error,
-            })
-        });
-        json!({
-            "rules": self.rules.len(),
-            "evaluated_ms": book.evaluated_ms,
-            "pending": book.count(State::Pending),
-            "firing": book.count(State::Firing),
-            "webhook": webhook,
-        })
+        Status {
+            rules: self.rules.len(),
+            evaluated_ms: book.evaluated_ms,
+            pending: book.count(State::Pending, None),
+            firing: book.count(State::Firing, None),
+            webhook,
+        }
+    }
+
+    /// Pending and firing alerts of a site.
+    pub(crate) fn open(&self, site: &str) -> [(&'static str, usize); 2] {
+        let book = self.book();
+        let count = |state| book.count(state, Some(site));
+        [
+            ("firing", count(State::Firing)),
+            ("pending", count(State::Pending)),
+        ]
+    }
+
+    /// Nothing without a webhook.
+    pub(crate) fn webhook(&self) -> Option<WebhookStatus> {
+        let deliveries = self.deliveries.as_ref()?;
+        let waiting = self.book().waiting();
+        let deliveries = deliveries.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Some(WebhookStatus { deliveries, waiting })
     }
 
     fn evaluated_ms(&self) -> i64 {
@@ -216,13 +245,14 @@ pub(crate) fn router(alerts: Arc<Alerts>) -> Router {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Params {
     site: Option<String>,
 }
 
 async fn list(
     Shares(alerts): Shares<Arc<Alerts>>,
-    Query(Params { site }): Query<Params>,
+    Parameters(Params { site }): Parameters<Params>,
 ) -> Result<Json<Value>, Problem> {
     let site = site.filter(|site| !site.is_empty());
     if site.as_ref().is_some_and(|site| !alerts.sites.contains(site)) {

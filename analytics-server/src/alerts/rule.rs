@@ -19,8 +19,16 @@ const MAX_WINDOW_S: u32 = 86_400;
 const WINDOW_STEP_S: u32 = 10;
 const MIN_WINDOW_S: u32 = 60;
 const MAX_PERIODS: u32 = 28;
-/// Where the cohort is looked for: dimensions that are known of played time, too, so that it is found at once.
-const DEFAULT_BY: [Field; 4] = [Field::CdnHost, Field::Country, Field::Device, Field::StreamType];
+/// Where the cohort is looked for: the first three are known of played time, too. None is known only of views that got somewhere.
+const DEFAULT_BY: [Field; 6] = [
+    Field::CdnHost,
+    Field::Country,
+    Field::Device,
+    Field::Network,
+    Field::Os,
+    Field::Player,
+];
+const OF_TIME: usize = 3;
 
 /// A rule: a metric of each site that is to stay within a limit.
 #[derive(Clone, Debug, PartialEq)]
@@ -203,8 +211,7 @@ impl AlertRule {
                 .map(|name| Dimension::parse(name))
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| in_rule(error.to_string()))?,
-            None if metric.has_cohorts() => DEFAULT_BY.map(Dimension::Field).into(),
-            None => Vec::new(),
+            None => metric.default_by(),
         };
         if by.len() > MAX_BY || (1..by.len()).any(|at| by[..at].contains(&by[at])) {
             return Err(in_rule(format!(
@@ -337,6 +344,17 @@ impl Watched {
         matches!(self, Self::Metric(metric) if is_comparable(metric))
     }
 
+    fn default_by(self) -> Vec<Dimension> {
+        let count = match self {
+            Self::Metric(metric) if !is_comparable(metric) => 0,
+            Self::Metric(metric) if metric.is_of_time() => OF_TIME,
+            Self::Metric(_) => DEFAULT_BY.len(),
+            Self::ConcurrentViewers => 0,
+        };
+        let fields = DEFAULT_BY.into_iter().take(count);
+        fields.map(Dimension::Field).collect()
+    }
+
     /// Whether it is a share of views, of which one more or less is chance.
     pub(super) const fn is_share(self) -> bool {
         match self {
@@ -417,7 +435,7 @@ mod tests {
             "name": "a", "metric": "avg_bitrate", "site": null, "filters": [],
             "condition": { "kind": "below", "threshold": 800.0, "clear": 800.0 },
             "window_s": 300, "for_s": 120, "min_n": 25,
-            "by": ["cdn_host", "country", "device", "stream_type"],
+            "by": ["cdn_host", "country", "device"],
         });
         assert_eq!(json, expected);
         let rule =

@@ -11,15 +11,15 @@ use std::time::Duration;
 use duckdb::Connection;
 use tokio::sync::watch;
 
-use super::Alerts;
 use super::book::FoundCohort;
 use super::judge::{Measured, judge};
 use super::phase::{Change, STEP_MS};
 use super::rule::{AlertRule, Condition, Watched};
 use super::webhook::{Attempts, Messenger};
+use super::{Alerts, blame};
 use crate::error::StoreError;
 use crate::query::ast::{Dimension, Field, Filter};
-use crate::query::cohorts::{self, Question};
+use crate::query::cohorts::Question;
 use crate::query::range::Range;
 use crate::query::{groups, viewers_by_site};
 use crate::store::StoreReader;
@@ -32,11 +32,6 @@ const MAX_BEHIND_MS: i64 = 3_600_000;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Baselines are computed anew after this time, or after a window's length if that is less.
 const BASELINE_STEP_MS: i64 = 300_000;
-/// A cohort is told if it has this share of what is wrong.
-const LEAST_SHARE: f64 = 0.5;
-/// Cohorts of fewer views are not looked at, nor are those of fewer than the rule wants, if that is less.
-const COHORT_MIN_N: u32 = 25;
-
 /// What was measured, by site.
 type BySite = HashMap<String, Measured>;
 
@@ -90,7 +85,7 @@ impl Watch {
                 let change = alerts.book().note(rule, site, at_ms, &judged);
                 is_changed |= change != Change::Nothing;
                 if change == Change::Fired {
-                    let cohort = self.cohort(rule, site, range).await;
+                    let cohort = self.cohort(rule, site, range, judged.usual).await;
                     tracing::warn!(
                         rule = rule.name,
                         site,
@@ -149,8 +144,8 @@ impl Watch {
         days
     }
 
-    /// The cohort that has most of what is wrong, if one has.
-    async fn cohort(&self, rule: &AlertRule, site: &str, range: Range) -> Option<FoundCohort> {
+    /// The cohort to blame, if there is one.
+    async fn cohort(&self, rule: &AlertRule, site: &str, range: Range, usual: f64) -> Option<FoundCohort> {
         let Watched::Metric(metric) = rule.metric else {
             return None;
         };
@@ -164,25 +159,18 @@ impl Watch {
             by: rule.by.clone(),
             filters,
             range,
-            min_n: rule.min_n.min(COHORT_MIN_N),
+            min_n: blame::MIN_N,
         };
         let now_ms = range.to_ms + WATERMARK_MS;
         let found = self
             .reader
-            .run(move |connection| cohorts::cohorts(connection, now_ms, &question))
-            .await
+            .run(move |connection| blame::find(connection, now_ms, &question, usual))
+            .await;
+        found
             .inspect_err(
                 |error| tracing::warn!(%error, rule = rule.name, "an alert's cohort cannot be found"),
             )
-            .ok()?;
-        let worst = found.cohorts.into_iter().next()?;
-        (worst.share >= LEAST_SHARE).then_some(FoundCohort {
-            by: worst.by,
-            filters: worst.filters,
-            value: worst.cell.value,
-            n: worst.cell.n,
-            impact: worst.impact,
-        })
+            .ok()?
     }
 }
 

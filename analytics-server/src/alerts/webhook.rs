@@ -68,14 +68,14 @@ impl fmt::Debug for Webhook {
 
 /// What became of the messages of this run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Deliveries {
-    pub(super) delivered: u64,
+pub(crate) struct Deliveries {
+    pub(crate) delivered: u64,
     /// Attempts that failed.
-    pub(super) failed: u64,
+    pub(crate) failed: u64,
     /// Messages that were never delivered.
-    pub(super) given_up: u64,
+    pub(crate) given_up: u64,
     /// Why the last attempt failed, until one succeeds.
-    pub(super) last_error: Option<String>,
+    pub(crate) last_error: Option<String>,
 }
 
 /// How a message is getting on.

@@ -1,7 +1,7 @@
 //! Queries, as JSON. Times are milliseconds since the Unix epoch by the server's clock. `site` is a site's name; without
 //! it, all sites count together.
 
-mod answer;
+pub(crate) mod answer;
 mod ask;
 pub(crate) mod ast;
 pub(crate) mod cohorts;

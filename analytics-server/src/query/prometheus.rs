@@ -32,6 +32,7 @@ pub(super) async fn route(State(queries): State<Arc<Queries>>) -> Response {
     page.sample("", &[("file", "database")], database);
     page.sample("", &[("file", "wal")], write_ahead_log);
     audience(&mut page, &queries);
+    alerts(&mut page, &queries);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], page.text).into_response()
 }
 
@@ -146,6 +147,42 @@ fn audience(page: &mut Page, queries: &Queries) {
     for (site, live) in &sites {
         page.sample("", &[("site", site)], live.starts_last_minute);
     }
+}
+
+/// What is wrong, and whether it is told.
+fn alerts(page: &mut Page, queries: &Queries) {
+    page.family("headgate_alerts", Kind::Gauge, "Alerts that are not over.");
+    for site in &queries.sites {
+        for (state, count) in queries.alerts.open(site) {
+            page.sample("", &[("site", site), ("state", state)], count);
+        }
+    }
+    let Some(webhook) = queries.alerts.webhook() else {
+        return;
+    };
+    page.family(
+        "headgate_webhook_waiting",
+        Kind::Gauge,
+        "Messages that wait for the webhook.",
+    );
+    page.sample("", &[], webhook.waiting);
+    page.family(
+        "headgate_webhook_attempts_total",
+        Kind::Counter,
+        "Attempts to send a message to the webhook.",
+    );
+    for (outcome, times) in [
+        ("delivered", webhook.deliveries.delivered),
+        ("failed", webhook.deliveries.failed),
+    ] {
+        page.sample("", &[("outcome", outcome)], times);
+    }
+    page.family(
+        "headgate_webhook_given_up_total",
+        Kind::Counter,
+        "Messages that the webhook never took.",
+    );
+    page.sample("", &[], webhook.deliveries.given_up);
 }
 
 /// 0 if there is no such file.
