@@ -21,12 +21,23 @@ include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The page at `/dashboard` and all that the page makes of its path; assets below `/dashboard/assets`.
+/// What the page makes of its path.
+const PAGES: [&str; 7] = [
+    "/dashboard",
+    "/dashboard/alerts",
+    "/dashboard/cohorts",
+    "/dashboard/compare",
+    "/dashboard/trends",
+    "/dashboard/views",
+    "/dashboard/views/{id}",
+];
+
+/// The page at all of its addresses; assets below `/dashboard/assets`.
 pub(crate) fn router() -> Router {
-    Router::new()
-        .route("/dashboard", get(page))
+    PAGES
+        .into_iter()
+        .fold(Router::new(), |router, path| router.route(path, get(page)))
         .route("/dashboard/", get(async || Redirect::permanent("/dashboard")))
-        .route("/dashboard/views/{id}", get(page))
         .route("/dashboard/assets/{*path}", get(asset))
 }
 

@@ -2,7 +2,8 @@
 
 import uPlot from 'uplot';
 import { h, setText } from './dom';
-import { short } from './format';
+import { calendar, day, pad, short, zoneName } from './format';
+import { onTheme } from './theme';
 
 export type Kind = 'area' | 'bars' | 'line' | 'points' | 'steps';
 
@@ -14,6 +15,8 @@ export interface SeriesOptions {
   /** Lines go on over buckets without a value. */
   spanGaps?: boolean;
   width?: number;
+  /** A line of dashes: what was before, to compare with. */
+  dashed?: boolean;
 }
 
 export interface ChartOptions {
@@ -35,10 +38,14 @@ export interface ChartOptions {
   showX?: boolean;
   /** The least upper end of the y axis. */
   minMax?: number;
+  /** Keys move the cursor; each place is `x` as it is drawn. */
+  keys?: boolean;
   /** The y axis has no numbers: what is drawn is drawn by `underlay`. */
   lanes?: string[];
   /** Draws beneath the series. */
   underlay?: (plot: uPlot) => void;
+  /** The cursor moved to this place of `x`, or away. */
+  onCursor?: (index: number | null) => void;
   /** The x range was changed by hand. */
   onZoom?: (min: number, max: number) => void;
 }
@@ -52,7 +59,7 @@ export function color(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+onTheme(() => {
   for (const chart of live) chart.repaint();
 });
 
@@ -62,7 +69,12 @@ export class Chart {
   #plot: uPlot | undefined;
   #body = h('div', { class: 'chart-body' });
   #at = h('span', { class: 'chart-at' });
+  #title = h('h3');
+  #legends = h('div', { class: 'legends' });
   #values: HTMLElement[] = [];
+  #zone = zoneName();
+  /** There is something to draw. */
+  #isFilled = false;
   #raw: (number | null)[][] = [];
   #x: number[] = [];
   #range: [number, number] = [0, 1];
@@ -71,27 +83,67 @@ export class Chart {
 
   constructor(options: ChartOptions) {
     this.#options = options;
-    const legend = options.series.map(({ label, color: name, kind }) => {
-      const value = h('b');
-      this.#values.push(value);
-      return h('span', { class: 'legend' }, h('i', { class: `swatch ${kind} ${name.slice(2)}`, 'aria-hidden': 'true' }), `${label} `, value);
-    });
-    this.element = h(
-      'section',
-      { class: 'card chart', 'aria-label': options.title },
-      h('header', {}, h('h3', { title: options.hint }, options.title), this.#at, legend.length > 0 && h('div', { class: 'legends' }, ...legend)),
-      this.#body,
-    );
+    setText(this.#title, options.title);
+    if (options.hint) this.#title.setAttribute('title', options.hint);
+    this.element = h('section', { class: 'card chart', 'aria-label': options.title }, h('header', {}, this.#title, this.#at, this.#legends), this.#body);
+    this.#fillLegends();
+    if (options.keys) {
+      for (const [name, value] of Object.entries({ tabindex: '0', role: 'group', 'aria-label': `${options.title}: arrow keys read the values` })) this.#body.setAttribute(name, value);
+      this.#body.addEventListener('keydown', (event) => this.#onKey(event));
+      this.#body.addEventListener('blur', () => this.#plot?.setCursor({ left: -10, top: -10 }));
+    }
     this.#resize = new ResizeObserver(() => this.#fit());
     this.#resize.observe(this.#body);
     live.add(this);
   }
 
+  /** Other series than before. */
+  setSeries(title: string, hint: string | undefined, series: SeriesOptions[], format: (value: number) => string, minMax: number): void {
+    const key = JSON.stringify([title, series, minMax, zoneName()]);
+    if (key === this.element.dataset.key) return;
+    this.element.dataset.key = key;
+    this.#options = { ...this.#options, title, hint, series, format, minMax };
+    setText(this.#title, title);
+    this.#title.setAttribute('title', hint ?? '');
+    this.element.setAttribute('aria-label', title);
+    this.#fillLegends();
+    this.#plot?.destroy();
+    this.#plot = undefined;
+  }
+
+  #fillLegends(): void {
+    this.#values = [];
+    const legends = this.#options.series.map(({ label, color: name, kind, dashed }) => {
+      const value = h('b');
+      this.#values.push(value);
+      return h('span', { class: 'legend', title: label }, h('i', { class: `swatch ${dashed ? 'dashed' : kind} ${name.slice(2)}`, 'aria-hidden': 'true' }), h('span', { class: 'legend-name' }, label), value);
+    });
+    this.#legends.replaceChildren(...legends);
+    this.#legends.hidden = legends.length === 0;
+  }
+
+  #onKey(event: KeyboardEvent): void {
+    const plot = this.#plot;
+    if (!plot || event.ctrlKey || event.metaKey || event.altKey) return;
+    const at = plot.cursor.idx;
+    const last = this.#x.length - 1;
+    const next = { ArrowLeft: at == null ? last : at - 1, ArrowRight: at == null ? 0 : at + 1, Home: 0, End: last }[event.key];
+    if (next === undefined || last < 0) return;
+    event.preventDefault();
+    this.point(this.#x[Math.min(Math.max(next, 0), last)] ?? 0);
+  }
+
   /** `x` in seconds, one array of values a series; the x axis spans `range`. */
   update(x: number[], values: (number | null)[][], range: [number, number]): void {
+    this.#isFilled = true;
     this.#x = x;
     this.#raw = values;
     this.#range = range;
+    if (this.#zone !== zoneName()) {
+      this.#zone = zoneName();
+      this.#plot?.destroy();
+      this.#plot = undefined;
+    }
     if (!this.#plot) this.#create();
     else {
       this.#plot.setData(this.#data(), false);
@@ -146,7 +198,7 @@ export class Chart {
 
   #create(): void {
     const width = this.#body.clientWidth;
-    if (width === 0 || !this.element.isConnected) return;
+    if (width === 0 || !this.#isFilled || !this.element.isConnected) return;
     const plot = new uPlot(this.#uplot(width), this.#data(), this.#body);
     this.#plot = plot;
     plot.setScale('x', this.#x_range());
@@ -173,13 +225,14 @@ export class Chart {
   }
 
   #uplot(width: number): uPlot.Options {
-    const { height, series, format, formatX, stacked, sync, clock, minMax, lanes, underlay, onZoom, showX = true } = this.#options;
+    const { height, series, format, formatX, stacked, sync, clock, minMax, lanes, underlay, onCursor, onZoom, showX = true } = this.#options;
     const grid = { stroke: color('--grid'), width: 1 };
     const axis = { stroke: color('--muted'), font: '11px system-ui, sans-serif', ticks: { show: false } };
     const drawn = stacked ? [...series].reverse() : series;
     return {
       width,
       height,
+      tzDate: (seconds) => (zoneName() === 'UTC' ? uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC') : new Date(seconds * 1000)),
       padding: [8, RIGHT_PX, showX ? 0 : 6, 0],
       legend: { show: false },
       cursor: {
@@ -216,7 +269,12 @@ export class Chart {
       series: [{}, ...drawn.map((one) => this.#line(one, one === series[0]))],
       hooks: {
         drawAxes: underlay ? [underlay] : [],
-        setCursor: [(plot) => this.#read(plot.cursor.idx ?? null)],
+        setCursor: [
+          (plot) => {
+            this.#read(plot.cursor.idx ?? null);
+            onCursor?.(plot.cursor.idx ?? null);
+          },
+        ],
         setSelect: [
           (plot) => {
             const { left, width: selected } = plot.select;
@@ -230,9 +288,10 @@ export class Chart {
   }
 
   #line(options: SeriesOptions, first: boolean): uPlot.Series {
-    const { kind, spanGaps = false, width = 1.75 } = options;
+    const { kind, spanGaps = false, width = 1.75, dashed } = options;
     const stroke = color(options.color);
     const line: uPlot.Series = { stroke, width, spanGaps, points: { size: 5, fill: stroke, width: 0, filter: lonely } };
+    if (dashed) line.dash = [4, 4];
     if (kind === 'area') line.fill = `${stroke}${first ? '26' : '14'}`;
     if (kind === 'steps' && uPlot.paths.stepped) line.paths = uPlot.paths.stepped({ align: 1 });
     if (kind === 'bars' && uPlot.paths.bars) {
@@ -260,10 +319,9 @@ function lonely(plot: uPlot, series: number): number[] {
 function clockLabels(_: uPlot, splits: number[]): string[] {
   const step = (splits[1] ?? 0) - (splits[0] ?? 0);
   return splits.map((seconds) => {
-    const date = new Date(seconds * 1000);
-    const [hour, minute, second] = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, '0'));
-    if (step >= 3600 && date.getHours() === 0) return date.toLocaleDateString('en', { month: 'short', day: 'numeric' });
-    return step < 60 ? `${hour}:${minute}:${second}` : `${hour}:${minute}`;
+    const { hour, minute, second } = calendar(seconds * 1000);
+    if (step >= 3600 && hour === 0 && minute === 0) return day(seconds * 1000);
+    return `${pad(hour)}:${pad(minute)}${step < 60 ? `:${pad(second)}` : ''}`;
   });
 }
 

@@ -68,14 +68,59 @@ export function short(text: string): string {
   return /^0(?![.:\d])/.test(trimmed) ? '0' : trimmed;
 }
 
-/** The time of day; before today, with the day. */
-export function time(ms: number, nowMs: number): string {
-  const date = new Date(ms);
-  const clock = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
-  if (date.toDateString() === new Date(nowMs).toDateString()) return clock;
-  return `${date.toLocaleDateString('en', { month: 'short', day: 'numeric' })} ${clock}`;
+/** Times are those of this machine's zone, or UTC. */
+let utc = false;
+
+export function useUtc(on: boolean): void {
+  utc = on;
 }
 
-function pad(number: number): string {
+export function zoneName(): string {
+  return utc ? 'UTC' : 'local time';
+}
+
+/** The parts of a time in the zone that is shown. */
+export function calendar(ms: number): { year: number; month: number; day: number; hour: number; minute: number; second: number } {
+  const date = new Date(ms);
+  return utc
+    ? { year: date.getUTCFullYear(), month: date.getUTCMonth(), day: date.getUTCDate(), hour: date.getUTCHours(), minute: date.getUTCMinutes(), second: date.getUTCSeconds() }
+    : { year: date.getFullYear(), month: date.getMonth(), day: date.getDate(), hour: date.getHours(), minute: date.getMinutes(), second: date.getSeconds() };
+}
+
+/** The time of day; before today, with the day. */
+export function time(ms: number, nowMs: number): string {
+  const { hour, minute, second } = calendar(ms);
+  const clock = `${pad(hour)}:${pad(minute)}:${pad(second)}`;
+  return day(ms) === day(nowMs) ? clock : `${day(ms)} ${clock}`;
+}
+
+/** Day and minute: May 17, 20:05. */
+export function moment(ms: number): string {
+  const { hour, minute } = calendar(ms);
+  return `${day(ms)}, ${pad(hour)}:${pad(minute)}`;
+}
+
+export function day(ms: number): string {
+  const at = calendar(ms);
+  return `${MONTHS[at.month]} ${at.day}`;
+}
+
+/** A stretch of time: May 17, 20:00 – 22:30. */
+export function stretch(fromMs: number, toMs: number): string {
+  const end = calendar(toMs);
+  return `${moment(fromMs)} – ${day(fromMs) === day(toMs) ? `${pad(end.hour)}:${pad(end.minute)}` : moment(toMs)}`;
+}
+
+/** How long ago, roughly: 40 s, 5 min, 3 h, 2 d. */
+export function age(ms: number): string {
+  const s = Math.max(0, Math.round(ms / 1000));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.round(s / 60)} min`;
+  return s < 172_800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86_400)} d`;
+}
+
+export function pad(number: number): string {
   return String(number).padStart(2, '0');
 }
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];

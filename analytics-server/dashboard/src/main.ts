@@ -1,38 +1,78 @@
 // The window: which page is shown, and when it is refreshed.
 
 import 'uplot/dist/uPlot.min.css';
-import './style.css';
-import { ApiError } from './api';
-import { setText } from './dom';
-import { OverviewPage } from './overview-page';
-import type { Page } from './page';
+import './css/tokens.css';
+import './css/base.css';
+import './css/shell.css';
+import './css/controls.css';
+import './css/tiles.css';
+import './css/charts.css';
+import './css/tables.css';
+import './css/pages.css';
+import './css/view.css';
+import { AlertsPage } from './alerts-page';
+import { type Alerts, ApiError, get, getIfThere, type Status } from './api';
+import { CohortsPage } from './cohorts-page';
+import { ComparePage } from './compare-page';
+import * as format from './format';
+import { listen } from './keyboard';
+import { NowPage } from './now-page';
+import type { Context, Page } from './page';
+import { Shell } from './shell';
+import { href, link, type PageName, readState, type State } from './state';
+import { toggleTheme } from './theme';
+import { TrendsPage } from './trends-page';
 import { ViewPage } from './view-page';
+import { ViewsPage } from './views-page';
 
-const REFRESH_MS = 3_000;
+const LIVE_MS = 10_000;
 const RETRY_MS = 5_000;
 const PATIENCE_MS = 15_000;
+const ALERTS_MS = 20_000;
+/** A shorter wait is not worth a sign. */
+const BUSY_AFTER_MS = 200;
 
-const main = element('page');
-const controls = element('controls');
-const freshness = element('freshness');
+const PAGES: Record<PageName, (context: Context) => Page> = {
+  now: () => new NowPage(),
+  trends: (context) => new TrendsPage(context),
+  cohorts: (context) => new CohortsPage(context),
+  compare: (context) => new ComparePage(context),
+  views: (context) => new ViewsPage(context),
+  alerts: () => new AlertsPage(),
+  view: (context) => new ViewPage(context),
+};
 
-let page: Page;
+const shell = new Shell((change) => go({ ...state, ...change }), () => void refresh());
+const context: Context = { go, again: () => void refresh() };
+
+let state = readState(new URL(location.href));
+let page: Page | undefined;
+let key = '';
 let timer: ReturnType<typeof setTimeout> | undefined;
 let running: AbortController | undefined;
 
-function element(id: string): HTMLElement {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`index.html has no #${id}`);
-  return found;
+function go(next: State, replace = false): void {
+  const address = href(next);
+  if (address === location.pathname + location.search) return;
+  if (replace) history.replaceState(null, '', address);
+  else history.pushState(null, '', address);
+  open();
 }
 
 function open(): void {
-  page?.destroy();
-  const id = /^\/dashboard\/views\/([^/]+)$/.exec(location.pathname)?.[1];
-  page = id ? new ViewPage(decodeURIComponent(id)) : new OverviewPage(new URLSearchParams(location.search), () => void refresh());
-  main.replaceChildren(page.element);
-  controls.replaceChildren(...page.controls);
-  say('Loading…', '');
+  state = readState(new URL(location.href));
+  format.useUtc(state.utc);
+  const wanted = `${state.page} ${state.id}`;
+  if (!page || wanted !== key) {
+    page?.destroy();
+    page = PAGES[state.page](context);
+    key = wanted;
+    shell.main.replaceChildren(page.element);
+    shell.say('Loading…', '');
+  }
+  page.show(state);
+  shell.show(state, page);
+  document.title = page.title;
   void refresh();
 }
 
@@ -43,30 +83,43 @@ async function refresh(): Promise<void> {
   const mine = new AbortController();
   running = mine;
   const limit = setTimeout(() => mine.abort(new Error('no answer')), PATIENCE_MS);
+  const busy = setTimeout(() => shell.main.setAttribute('aria-busy', 'true'), BUSY_AFTER_MS);
   const shown = page;
-  let next = REFRESH_MS;
+  let next: number | undefined = RETRY_MS;
   try {
-    const changes = await shown.refresh(mine.signal);
+    next = await shown?.refresh(mine.signal);
     if (mine !== running) return;
-    document.title = shown.title;
-    say(changes ? 'Live' : 'Complete', changes ? 'live' : '');
-    // A view that is over may get late beacons, but seldom.
-    if (!changes) next = 10 * REFRESH_MS;
+    document.title = shown?.title ?? '';
+    const at = format.time(Date.now(), Date.now());
+    shell.say(next === undefined ? 'Complete' : next <= LIVE_MS ? 'Live' : `Updated ${at}`, next !== undefined && next <= LIVE_MS ? 'live' : '');
   } catch (error) {
     if (mine !== running) return;
-    next = RETRY_MS;
-    const why = error instanceof ApiError ? error.message : 'the server does not answer';
-    if (!(error instanceof ApiError) && !(error instanceof TypeError) && !mine.signal.aborted) console.error(error);
-    say(`Not up to date: ${why}. Trying again…`, 'bad');
+    const own = error instanceof ApiError;
+    if (!own && !(error instanceof TypeError) && !mine.signal.aborted) console.error(error);
+    // What is asked wrongly is wrong the next time, too.
+    if (own && error.status >= 400 && error.status < 500 && error.status !== 429) {
+      next = undefined;
+      shell.say(`The server cannot answer this: ${error.message}`, 'bad');
+    } else shell.say(`Not up to date: ${own ? error.message : 'the server does not answer'}. Trying again…`, 'bad');
   } finally {
     clearTimeout(limit);
+    clearTimeout(busy);
+    if (mine === running) shell.main.removeAttribute('aria-busy');
   }
-  if (!document.hidden) timer = setTimeout(refresh, next);
+  if (next !== undefined && !document.hidden) timer = setTimeout(() => void refresh(), next);
 }
 
-function say(text: string, tone: string): void {
-  setText(freshness, text);
-  freshness.dataset.tone = tone;
+/** What the window itself shows: the sites, and how many alerts are firing. */
+async function watch(): Promise<void> {
+  const options = { signal: AbortSignal.timeout(PATIENCE_MS) };
+  try {
+    const [status, alerts] = await Promise.all([get<Status>('/v1/status', {}, { ...options, maxAgeMs: 60_000 }), getIfThere<Alerts>('/v1/alerts', { site: state.site }, options)]);
+    shell.status(status);
+    shell.firing(alerts?.alerts.filter((alert) => alert.state === 'firing').length ?? 0);
+  } catch {
+    // The page says that the server does not answer.
+  }
+  setTimeout(() => void watch(), ALERTS_MS);
 }
 
 document.addEventListener('visibilitychange', () => {
@@ -75,14 +128,25 @@ document.addEventListener('visibilitychange', () => {
 });
 
 document.addEventListener('click', (event) => {
-  const link = event.target instanceof Element ? event.target.closest<HTMLAnchorElement>('a[data-link]') : null;
-  if (!link || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const anchor = event.target instanceof Element ? event.target.closest<HTMLAnchorElement>('a[data-link]') : null;
+  if (!anchor || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  history.pushState(null, '', link.href);
+  if (anchor.href !== location.href) history.pushState(null, '', anchor.href);
   open();
   window.scrollTo(0, 0);
-  main.focus({ preventScroll: true });
+  shell.main.focus({ preventScroll: true });
+});
+
+listen({
+  go: (name) => go(readState(new URL(link(state, name), location.origin))),
+  filter: () => !document.querySelector('.bar-filters[hidden]') && shell.filters.open(),
+  time: () => !document.querySelector('.bar-time[hidden]') && shell.time.open(),
+  shift: (direction) => !document.querySelector('.bar-time[hidden]') && shell.time.shift(direction),
+  refresh: () => void refresh(),
+  theme: toggleTheme,
+  help: () => shell.help.open(),
 });
 
 addEventListener('popstate', open);
 open();
+void watch();

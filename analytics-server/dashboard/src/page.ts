@@ -1,16 +1,33 @@
-// What the two pages have in common.
+// What pages have in common.
 
 import { h } from './dom';
+import type { State } from './state';
+
+/** What a page may do with the window around it. */
+export interface Context {
+  /** Goes to another state: a new address, to which "back" returns, unless it replaces this one. */
+  go(state: State, replace?: boolean): void;
+  /** Fetches anew. */
+  again(): void;
+}
 
 /** A page: it fills its element and refreshes it until it is closed. */
 export interface Page {
   readonly title: string;
   readonly element: HTMLElement;
-  /** What belongs into the head of the window. */
-  readonly controls: readonly HTMLElement[];
-  /** Fetches everything anew. `false`: it will not change any more. */
-  refresh(signal: AbortSignal): Promise<boolean>;
+  /** Whether the range of time and the filters are of use here. */
+  readonly uses: { range: boolean; filters: boolean };
+  /** Something else was chosen: called before the first `refresh`, too. */
+  show(state: State): void;
+  /** Fetches everything anew; answers after how long to do so again, ms. `undefined`: it will not change any more. */
+  refresh(signal: AbortSignal): Promise<number | undefined>;
   destroy(): void;
+}
+
+/** Units are smaller than numbers. */
+export function withUnits(value: string): (Node | string)[] {
+  const parts = value.split(/( ?(?:%|[A-Za-z]{2,}|s\b) ?)/).filter(Boolean);
+  return parts.map((part) => (/[%a-z]/.test(part) ? h('small', {}, part) : part));
 }
 
 /** A number with a label above and an explanation below. */
@@ -19,16 +36,12 @@ export class Tile {
   #value = h('p', { class: 'tile-value' }, '–');
   #detail = h('p', { class: 'tile-detail' });
 
-  constructor(label: string, hint?: string) {
-    this.element = h('div', { class: 'tile', title: hint }, h('h3', {}, label), this.#value, this.#detail);
+  constructor(label: string, hint?: string, ...more: Node[]) {
+    this.element = h('div', { class: 'tile', title: hint }, h('h3', {}, label), this.#value, this.#detail, ...more);
   }
 
   update(value: string, details: string[], tone: '' | 'bad' | 'warn' = ''): void {
-    if (this.#value.textContent !== value) {
-      // Units are smaller than numbers.
-      const parts = value.split(/( ?(?:%|[A-Za-z]{2,}|s\b) ?)/).filter(Boolean);
-      this.#value.replaceChildren(...parts.map((part) => (/[%a-z]/.test(part) ? h('small', {}, part) : part)));
-    }
+    if (this.#value.textContent !== value) this.#value.replaceChildren(...withUnits(value));
     // A line breaks between details, not within.
     const parts = details.filter(Boolean).map((detail, at, all) => (at + 1 < all.length ? `${detail} · ` : detail));
     if (this.#detail.textContent !== parts.join('')) this.#detail.replaceChildren(...parts.map((part) => h('span', {}, part)));

@@ -137,6 +137,11 @@ export function lines(events: readonly Event[]): Line[] {
         rendition = name;
         break;
       }
+      case 'limit': {
+        const text = event.by ? `no higher than ${event.id}: ${event.by.split(',').join(', ')}` : 'none any more';
+        add(t, 'switches', 'Limit', text);
+        break;
+      }
       case 'rebuffer_start':
         stall = t;
         add(t, 'stalls', 'Rebuffering', `cause: ${event.cause}`, 'bad');

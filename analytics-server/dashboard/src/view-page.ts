@@ -1,50 +1,48 @@
-// One view: its numbers, its timeline, its events.
+// One view: its numbers, its timeline, its requests and events.
 
-import uPlot from 'uplot';
-import { ApiError, type Event, get, type OneView, type RequestEvent, type State, type View } from './api';
-import { Chart, color } from './chart';
-import { Choice, h, setClass, setText } from './dom';
+import { ApiError, get, type OneView, type View } from './api';
+import { Choice, fillOnce, h, setClass, setText } from './dom';
 import * as format from './format';
-import { empty, type Page, Tile } from './page';
-import { type Group, type Line, lines, throughput, type Timeline, timeline } from './timeline';
+import { isTyping } from './keyboard';
+import { type Context, empty, type Page, Tile } from './page';
+import { link, type State } from './state';
+import { type Group, type Line, lines, type Timeline, timeline } from './timeline';
+import { type Part, stateLegend, ViewCharts } from './view-charts';
 import { stateOf, titleOf } from './views-table';
-
-const STATE_COLORS: Record<State, string> = {
-  idle: '--idle',
-  starting: '--violet',
-  playing: '--teal',
-  paused: '--faint',
-  rebuffering: '--red',
-  seeking: '--amber',
-  ended: '--idle',
-  failed: '--red',
-};
+import { requestLegend, Waterfall } from './waterfall';
 
 const GROUPS = [
   ['all', 'All'],
   ['requests', 'Requests'],
-  ['switches', 'Switches'],
+  ['switches', 'Decisions'],
   ['stalls', 'Stalls'],
   ['seeks', 'Seeks'],
   ['errors', 'Errors'],
 ] as const;
-type Shown = (typeof GROUPS)[number][0];
+type ShownGroup = (typeof GROUPS)[number][0];
 
-const LANES = ['manifest', 'video', 'audio', 'text'];
 const MAX_LINES = 400;
+const LIVE_MS = 3_000;
+/** A view that is over may get late beacons, but seldom. */
+const OVER_MS = 30_000;
+const MIN_ZOOM_S = 2;
 
 export class ViewPage implements Page {
   readonly element = h('div', { class: 'view stack' });
-  readonly controls: HTMLElement[] = [];
-  title = 'View';
-  #id: string;
+  readonly uses = { range: false, filters: false };
+  title = 'View · Headgate analytics';
+  #context: Context;
+  #state!: State;
   #timeline: Timeline | undefined;
-  #zoom: [number, number] | undefined;
-  #events: Event[] = [];
+  #zoom: Part | undefined;
   #lines: Line[] = [];
-  #shown: Shown = 'all';
+  #events = 0;
+  #shown: ShownGroup = 'all';
   #everything = false;
+  /** The event that keys have walked to. */
+  #at = -1;
 
+  #back = h('a', { class: 'back', 'data-link': true }, '← All views');
   #heading = h('h1');
   #badge = h('span');
   #about = h('p', { class: 'muted about' });
@@ -57,19 +55,17 @@ export class ViewPage implements Page {
     frames: new Tile('Dropped frames'),
     requests: new Tile('Requests'),
   };
-  #charts = this.#makeCharts();
+  #charts = new ViewCharts((part) => this.#setZoom(part));
+  #waterfall = new Waterfall((seconds) => this.#charts.point(seconds));
+  #part = h('span', { class: 'note' });
   #unzoom = h('button', { type: 'button', class: 'quiet', hidden: true, click: () => this.#setZoom(undefined) }, 'Show the whole view');
-  #groups = new Choice<Shown>('Which events', GROUPS, (value) => {
-    this.#shown = value;
-    this.#everything = false;
-    this.#fillLines();
-  });
+  #groups = new Choice<ShownGroup>('Which events', GROUPS, (value) => this.#own({ events: value === 'all' ? '' : value }));
   #list = h('ol', { class: 'events', tabindex: '0', 'aria-label': 'Events' });
   #allLines = h('button', { type: 'button', class: 'more', hidden: true, click: () => {
     this.#everything = true;
     this.#fillLines();
   } }, 'Show all events');
-  #noLines = h('p', { class: 'note', hidden: true }, 'No such event.');
+  #noLines = h('p', { class: 'note card-note', hidden: true }, 'No such event.');
   #facts = h('dl', { class: 'facts' });
   #content = h(
     'div',
@@ -80,8 +76,14 @@ export class ViewPage implements Page {
     h(
       'section',
       { class: 'stack', 'aria-labelledby': 'timeline' },
-      h('div', { class: 'heading' }, h('h2', { id: 'timeline' }, 'Timeline'), stateLegend(), this.#unzoom),
-      h('div', { class: 'card timeline' }, ...this.#charts.map((chart) => chart.element)),
+      h('div', { class: 'heading' }, h('h2', { id: 'timeline' }, 'Timeline'), stateLegend(), h('span', { class: 'heading-end' }, this.#part, this.#unzoom)),
+      h('div', { class: 'card timeline' }, ...this.#charts.elements),
+    ),
+    h(
+      'section',
+      { class: 'stack', 'aria-labelledby': 'waterfall' },
+      h('div', { class: 'heading' }, h('h2', { id: 'waterfall' }, 'Requests'), requestLegend()),
+      h('div', { class: 'card table-card' }, this.#waterfall.element),
     ),
     h(
       'div',
@@ -96,28 +98,38 @@ export class ViewPage implements Page {
       h('section', { class: 'stack', 'aria-labelledby': 'facts' }, h('div', { class: 'heading' }, h('h2', { id: 'facts' }, 'Details')), h('div', { class: 'card' }, this.#facts)),
     ),
   );
-  #missing = empty(
-    'There is no such view',
-    h('p', {}, 'It may not have arrived yet: a view can be looked at a few seconds after its first beacon. This page keeps looking.'),
-    h('p', {}, h('a', { href: '/dashboard', 'data-link': true }, 'All views')),
-  );
+  #missing = empty('There is no such view', h('p', {}, 'It may not have arrived yet: a view can be looked at a few seconds after its first beacon. This page keeps looking.'));
 
-  constructor(id: string) {
-    this.#id = id;
+  constructor(context: Context) {
+    this.#context = context;
     this.#missing.hidden = true;
-    this.#groups.value = this.#shown;
-    this.element.append(h('nav', { 'aria-label': 'Breadcrumb' }, h('a', { class: 'back', href: '/dashboard', 'data-link': true }, '← All views')), this.#content, this.#missing);
+    this.element.append(h('nav', { 'aria-label': 'Breadcrumb' }, this.#back), this.#content, this.#missing);
+    document.addEventListener('keydown', this.#onKey);
   }
 
-  async refresh(signal: AbortSignal): Promise<boolean> {
+  show(state: State): void {
+    this.#state = state;
+    this.#back.href = link(state, 'views');
+    this.#zoom = readZoom(state.own.get('zoom'));
+    const shown = GROUPS.find(([name]) => name === state.own.get('events'))?.[0] ?? 'all';
+    if (shown !== this.#shown) this.#everything = false;
+    this.#shown = shown;
+    this.#groups.value = shown;
+    this.#unzoom.hidden = this.#zoom === undefined;
+    this.#charts.zoom(this.#zoom);
+    if (this.#timeline) this.#fillPart();
+    if (this.#lines.length > 0) this.#fillLines();
+  }
+
+  async refresh(signal: AbortSignal): Promise<number | undefined> {
     let one: OneView;
     try {
-      one = await get<OneView>(`/v1/views/${encodeURIComponent(this.#id)}`, {}, signal);
+      one = await get<OneView>(`/v1/views/${encodeURIComponent(this.#state.id)}`, { site: this.#state.site }, { signal, maxAgeMs: 1_500 });
     } catch (error) {
       if (!(error instanceof ApiError) || error.status !== 404) throw error;
       this.#missing.hidden = false;
       this.#content.hidden = true;
-      return true;
+      return LIVE_MS;
     }
     this.#missing.hidden = true;
     this.#content.hidden = false;
@@ -125,18 +137,21 @@ export class ViewPage implements Page {
     this.title = `${titleOf(view)} · Headgate analytics`;
     this.#fillHead(view, now_ms);
     this.#timeline = timeline(view, events);
-    this.#fillCharts(this.#timeline);
-    if (events.length !== this.#events.length || this.#lines.length === 0) {
-      this.#events = events;
+    this.#charts.update(this.#timeline);
+    this.#charts.zoom(this.#zoom);
+    this.#fillPart();
+    if (events.length !== this.#events) {
+      this.#events = events.length;
       this.#lines = lines(events);
       this.#fillLines();
     }
     this.#fillFacts(one);
-    return view.phase === 'live' || view.phase === 'silent';
+    return view.phase === 'live' || view.phase === 'silent' ? LIVE_MS : view.phase === 'closed' ? OVER_MS : undefined;
   }
 
   destroy(): void {
-    for (const chart of this.#charts) chart.destroy();
+    document.removeEventListener('keydown', this.#onKey);
+    this.#charts.destroy();
   }
 
   #fillHead(view: View, nowMs: number): void {
@@ -146,12 +161,13 @@ export class ViewPage implements Page {
     setClass(this.#badge, `badge ${state.tone}`);
     const who = [view.browser, view.os, view.device].filter(Boolean).join(', ');
     const what = [view.protocol.toUpperCase(), view.stream_type === 'live' ? 'live' : view.stream_type && 'on demand'].filter(Boolean).join(' ');
-    setText(this.#about, [`began ${format.time(view.start_ms, nowMs)}`, what, who, view.page_host && `on ${view.page_host}`].filter(Boolean).join(' · '));
+    const from = [view.country, view.network].filter(Boolean).join(', ');
+    setText(this.#about, [`began ${format.time(view.start_ms, nowMs)}`, what, who, from, view.page_host && `on ${view.page_host}`].filter(Boolean).join(' · '));
     this.#failure.hidden = view.fatal === null;
-    setText(this.#failure, view.fatal === null ? '' : `${view.startup_ms === null ? 'Failed before the first frame' : 'Failed during playback'} — ${view.fatal}${view.fatal_message ? `: ${view.fatal_message}` : ''}`);
-
+    setText(this.#failure, view.fatal_message ? `${view.fatal}: ${view.fatal_message}` : (view.fatal ?? ''));
     const { startup, watched, rebuffer, bitrate, frames, requests } = this.#tiles;
-    startup.update(format.wait(view.startup_ms), [view.startup_ms === null && view.play_intent ? `waited ${format.wait(view.waited_ms)}` : view.play_intent ? 'play intent to first frame' : 'play was not asked for']);
+    const never = view.startup_ms === null && view.play_intent;
+    startup.update(never ? 'never' : format.wait(view.startup_ms), [never ? `waited ${format.wait(view.waited_ms)}` : view.play_intent ? 'play intent to first frame' : 'play was not asked for']);
     watched.update(view.startup_ms === null ? format.NONE : format.duration(view.watched_ms), [`${format.duration(view.played_ms)} playing`, view.paused_ms > 0 ? `${format.duration(view.paused_ms)} paused` : '']);
     const interruptions = view.rebuffer_count === 1 ? '1 interruption' : `${format.count(view.rebuffer_count)} interruptions`;
     rebuffer.update(view.startup_ms === null ? format.NONE : format.wait(view.rebuffer_ms), [interruptions, format.percent(view.rebuffer_ratio)], view.rebuffer_count > 0 ? 'warn' : '');
@@ -160,26 +176,25 @@ export class ViewPage implements Page {
     requests.update(format.count(view.requests), [`${view.requests_failed} failed`, `${view.requests_cancelled} cancelled`, format.bytes(view.bytes)]);
   }
 
-  #fillCharts(data: Timeline): void {
-    const range: [number, number] = [0, data.lengthMs / 1000];
-    const [states, buffer, rates, requests] = this.#charts;
-    const ends = [0, data.lengthMs / 1000];
-    states.update(ends, [[null, null]], range);
-    const samples = data.samples.map(({ t }) => t / 1000);
-    buffer.update(samples, [data.samples.map(({ bufferMs }) => bufferMs / 1000)], range);
-    const [x, ...values] = rateData(data);
-    rates.update(x, values, range);
-    requests.update(ends, [[null, null]], range);
-    for (const chart of this.#charts) chart.redraw();
+  /** The part that is looked at. */
+  #fillPart(): void {
+    const length = this.#timeline?.lengthMs ?? 0;
+    const [from, to] = this.#zoom ?? [0, length / 1000];
+    setText(this.#part, this.#zoom ? `${format.position(from * 1000)} – ${format.position(to * 1000)}` : 'Drag, or press + to zoom');
+    if (this.#timeline) this.#waterfall.update(this.#timeline, from * 1000, Math.min(to * 1000, length));
+  }
+
+  #chosenLines(): Line[] {
+    return this.#lines.filter(({ group }) => this.#shown === 'all' || group === (this.#shown as Group));
   }
 
   #fillLines(): void {
-    this.#groups.value = this.#shown;
-    const chosen = this.#lines.filter(({ group }) => this.#shown === 'all' || group === (this.#shown as Group));
+    const chosen = this.#chosenLines();
     const visible = this.#everything ? chosen : chosen.slice(0, MAX_LINES);
     const scrolled = this.#list.scrollTop;
     this.#list.replaceChildren(...visible.map((line) => this.#line(line)));
     this.#list.scrollTop = scrolled;
+    this.#at = Math.min(this.#at, visible.length - 1);
     this.#list.hidden = visible.length === 0;
     this.#noLines.hidden = visible.length > 0;
     this.#allLines.hidden = visible.length === chosen.length;
@@ -194,7 +209,7 @@ export class ViewPage implements Page {
       h('span', { class: `dot ${line.group}`, 'aria-hidden': 'true' }),
       h('span', { class: 'what' }, h('b', {}, line.name), line.text ? ` ${line.text}` : ''),
     );
-    element.addEventListener('mouseenter', () => this.#charts[1].point(line.t / 1000));
+    element.addEventListener('mouseenter', () => this.#charts.point(line.t / 1000));
     return element;
   }
 
@@ -215,151 +230,80 @@ export class ViewPage implements Page {
       ['Clock', Math.abs(view.clock_skew_ms) < 1000 ? 'right' : `${format.wait(Math.abs(view.clock_skew_ms))} ${view.clock_skew_ms < 0 ? 'ahead' : 'behind'}`],
     ];
     const known = facts.filter(([, text]) => text);
-    const text = JSON.stringify(known);
-    if (this.#facts.dataset.text === text) return;
-    this.#facts.dataset.text = text;
-    this.#facts.replaceChildren(...known.flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]));
+    fillOnce(this.#facts, known, () => known.flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]));
   }
 
-  #setZoom(part: [number, number] | undefined): void {
-    this.#zoom = part;
-    this.#unzoom.hidden = part === undefined;
-    for (const chart of this.#charts) chart.zoom(this.#zoom);
+  #own(change: Record<string, string>): void {
+    const own = new URLSearchParams(this.#state.own);
+    for (const [name, value] of Object.entries(change)) {
+      if (value) own.set(name, value);
+      else own.delete(name);
+    }
+    this.#context.go({ ...this.#state, own }, true);
   }
 
-  #makeCharts(): [Chart, Chart, Chart, Chart] {
-    const common = {
-      sync: 'view',
-      formatX: (seconds: number) => format.position(seconds * 1000),
-      onZoom: (min: number, max: number) => this.#setZoom([Math.max(0, min), max]),
+  #setZoom(part: Part | undefined): void {
+    const length = (this.#timeline?.lengthMs ?? 0) / 1000;
+    const fitted = part && fit(part, length);
+    this.#own({ zoom: fitted ? fitted.map((s) => Math.round(s * 1000)).join('-') : '' });
+  }
+
+  #onKey = (event: KeyboardEvent): void => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || !this.#timeline) return;
+    // A list or a table that has the focus scrolls by itself; a chart reads its values.
+    const inside = event.target instanceof Element && event.target.closest('[tabindex="0"]') !== null;
+    const length = this.#timeline.lengthMs / 1000;
+    const [from, to] = this.#zoom ?? [0, length];
+    const [middle, half] = [(from + to) / 2, (to - from) / 2];
+    const move = (by: number): void => this.#setZoom([from + by, to + by]);
+    const commands: Record<string, () => void> = {
+      '+': () => this.#setZoom([middle - half / 2, middle + half / 2]),
+      '=': () => this.#setZoom([middle - half / 2, middle + half / 2]),
+      '-': () => this.#setZoom([middle - half * 2, middle + half * 2]),
+      '0': () => this.#setZoom(undefined),
+      j: () => this.#walk(this.#at + 1),
+      k: () => this.#walk(this.#at - 1),
+      n: () => this.#next(),
     };
-    const marks = (plot: uPlot) => this.#drawMarks(plot);
-    return [
-      new Chart({ ...common, title: 'State', height: 30, showX: false, format: String, lanes: [''], series: [], underlay: (plot) => this.#drawStates(plot) }),
-      new Chart({
-        ...common,
-        title: 'Buffer',
-        height: 130,
-        showX: false,
-        format: (seconds) => format.wait(seconds * 1000),
-        minMax: 5,
-        series: [{ label: 'ahead', color: '--blue', kind: 'area' }],
-        underlay: marks,
-      }),
-      new Chart({
-        ...common,
-        title: 'Throughput and rendition',
-        height: 220,
-        showX: false,
-        format: format.bitrate,
-        minMax: 1000,
-        series: [
-          { label: 'estimate', color: '--violet', kind: 'line', spanGaps: true },
-          { label: 'rendition', color: '--teal', kind: 'steps', spanGaps: true, width: 2.25 },
-          { label: 'requests', color: '--blue', kind: 'points' },
-        ],
-        underlay: marks,
-      }),
-      new Chart({ ...common, title: 'Requests', height: 112, format: String, lanes: LANES, series: [], underlay: (plot) => this.#drawRequests(plot) }),
-    ];
-  }
-
-  #drawStates(plot: uPlot): void {
-    paint(plot, ({ left, right, top, height, ctx }) => {
-      for (const { fromMs, toMs, state } of this.#timeline?.states ?? []) {
-        ctx.fillStyle = color(STATE_COLORS[state]);
-        const [a, b] = [left(fromMs), right(toMs)];
-        ctx.fillRect(a, top, Math.max(b - a, 1), height);
-      }
-    });
-  }
-
-  /** Stalls and seeks as shades, errors as lines. */
-  #drawMarks(plot: uPlot): void {
-    paint(plot, ({ left, right, top, height, ctx, px }) => {
-      const shade = (fromMs: number, toMs: number, name: string, alpha: string) => {
-        ctx.fillStyle = `${color(name)}${alpha}`;
-        ctx.fillRect(left(fromMs), top, Math.max(right(toMs) - left(fromMs), px), height);
-      };
-      for (const { fromMs, toMs } of this.#timeline?.seeks ?? []) shade(fromMs, toMs, '--amber', '40');
-      for (const { fromMs, toMs } of this.#timeline?.stalls ?? []) shade(fromMs, toMs, '--red', '33');
-      for (const { t, fatal } of this.#timeline?.errors ?? []) {
-        ctx.fillStyle = color('--red');
-        ctx.fillRect(left(t) - px, top, fatal ? 2 * px : px, height);
-      }
-    });
-  }
-
-  #drawRequests(plot: uPlot): void {
-    this.#drawMarks(plot);
-    const requests = this.#timeline?.requests ?? [];
-    const lanes = LANES.filter((name) => name === 'video' || requests.some(({ event }) => laneOf(event) === name));
-    const lane = plot.bbox.height / lanes.length;
-    paint(plot, ({ left, right, top, ctx, px }) => {
-      for (const { fromMs, toMs, event, failed } of requests) {
-        const y = top + lane * (lanes.indexOf(laneOf(event)) + 0.2);
-        const [a, b] = [left(fromMs), right(toMs)];
-        ctx.fillStyle = color(failed ? '--red' : event.cancelled ? '--amber' : event.track === 'audio' ? '--violet' : event.track === 'video' ? '--blue' : '--faint');
-        ctx.globalAlpha = failed || event.cancelled ? 1 : 0.8;
-        ctx.fillRect(a, y, Math.max(b - a, 1.5 * px), lane * 0.6);
-      }
-      ctx.globalAlpha = 1;
-    });
-    const { ctx, bbox } = plot;
-    const px = devicePixelRatio;
-    ctx.save();
-    ctx.font = `${11 * px}px system-ui, sans-serif`;
-    ctx.textBaseline = 'middle';
-    ctx.textAlign = 'right';
-    ctx.fillStyle = color('--muted');
-    lanes.forEach((name, at) => ctx.fillText(name, bbox.left - 8 * px, bbox.top + lane * (at + 0.5)));
-    ctx.restore();
-  }
-}
-
-/** Calls `draw` with the plotting area, clipped to it; times in ms. */
-function paint(
-  plot: uPlot,
-  draw: (area: { left: (ms: number) => number; right: (ms: number) => number; top: number; height: number; ctx: CanvasRenderingContext2D; px: number }) => void,
-): void {
-  const { ctx, bbox } = plot;
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-  ctx.clip();
-  const at = (ms: number) => plot.valToPos(ms / 1000, 'x', true);
-  draw({ left: at, right: at, top: bbox.top, height: bbox.height, ctx, px: devicePixelRatio });
-  ctx.restore();
-}
-
-function laneOf(event: RequestEvent): string {
-  return event.track && LANES.includes(event.track) ? event.track : 'manifest';
-}
-
-/** x, then estimate, rendition and the requests' throughput on it. */
-function rateData(data: Timeline): [number[], (number | null)[], (number | null)[], (number | null)[]] {
-  const points = data.requests.flatMap(({ toMs, event }) => {
-    const kbps = event.track === 'video' ? throughput(event) : undefined;
-    return kbps === undefined ? [] : [{ t: toMs, kbps }];
-  });
-  const end = { t: data.lengthMs, kbps: data.renditions.at(-1)?.kbps ?? 0 };
-  const renditions = data.renditions.length > 0 ? [...data.renditions, end] : [];
-  const times = [...new Set([data.samples, renditions, points].flatMap((list) => list.map(({ t }) => t)))].sort((a, b) => a - b);
-  const column = (list: readonly { t: number; kbps: number }[]): (number | null)[] => {
-    const values = new Map(list.map(({ t, kbps }) => [t, kbps]));
-    return times.map((t) => values.get(t) ?? null);
+    if (!inside && this.#zoom) Object.assign(commands, { ArrowLeft: () => move(-half / 2), ArrowRight: () => move(half / 2) });
+    if (this.#zoom) commands.Escape = () => this.#setZoom(undefined);
+    const command = commands[event.key];
+    if (!command) return;
+    event.preventDefault();
+    command();
   };
-  const estimates = data.samples.filter(({ kbps }) => kbps > 0);
-  return [times.map((t) => t / 1000), column(estimates), filled(column(renditions)), column(points)];
+
+  /** To an event of the list, and with the cursor to its time. */
+  #walk(to: number): void {
+    const line = this.#chosenLines()[to];
+    const element = this.#list.children[to];
+    if (!line || !element) return;
+    this.#list.children[this.#at]?.removeAttribute('aria-current');
+    this.#at = to;
+    element.setAttribute('aria-current', 'true');
+    element.scrollIntoView({ block: 'nearest' });
+    this.#charts.point(line.t / 1000);
+  }
+
+  /** To the next stall or error; after the last one, to the first. */
+  #next(): void {
+    const chosen = this.#chosenLines();
+    const isTrouble = (line: Line): boolean => line.tone === 'bad';
+    const after = chosen.findIndex((line, at) => at > this.#at && isTrouble(line));
+    this.#walk(after >= 0 ? after : chosen.findIndex(isTrouble));
+  }
 }
 
-/** A rendition is seen until the next one is. */
-function filled(values: (number | null)[]): (number | null)[] {
-  let last: number | null = null;
-  return values.map((value) => (last = value ?? last));
+/** Within the view, and not too short; all of it is no part. */
+function fit([from, to]: Part, length: number): Part | undefined {
+  const size = Math.max(to - from, MIN_ZOOM_S);
+  if (size >= length) return undefined;
+  const start = Math.min(Math.max(from, 0), length - size);
+  return [start, start + size];
 }
 
-function stateLegend(): HTMLElement {
-  const shown: State[] = ['starting', 'playing', 'paused', 'seeking', 'rebuffering'];
-  return h('div', { class: 'legends states' }, ...shown.map((state) => h('span', { class: 'legend' }, h('i', { class: `swatch bars ${STATE_COLORS[state].slice(2)}`, 'aria-hidden': 'true' }), state)));
+function readZoom(text: string | null): Part | undefined {
+  const [, from, to] = /^(\d{1,12})-(\d{1,12})$/.exec(text ?? '') ?? [];
+  const part: Part = [Number(from) / 1000, Number(to) / 1000];
+  return part[1] > part[0] ? part : undefined;
 }

@@ -3,6 +3,7 @@
 import type { View } from './api';
 import { h, setClass, setText } from './dom';
 import * as format from './format';
+import { href, type State } from './state';
 
 const COLUMNS = ['Time', 'Video', 'State', 'Startup', 'Rebuffering', 'Avg bitrate', 'Watched', 'Error'] as const;
 
@@ -15,14 +16,17 @@ interface Row {
 
 export class ViewsTable {
   readonly element: HTMLTableElement;
+  /** Links carry what is chosen, so that the way back does, too. */
+  state: State | undefined;
   #body = h('tbody');
   #rows = new Map<string, Row>();
 
-  constructor() {
+  /** With `isShort`, only what there is room for beside something else. */
+  constructor(isShort = false) {
     const head = COLUMNS.map((name) => h('th', { scope: 'col', class: NUMERIC.has(name) ? 'number' : undefined }, name));
     this.element = h(
       'table',
-      { class: 'views' },
+      { class: isShort ? 'views short' : 'views' },
       h('caption', { class: 'hidden' }, 'Views, newest first'),
       h('thead', {}, h('tr', {}, ...head)),
       this.#body,
@@ -34,9 +38,11 @@ export class ViewsTable {
     let place = this.#body.firstElementChild;
     for (const view of views) {
       const key = `${view.site} ${view.view_id}`;
-      const row = this.#rows.get(key) ?? create(view);
+      const row = this.#rows.get(key) ?? create();
       rows.set(key, row);
       fill(row, view, nowMs);
+      const address = viewPath(view, this.state);
+      if (row.link.getAttribute('href') !== address) row.link.href = address;
       if (place === row.element) place = place.nextElementSibling;
       else this.#body.insertBefore(row.element, place);
     }
@@ -47,8 +53,8 @@ export class ViewsTable {
 
 const NUMERIC = new Set<string>(['Startup', 'Rebuffering', 'Avg bitrate', 'Watched']);
 
-function create(view: View): Row {
-  const link = h('a', { href: viewPath(view), 'data-link': true });
+function create(): Row {
+  const link = h('a', { 'data-link': true });
   const detail = h('span', { class: 'detail' });
   const cells = COLUMNS.map((name) => h('td', { 'data-label': name, class: NUMERIC.has(name) ? 'number' : undefined }));
   cells[1]?.append(link, detail);
@@ -95,8 +101,8 @@ export function titleOf(view: View): string {
   return view.video_title || view.video_id || path || 'Untitled video';
 }
 
-export function viewPath(view: View): string {
-  return `/dashboard/views/${encodeURIComponent(view.view_id)}`;
+function viewPath({ view_id }: View, state: State | undefined): string {
+  return state ? href({ ...state, page: 'view', id: view_id, own: new URLSearchParams() }) : `/dashboard/views/${encodeURIComponent(view_id)}`;
 }
 
 /** How a view goes on or how it ended, in a word. */
