@@ -13,8 +13,9 @@ import { Picker } from './picker';
 import { link, type State, timesOf } from './state';
 
 const DEFAULT_METRIC = 'rebuffer_ratio';
-const DEFAULT_BY = ['device', 'os', 'browser', 'cdn_host', 'country', 'network', 'stream_type', 'video_title', 'player'];
-const MAX_BY = 12;
+const DEFAULT_BY = ['cdn_host', 'country', 'device', 'network', 'os', 'browser'];
+/** The server looks at all pairs of so many. */
+const MAX_BY = 6;
 const MIN_N = ['10', '25', '100', '1000'];
 const DEFAULT_MIN_N = '25';
 const LIMIT = 50;
@@ -57,7 +58,7 @@ export class CohortsPage implements Page {
 
   constructor(context: Context) {
     this.#context = context;
-    this.#metric = new Picker({ label: 'Metric…', options: () => metricOptions(false), chosen: () => [this.#name()], onChoose: (metric) => this.#own({ metric }) });
+    this.#metric = new Picker({ label: 'Metric…', options: () => metricOptions('quality'), chosen: () => [this.#name()], onChoose: (metric) => this.#own({ metric }) });
     this.#by = new Picker({
       label: 'Dimensions…',
       options: dimensions,

@@ -78,7 +78,7 @@ export class ComparePage implements Page {
     const { from, to } = timesOf(state.range, Date.now());
     const bucket = bucketOf(to - from, innerWidth < 700 ? 60 : 120);
     const chosen = this.#metric();
-    const known = (await metricOptions(false)).map(({ value }) => value);
+    const known = (await metricOptions('asked')).map(({ value }) => value);
     const ask = (side: Side, metrics: readonly string[], series: boolean) =>
       get<Answer>(
         '/v1/query',

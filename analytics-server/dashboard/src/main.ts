@@ -69,6 +69,7 @@ function open(): void {
     key = wanted;
     shell.main.replaceChildren(page.element);
     shell.say('Loading…', '');
+    shell.problem(undefined);
   }
   page.show(state);
   shell.show(state, page);
@@ -90,6 +91,7 @@ async function refresh(): Promise<void> {
     next = await shown?.refresh(mine.signal);
     if (mine !== running) return;
     document.title = shown?.title ?? '';
+    shell.problem(undefined);
     const at = format.time(Date.now(), Date.now());
     shell.say(next === undefined ? 'Complete' : next <= LIVE_MS ? 'Live' : `Updated ${at}`, next !== undefined && next <= LIVE_MS ? 'live' : '');
   } catch (error) {
@@ -99,7 +101,8 @@ async function refresh(): Promise<void> {
     // What is asked wrongly is wrong the next time, too.
     if (own && error.status >= 400 && error.status < 500 && error.status !== 429) {
       next = undefined;
-      shell.say(`The server cannot answer this: ${error.message}`, 'bad');
+      shell.say('No answer', 'bad');
+      shell.problem(`The server cannot answer this: ${error.message}. Choose something else, or go back.`);
     } else shell.say(`Not up to date: ${own ? error.message : 'the server does not answer'}. Trying again…`, 'bad');
   } finally {
     clearTimeout(limit);

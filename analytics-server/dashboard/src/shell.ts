@@ -18,6 +18,7 @@ export class Shell {
   #firing = element('firing');
   #sites = h('select', { class: 'sites', 'aria-label': 'Site', hidden: true, change: () => this.#go({ site: this.#sites.value }) });
   #known: readonly string[] = [];
+  #problem = h('p', { class: 'banner bad problem', role: 'alert', hidden: true });
   #freshness = h('p', { id: 'freshness', class: 'freshness', role: 'status' });
   #bots = h('button', { type: 'button', class: 'chip bots', hidden: true, click: () => this.#go({ bots: false }) }, 'Bots included', icon('close'));
   #themes = h('button', { type: 'button', class: 'icon-button', 'aria-keyshortcuts': 'd', click: toggleTheme });
@@ -35,6 +36,7 @@ export class Shell {
     const keys = h('button', { type: 'button', class: 'icon-button', title: 'Keys ( ? )', 'aria-label': 'Keys', 'aria-keyshortcuts': '?', click: () => this.help.open() }, icon('help'));
     element('bar').append(this.#time, this.#choices, h('div', { class: 'bar-end' }, this.#freshness, again));
     element('tools').append(this.#sites, this.#themes, keys);
+    element('bar').after(this.#problem);
     document.body.append(this.help.element);
     this.#showTheme();
     onTheme(() => this.#showTheme());
@@ -71,6 +73,12 @@ export class Shell {
   say(text: string, tone: '' | 'live' | 'bad'): void {
     setText(this.#freshness, text);
     this.#freshness.dataset.tone = tone;
+  }
+
+  /** What was asked cannot be answered: that is said where the answer would be. */
+  problem(text: string | undefined): void {
+    this.#problem.hidden = text === undefined;
+    setText(this.#problem, text ?? '');
   }
 
   #showSites(): void {

@@ -37,7 +37,7 @@ export class TrendsPage implements Page {
     this.#context = context;
     this.#metrics = new Picker({
       label: 'Metrics…',
-      options: () => metricOptions(true),
+      options: () => metricOptions('all'),
       chosen: () => this.#chosen(),
       several: true,
       onChoose: (metric) => {
