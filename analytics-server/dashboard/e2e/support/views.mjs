@@ -39,7 +39,7 @@ const info = {
 };
 
 /** Starts in 480 ms, plays 20 s, half of it at 1 and half at 2.5 Mbit/s, rebuffers for 2 s; goes on. */
-export function playedView(number) {
+export function playedView(number, more = {}) {
   const request = (t, media_ms, rendition) => ({
     t, e: 'request', kind: 'segment', track: 'video', rendition, media_ms, bytes: 1_000_000, ttfb_ms: 100, ms: 1100, status: 200,
   });
@@ -61,7 +61,7 @@ export function playedView(number) {
     ...samples,
   ].sort((a, b) => a.t - b.t);
   return [
-    beacon(number, 0, 40, { info, state: 'starting', counters: { play_intent: true }, events: [{ t: 0, e: 'view_start' }, { t: 40, e: 'play' }] }),
+    beacon(number, 0, 40, { info: { ...info, ...more }, state: 'starting', counters: { play_intent: true }, events: [{ t: 0, e: 'view_start' }, { t: 40, e: 'play' }] }),
     beacon(number, 1, 24_000, {
       state: 'playing',
       counters: {
@@ -74,10 +74,10 @@ export function playedView(number) {
 }
 
 /** Fails before its first frame. */
-export function failedView(number) {
+export function failedView(number, more = {}) {
   const failure = { t: 900, e: 'error', kind: 'manifest', fatal: true, message: 'the playlist is HTML' };
   return [
-    beacon(number, 0, 20, { info: { ...info, video_title: 'Harbour at dawn' }, state: 'starting', counters: { play_intent: true }, events: [{ t: 0, e: 'view_start' }, { t: 20, e: 'play' }] }),
+    beacon(number, 0, 20, { info: { ...info, video_title: 'Harbour at dawn', ...more }, state: 'starting', counters: { play_intent: true }, events: [{ t: 0, e: 'view_start' }, { t: 20, e: 'play' }] }),
     beacon(number, 1, 900, { state: 'failed', counters: { play_intent: true, fatal: 'manifest' }, events: [failure, { t: 900, e: 'view_end' }] }),
   ];
 }
