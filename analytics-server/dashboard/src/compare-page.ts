@@ -118,15 +118,8 @@ export class ComparePage implements Page {
     return h('section', { class: `card side side-${side}`, 'aria-label': `Views of ${side.toUpperCase()}` }, h('b', { class: 'side-letter' }, side.toUpperCase()), h('div', { class: 'side-body' }, bar.element, n));
   }
 
-  #parsed = new Map<string, Filter[]>();
-
-  /** The same objects for the same address: chips know their filters by them. */
   #filters(side: Side): Filter[] {
-    const texts = this.#state.own.getAll(side);
-    const key = JSON.stringify(texts);
-    const known = this.#parsed.get(key) ?? parseFilters(texts);
-    this.#parsed.set(key, known);
-    return known;
+    return parseFilters(this.#state.own.getAll(side));
   }
 
   #name(side: Side): string {

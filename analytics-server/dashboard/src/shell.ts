@@ -68,7 +68,7 @@ export class Shell {
 
   firing(count: number): void {
     this.#firing.hidden = count === 0;
-    setText(this.#firing, String(count));
+    setText(this.#firing, count === 0 ? '' : String(count));
     this.#firing.setAttribute('aria-label', `${count} firing`);
   }
 
