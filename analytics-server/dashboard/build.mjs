@@ -1,6 +1,6 @@
 // Bundles src/ into dist/, which the server embeds; with --tests, bundles test/ into node_modules/.tests/ for `node --test`.
 
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -24,7 +24,10 @@ if (process.argv.includes('--tests')) {
   for (const name of ['index.html', 'icon.svg']) copyFileSync(join(here, 'src', name), join(dist, name));
   for (const name of readdirSync(dist)) {
     const bytes = readFileSync(join(dist, name));
-    console.log(`dashboard/dist/${name}: ${kb(bytes.length)}, ${kb(gzipSync(bytes, { level: 9 }).length)} gzip`);
+    // The server sends these to whoever takes them.
+    const packed = gzipSync(bytes, { level: 9 });
+    writeFileSync(join(dist, `${name}.gz`), packed);
+    console.log(`dashboard/dist/${name}: ${kb(bytes.length)}, ${kb(packed.length)} gzip`);
   }
 }
 

@@ -91,8 +91,8 @@ test('on a phone nothing is wider than the screen', async () => {
   for (const path of ['', '/trends?by=device&prev=1', '/cohorts', '/compare?b=device:eq:phone', '/views', '/alerts']) {
     const page = await dashboard.open(`/dashboard${path}`, { viewport: { width: 360, height: 740 }, colorScheme: 'dark' });
     await becomes(page.locator('#freshness'), /^(Live|Updated|Complete)/);
-    const { scrollWidth, innerWidth } = await page.evaluate(() => ({ scrollWidth: document.documentElement.scrollWidth, innerWidth }));
-    assert.equal(scrollWidth, innerWidth, path);
+    const { scrollWidth, clientWidth } = await page.evaluate(() => ({ scrollWidth: document.documentElement.scrollWidth, clientWidth: document.documentElement.clientWidth }));
+    assert.equal(scrollWidth, clientWidth, path);
     await dashboard.close(page, `phone${path.split('?')[0].replace('/', '-')}`);
   }
 });

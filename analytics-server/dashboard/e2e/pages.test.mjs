@@ -38,12 +38,12 @@ test('trends: metrics, a dimension and the period before are in the address', as
   // A group that is clicked is a filter from then on.
   await failures.getByRole('button', { name: 'phone' }).click();
   await goesTo(page, 'filter=device%3Aeq%3Aphone');
-  await becomes(page.locator('.bar .chip'), 'Device is phone');
+  await becomes(page.locator('.chips .chip'), 'Device is phone');
   await page.reload();
   await becomes(failures.locator('tbody th'), 'All views');
   await becomes(failures.locator('tbody td').first(), '50%');
   await page.goBack();
-  await becomes(page.locator('.bar .chip'), '');
+  await becomes(page.locator('.chips .chip'), '');
   await dashboard.close(page, 'trends');
 });
 
@@ -99,7 +99,7 @@ test('filters are made, changed and removed by keyboard', async () => {
   await page.keyboard.press('Enter');
   await goesTo(page, 'filter=cdn_host%3Aeq%3Acdn-b.example');
   await page.keyboard.press('Escape');
-  await becomes(page.locator('.bar .chip'), 'CDN host is cdn-b.example');
+  await becomes(page.locator('.chips .chip'), 'CDN host is cdn-b.example');
   await page.getByRole('button', { name: 'Failed' }).click();
   await goesTo(page, 'show=failed');
   await page.waitForFunction(() => document.querySelectorAll('table.views tbody tr').length === 15);
@@ -131,14 +131,14 @@ test('cohorts: the worst comes first, and leads to its trend, its views, and a c
 
 test('compare: few views are said to be few, and A and B can be swapped', async () => {
   const page = await dashboard.open(`/dashboard/compare?range=1h&b=${encodeURIComponent(`device:eq:${HOSTILE}`)}`);
-  await becomes(page.locator('.side-b .side-n'), '1 views: too few to say much');
+  await becomes(page.locator('.side-b .side-n'), '1 view: too few to say much');
   const failures = page.locator('table.comparison tr', { has: page.getByRole('button', { name: 'Failure rate', exact: true }) });
   await becomes(failures.locator('.verdict'), 'too few views');
   await failures.getByRole('button').click();
   await goesTo(page, 'metric=failure_pct');
   await becomes(page.locator('.compare .chart h3'), 'Failure rate');
   await page.getByRole('button', { name: 'Swap' }).click();
-  await becomes(page.locator('.side-a .side-n'), '1 views: too few to say much');
+  await becomes(page.locator('.side-a .side-n'), '1 view: too few to say much');
   assert.equal(await page.locator('main img, main script').count(), 0);
   await dashboard.close(page, 'compare');
 });

@@ -26,7 +26,7 @@ export function ruleText(rule: Rule): string {
   const { condition } = rule;
   const limit =
     condition.kind === 'baseline'
-      ? `more than ${condition.deviations} deviations off the same time of the last ${condition.days} days`
+      ? `more than ${condition.deviations} deviations ${condition.direction ?? 'off'} the same time of ${condition.season === 'week' ? 'the same day of the week in ' : ''}the last ${condition.days} days`
       : `${condition.kind} ${formatValue(unit, condition.threshold)}, until it is ${condition.kind === 'above' ? 'below' : 'above'} ${formatValue(unit, condition.clear)}`;
   const parts = [`${metricName(rule.metric)} ${limit}`, `over ${format.age(rule.window_s * 1000)}`];
   if (rule.for_s > 0) parts.push(`for ${format.age(rule.for_s * 1000)}`);

@@ -61,7 +61,7 @@ export interface Rule {
   metric: string;
   site: string | null;
   filters: string[];
-  condition: { kind: 'above' | 'below'; threshold: number; clear: number } | { kind: 'baseline'; deviations: number; days: number };
+  condition: { kind: 'above' | 'below'; threshold: number; clear: number } | { kind: 'baseline'; deviations: number; days: number; direction?: 'above' | 'below'; season?: 'day' | 'week' };
   window_s: number;
   for_s: number;
   min_n: number;

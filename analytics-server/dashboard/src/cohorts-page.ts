@@ -18,7 +18,9 @@ const DEFAULT_BY = ['cdn_host', 'country', 'device', 'network', 'os', 'browser']
 const MAX_BY = 6;
 const MIN_N = ['10', '25', '100', '1000'];
 const DEFAULT_MIN_N = '25';
-const LIMIT = 50;
+const LIMIT = 25;
+/** Of the largest impact; what is below is noise. */
+const LEAST_IMPACT = 0.05;
 const REFRESH_MS = 30_000;
 
 export class CohortsPage implements Page {
@@ -126,14 +128,14 @@ export class CohortsPage implements Page {
 
   #fill(answer: Cohorts): void {
     const { metric, total, cohorts, left_out } = answer;
-    const worse = cohorts.filter(({ impact }) => impact > 0);
-    const n = total.n == null ? '' : ` of ${format.count(total.n)} views`;
+    const largest = Math.max(...cohorts.map(({ impact }) => impact), 0);
+    const worse = cohorts.filter(({ impact }) => impact > 0 && impact >= largest * LEAST_IMPACT);
+    const n = total.n == null ? '' : ` of ${format.views(total.n)}`;
     setText(this.#summary, `${metricName(metric.name)} is ${formatValue(metric.unit, total.value)} overall${n}. ${worse.length > 0 ? 'These cohorts make it worse, the largest impact first.' : ''}`);
     this.#table.hidden = worse.length === 0;
     this.#none.hidden = worse.length > 0;
     setText(this.#none, total.value === null ? 'No view has a value of this metric. Choose a longer time, another metric, or remove a filter.' : 'No cohort stands out: all have about the same value, or too few views.');
-    const most = Math.max(...worse.map(({ impact }) => impact), 0);
-    fillOnce(this.#body, [answer.metric, worse, this.#state.filters, this.#state.own.toString()], () => worse.map((cohort) => this.#row(answer, cohort, most)));
+    fillOnce(this.#body, [answer.metric, worse, this.#state.filters, this.#state.own.toString()], () => worse.map((cohort) => this.#row(answer, cohort, largest)));
     const parts = ['Impact = views × difference to the overall value'];
     if (left_out) parts.push(`${format.count(left_out)} ${left_out === 1 ? 'cohort' : 'cohorts'} with n < ${this.#minN()} left out`);
     footnote(this.#foot, answer, undefined, ...parts);

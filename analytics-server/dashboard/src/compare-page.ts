@@ -118,15 +118,8 @@ export class ComparePage implements Page {
     return h('section', { class: `card side side-${side}`, 'aria-label': `Views of ${side.toUpperCase()}` }, h('b', { class: 'side-letter' }, side.toUpperCase()), h('div', { class: 'side-body' }, bar.element, n));
   }
 
-  #parsed = new Map<string, Filter[]>();
-
-  /** The same objects for the same address: chips know their filters by them. */
   #filters(side: Side): Filter[] {
-    const texts = this.#state.own.getAll(side);
-    const key = JSON.stringify(texts);
-    const known = this.#parsed.get(key) ?? parseFilters(texts);
-    this.#parsed.set(key, known);
-    return known;
+    return parseFilters(this.#state.own.getAll(side));
   }
 
   #name(side: Side): string {
@@ -157,7 +150,7 @@ export class ComparePage implements Page {
     const [left, right] = [a.rows[0]?.values ?? {}, b.rows[0]?.values ?? {}];
     for (const [side, values] of [['a', left], ['b', right]] as const) {
       const n = values.views?.n ?? 0;
-      setText(this.#sides[side].n, n === 0 ? 'no views' : `${format.count(n)} views${n < SMALL_N ? ': too few to say much' : ''}`);
+      setText(this.#sides[side].n, n === 0 ? 'no views' : `${format.views(n)}${n < SMALL_N ? ': too few to say much' : ''}`);
     }
     const infos = new Map(a.metrics.map((info) => [info.name, info]));
     const groups = GROUPS.map(([group, names]) => [group, names.flatMap((name) => infos.get(name) ?? [])] as const).filter(([, list]) => list.length > 0);
@@ -174,7 +167,7 @@ export class ComparePage implements Page {
     const [nA, nB] = [a?.n ?? left.views?.n ?? null, b?.n ?? right.views?.n ?? null];
     const direction = verdict.difference === null ? 0 : Math.sign(verdict.difference) * worse(info.better);
     const small = verdict.kind === 'small' || Math.min(nA ?? 0, nB ?? 0) < SMALL_N;
-    const tone = sum || small || verdict.kind === 'noise' ? '' : direction > 0 ? 'worse' : direction < 0 ? 'better' : '';
+    const tone = sum || small || verdict.kind !== 'clear' ? '' : direction > 0 ? 'worse' : direction < 0 ? 'better' : '';
     const value = (cell: Cell | undefined, n: number | null) => [formatValue(info.unit, cell?.value), sum ? '' : h('span', { class: 'n' }, `n = ${n === null ? '–' : format.count(n)}`)];
     return h(
       'tr',
@@ -198,5 +191,5 @@ function verdictText({ kind, difference }: Verdict, small: boolean, direction: n
   if (kind === 'noise') return 'within chance';
   if (difference === 0) return 'the same';
   const word = direction > 0 ? 'B is worse' : direction < 0 ? 'B is better' : '';
-  return kind === 'clear' ? word : word && `${word}, chance not ruled out`;
+  return kind === 'clear' ? word : word && `${word}, but how surely is not known`;
 }

@@ -2,7 +2,7 @@
 
 import { definitions } from './api';
 import { Choice, fillOnce, h, icon } from './dom';
-import { dimensionName, describe, type Filter, valueName, withFilter } from './filters';
+import { dimensionName, describe, type Filter, filterText, valueName, withFilter } from './filters';
 import { Picker } from './picker';
 import type { State } from './state';
 import { valuesOf } from './values';
@@ -60,18 +60,23 @@ export class FilterBar {
   }
 
   #remove(filter: Filter): void {
-    this.#options.onChange(this.#options.filters().filter((one) => one !== filter));
+    this.#options.onChange(this.#without(filter));
     this.#add.button.focus();
+  }
+
+  /** Addresses are read anew each time: filters are the same by what they say. */
+  #without(filter: Filter): Filter[] {
+    return this.#options.filters().filter((one) => filterText(one) !== filterText(filter));
   }
 
   /** A list of values opens, of which each that is chosen goes into the filter at once. */
   #edit(dimension: string, old?: Filter): void {
     let filter: Filter = old ?? { dimension, test: 'in', values: [] };
     const change = (next: Filter) => {
-      const others = this.#options.filters().filter((one) => one !== filter);
+      const others = this.#without(filter);
       filter = next;
       const empty = next.test !== 'exists' && next.values.length === 0;
-      this.#options.onChange(empty ? [...others] : withFilter(others, next));
+      this.#options.onChange(empty ? others : withFilter(others, next));
       tests.value = next.test;
     };
     const tests = new Choice<Filter['test']>('How', [['in', 'is'], ['nin', 'is not'], ['exists', 'is known']], (test) => change({ ...filter, test, values: test === 'exists' ? [] : filter.values }));

@@ -8,7 +8,7 @@ export function footnote(element: HTMLElement, answer: { bots_excluded?: boolean
   const parts = [...more];
   if (totals && !totals.more) {
     const [n, weighted] = totals.rows.reduce(([a, b], { values }) => [a + (values.views?.n ?? 0), b + (values.views?.value ?? 0)], [0, 0]);
-    parts.unshift(`${format.count(n)} views`);
+    parts.unshift(format.views(n));
     // Each sampled view stands for several.
     if (weighted > n * 1.001) parts.push(`sampled: they stand for about ${format.count(weighted)}`);
   }

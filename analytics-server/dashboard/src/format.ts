@@ -10,6 +10,11 @@ export function count(value: Maybe): string {
   return new Intl.NumberFormat('en', { maximumFractionDigits: value < 10 && value % 1 ? 1 : 0 }).format(value);
 }
 
+/** A number of views. */
+export function views(n: number): string {
+  return `${count(n)} ${n === 1 ? 'view' : 'views'}`;
+}
+
 /** A time to wait: 420 ms, 1.34 s, 12.3 s, 2 min 5 s. */
 export function wait(ms: Maybe): string {
   if (ms == null) return NONE;

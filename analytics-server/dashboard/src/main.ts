@@ -142,9 +142,9 @@ document.addEventListener('click', (event) => {
 
 listen({
   go: (name) => go(readState(new URL(link(state, name), location.origin))),
-  filter: () => !document.querySelector('.bar-filters[hidden]') && shell.filters.open(),
-  time: () => !document.querySelector('.bar-time[hidden]') && shell.time.open(),
-  shift: (direction) => !document.querySelector('.bar-time[hidden]') && shell.time.shift(direction),
+  filter: () => !document.querySelector('.bar[hidden], .bar-filters[hidden]') && shell.filters.open(),
+  time: () => !document.querySelector('.bar[hidden], .bar-time[hidden]') && shell.time.open(),
+  shift: (direction) => !document.querySelector('.bar[hidden], .bar-time[hidden]') && shell.time.shift(direction),
   refresh: () => void refresh(),
   theme: toggleTheme,
   help: () => shell.help.open(),

@@ -82,6 +82,7 @@ export function formatDifference(unit: Unit, value: number | null | undefined): 
   if (value == null) return format.NONE;
   if (value === 0) return '±0';
   const size = formatValue(unit, Math.abs(value));
+  if (size.startsWith('<')) return size.replace('%', ' pp');
   return `${value > 0 ? '+' : '−'}${unit === 'ratio' ? size.replace('%', ' pp') : size}`;
 }
 

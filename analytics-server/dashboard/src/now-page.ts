@@ -231,7 +231,7 @@ export class NowPage implements Page {
         return h(
           'li',
           {},
-          h('a', { href: to, 'data-link': true }, h('span', { class: 'worst-name' }, cohortName(cohort.by)), h('span', { class: 'worst-value' }, formatValue(unit, cohort.cell.value)), h('span', { class: 'worst-detail' }, `${formatDifference(unit, cohort.difference)} · ${format.count(cohort.views)} views`), h('span', { class: 'meter-track' }, bar)),
+          h('a', { href: to, 'data-link': true }, h('span', { class: 'worst-name' }, cohortName(cohort.by)), h('span', { class: 'worst-value' }, formatValue(unit, cohort.cell.value)), h('span', { class: 'worst-detail' }, `${formatDifference(unit, cohort.difference)} · ${format.views(cohort.views)}`), h('span', { class: 'meter-track' }, bar)),
         );
       }),
     );

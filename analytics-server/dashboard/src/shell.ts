@@ -16,6 +16,7 @@ export class Shell {
   readonly filters: FilterBar;
   #state!: State;
   #firing = element('firing');
+  #bar = element('bar');
   #sites = h('select', { class: 'sites', 'aria-label': 'Site', hidden: true, change: () => this.#go({ site: this.#sites.value }) });
   #known: readonly string[] = [];
   #problem = h('p', { class: 'banner bad problem', role: 'alert', hidden: true });
@@ -34,9 +35,9 @@ export class Shell {
     this.#choices.append(this.filters.element, this.#bots);
     const again = h('button', { type: 'button', class: 'icon-button', title: 'Refresh ( r )', 'aria-label': 'Refresh', 'aria-keyshortcuts': 'r', click: refresh }, icon('refresh'));
     const keys = h('button', { type: 'button', class: 'icon-button', title: 'Keys ( ? )', 'aria-label': 'Keys', 'aria-keyshortcuts': '?', click: () => this.help.open() }, icon('help'));
-    element('bar').append(this.#time, this.#choices, h('div', { class: 'bar-end' }, this.#freshness, again));
-    element('tools').append(this.#sites, this.#themes, keys);
-    element('bar').after(this.#problem);
+    this.#bar.append(this.#time, this.#choices);
+    element('tools').append(this.#freshness, again, this.#sites, this.#themes, keys);
+    this.#bar.after(this.#problem);
     document.body.append(this.help.element);
     this.#showTheme();
     onTheme(() => this.#showTheme());
@@ -51,6 +52,7 @@ export class Shell {
       if (name === here && anchor.closest('nav')) anchor.setAttribute('aria-current', 'page');
       else anchor.removeAttribute('aria-current');
     }
+    this.#bar.hidden = !page.uses.range && !page.uses.filters;
     this.#time.hidden = !page.uses.range;
     this.#choices.hidden = !page.uses.filters;
     this.#bots.hidden = !state.bots;
@@ -66,13 +68,15 @@ export class Shell {
 
   firing(count: number): void {
     this.#firing.hidden = count === 0;
-    setText(this.#firing, String(count));
+    setText(this.#firing, count === 0 ? '' : String(count));
     this.#firing.setAttribute('aria-label', `${count} firing`);
   }
 
   say(text: string, tone: '' | 'live' | 'bad'): void {
     setText(this.#freshness, text);
     this.#freshness.dataset.tone = tone;
+    // It may be too long for a phone.
+    this.#freshness.title = tone === 'bad' ? text : '';
   }
 
   /** What was asked cannot be answered: that is said where the answer would be. */

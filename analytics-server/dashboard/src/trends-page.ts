@@ -92,7 +92,7 @@ export class TrendsPage implements Page {
     const state = this.#state;
     const { from, to } = timesOf(state.range, Date.now());
     const length = to - from;
-    const bucket = bucketOf(length, innerWidth < 700 ? 80 : 150);
+    const bucket = bucketOf(length, innerWidth < 700 ? 60 : 100);
     const by = this.#dimension();
     const all = this.#chosen();
     const metrics = all.filter((metric) => metric !== VIEWERS.name);

@@ -14,6 +14,6 @@ export async function valuesOf(state: State, dimension: string): Promise<Option[
   const { rows } = await get<Answer>('/v1/query', params, { signal: AbortSignal.timeout(15_000), maxAgeMs: 30_000 });
   return rows.map(({ by, values }) => {
     const value = by[dimension] ?? '';
-    return { value, label: valueName(value), hint: `${format.count(values.views?.value)} views` };
+    return { value, label: valueName(value), hint: format.views(values.views?.value ?? 0) };
   });
 }

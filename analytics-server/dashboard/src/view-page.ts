@@ -65,7 +65,7 @@ export class ViewPage implements Page {
     this.#everything = true;
     this.#fillLines();
   } }, 'Show all events');
-  #noLines = h('p', { class: 'note card-note', hidden: true }, 'No such event.');
+  #noLines = h('p', { class: 'note card-note', hidden: true }, 'No such event in this part of the view.');
   #facts = h('dl', { class: 'facts' });
   #content = h(
     'div',
@@ -185,7 +185,8 @@ export class ViewPage implements Page {
   }
 
   #chosenLines(): Line[] {
-    return this.#lines.filter(({ group }) => this.#shown === 'all' || group === (this.#shown as Group));
+    const [from, to] = this.#zoom ?? [0, Number.POSITIVE_INFINITY];
+    return this.#lines.filter(({ group, t }) => (this.#shown === 'all' || group === (this.#shown as Group)) && t >= from * 1000 && t <= to * 1000);
   }
 
   #fillLines(): void {

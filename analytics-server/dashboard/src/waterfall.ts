@@ -5,6 +5,8 @@ import * as format from './format';
 import { throughput, type Timeline } from './timeline';
 
 const MAX_ROWS = 120;
+/** The longest stretch in which bars stand at their times. */
+const APART_MS = 60_000;
 const WIDTH = 1000;
 const HEIGHT = 14;
 
@@ -34,8 +36,14 @@ export class Waterfall {
   update(data: Timeline, fromMs: number, toMs: number): void {
     const inside = data.requests.filter((one) => one.toMs >= fromMs && one.fromMs <= toMs).sort((a, b) => a.fromMs - b.fromMs);
     const shown = inside.slice(0, MAX_ROWS);
-    setText(this.#range, `${format.position(fromMs)} – ${format.position(toMs)}`);
-    fillOnce(this.#body, [shown, fromMs, toMs], () => shown.map((one) => this.#row(one, fromMs, toMs)));
+    // In a long stretch bars at their times would be dots: then they begin together, and their lengths compare.
+    const apart = toMs - fromMs <= APART_MS;
+    const longest = Math.max(...shown.map(({ event }) => event.ms), 1);
+    setText(this.#range, apart ? `${format.position(fromMs)} – ${format.position(toMs)}` : `0 – ${format.wait(longest)}`);
+    this.#range.title = apart ? '' : 'Zoom in to less than a minute to see when each was under way';
+    const from = (one: Request) => (apart ? fromMs : one.fromMs);
+    const to = (one: Request) => (apart ? toMs : one.fromMs + longest);
+    fillOnce(this.#body, [shown, fromMs, toMs], () => shown.map((one) => this.#row(one, from(one), to(one))));
     this.#table.hidden = shown.length === 0;
     this.#note.hidden = shown.length === inside.length && shown.length > 0;
     setText(this.#note, shown.length === 0 ? 'No request in this part of the view.' : `The first ${MAX_ROWS} of ${inside.length} requests. Zoom in to see the others.`);
