@@ -15,7 +15,7 @@ const MIN_SECRET_BYTES: usize = 16;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// With the pauses between them these take about half an hour.
+/// With the pauses between them these take some twenty minutes.
 const TRIES: u32 = 12;
 
 /// A URL that is sent a `POST` with JSON when an alert fires or is over. What may be secret in it is not shown.
