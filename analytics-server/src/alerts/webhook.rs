@@ -15,7 +15,7 @@ const MIN_SECRET_BYTES: usize = 16;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// With the pauses between them these take about half an hour.
+/// With the pauses between them these take some twenty minutes.
 const TRIES: u32 = 12;
 
 /// A URL that is sent a `POST` with JSON when an alert fires or is over. What may be secret in it is not shown.
@@ -99,7 +99,7 @@ pub(super) struct Messenger {
 
 impl Messenger {
     pub(super) fn new(webhook: Webhook) -> Result<Self, String> {
-        let client = http_client::new(TIMEOUT).map_err(|error| error.to_string())?;
+        let client = http_client::new(&webhook.url, TIMEOUT)?;
         Ok(Self { webhook, client })
     }
 
@@ -117,21 +117,9 @@ impl Messenger {
         match request.body(body).send().await {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(format!("it answered {}", response.status().as_u16())),
-            Err(error) => Err(explain(&error.without_url())),
+            Err(error) => Err(http_client::explain(&error.without_url())),
         }
     }
-}
-
-/// The error with its causes.
-fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }
 
 /// `t=TIME,v1=MAC`: the HMAC-SHA256 (RFC 2104) of the time, a dot, and the body, in hexadecimal.

@@ -136,7 +136,7 @@ impl Sender {
             return Err(wrong());
         }
         let url = url.join("/v1/beacons").map_err(|_| wrong())?;
-        let client = http_client::new(TIMEOUT).map_err(|error| LoadError::Client(error.to_string()))?;
+        let client = http_client::new(&url, TIMEOUT).map_err(LoadError::Client)?;
         Ok(Self::new(Sink::Http { client, url }, connections, country_header))
     }
 
