@@ -36,6 +36,8 @@ const DEFAULT_BY: [Field; MAX_BY] = [
 pub(crate) const DEFAULT_MIN_N: u32 = 25;
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 200;
+/// So many values of a dimension are looked at in pairs with those of others: the worst.
+const MAX_SUSPECTS: usize = 20;
 /// A pair says more than its parts if it has at most this share of the views of each …
 const NARROWER: f64 = 0.8;
 /// … is so many times as far from the total …
@@ -113,8 +115,48 @@ pub(crate) fn cohorts(
     now_ms: i64,
     question: &Question,
 ) -> Result<Cohorts, StoreError> {
-    let found = store::groups(connection, now_ms, question)?;
+    let mut found = store::groups(connection, now_ms, question, &[])?;
+    let Some(of_all) = found.groups.first().and_then(|all| all.cell.value) else {
+        return Ok(ranked(question, found));
+    };
+    // The values of each dimension that are worth a look at their pairs.
+    let mut suspects: Vec<Vec<String>> = Vec::new();
+    for place in 0..question.by.len() {
+        let singles = store::groups(connection, now_ms, question, &[(place, None)])?;
+        suspects.push(worst(question, of_all, &singles.groups));
+        found.add(singles);
+    }
+    for (first, of_first) in suspects.iter().enumerate() {
+        for (second, of_second) in suspects.iter().enumerate().skip(first + 1) {
+            if !of_first.is_empty() && !of_second.is_empty() {
+                let pair = [(first, Some(of_first.as_slice())), (second, Some(of_second))];
+                found.add(store::groups(connection, now_ms, question, &pair)?);
+            }
+        }
+    }
     Ok(ranked(question, found))
+}
+
+impl Groups {
+    fn add(&mut self, other: Self) {
+        self.groups.extend(other.groups);
+        self.left_out += other.left_out;
+    }
+}
+
+/// The values of one dimension that have the largest impact, as far as it is for the worse.
+fn worst(question: &Question, of_all: f64, groups: &[Group]) -> Vec<String> {
+    let mut impacts: Vec<(f64, &str)> = groups
+        .iter()
+        .filter_map(|group| {
+            let worse_by = question.sign() * (group.cell.value? - of_all);
+            Some((worse_by * group.views, group.of.first()?.1.as_str()))
+        })
+        .filter(|(impact, _)| *impact > 0.0)
+        .collect();
+    impacts.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    impacts.truncate(MAX_SUSPECTS);
+    impacts.into_iter().map(|(_, value)| value.to_owned()).collect()
 }
 
 /// Orders what the store tells by impact.
@@ -132,10 +174,7 @@ fn ranked(question: &Question, found: Groups) -> Cohorts {
             ..Cohorts::default()
         };
     };
-    let sign = match question.metric.better {
-        Better::Higher => -1.0,
-        Better::Lower | Better::Neither => 1.0,
-    };
+    let sign = question.sign();
     let judged: Vec<Judged> = groups
         .into_iter()
         .filter_map(|group| {
@@ -225,6 +264,14 @@ impl Judged {
 }
 
 impl Question {
+    /// What makes a difference positive where it is worse.
+    fn sign(&self) -> f64 {
+        match self.metric.better {
+            Better::Higher => -1.0,
+            Better::Lower | Better::Neither => 1.0,
+        }
+    }
+
     /// Whether rollups tell these views apart and are enough for the metric.
     pub(crate) fn is_of_rollups(&self) -> bool {
         let filtered = self.filters.iter().map(|filter| &filter.dimension);
