@@ -7,6 +7,7 @@ mod ast;
 pub(crate) mod cohorts;
 mod duckdb;
 mod export;
+mod invalid;
 mod live;
 mod overview;
 mod prometheus;
@@ -98,8 +99,8 @@ impl IntoResponse for QueryError {
     }
 }
 
-impl From<ast::Invalid> for Problem {
-    fn from(error: ast::Invalid) -> Self {
+impl From<invalid::Invalid> for Problem {
+    fn from(error: invalid::Invalid) -> Self {
         Self::bad_request(error.to_string())
     }
 }
