@@ -56,11 +56,10 @@ async fn cohorts_are_those_worked_out_by_hand() {
     for by in ["device,cdn_host", "device,cdn_host,os"] {
         let answer = cohorts(&format!("metric=rebuffer_ratio&by={by}&min_n=5")).await;
         assert_close(&answer["total"]["value"], total);
-        // cdn3, its TV, and where the system counts, that one with it.
-        let left_out = if by.ends_with("os") { 3 } else { 2 };
+        // cdn3 is, and nothing else that is looked at.
         assert_eq!(
             (&answer["total"]["n"], &answer["left_out"]),
-            (&json!(40), &json!(left_out))
+            (&json!(40), &json!(1))
         );
         let found = answer["cohorts"].as_array().unwrap();
         let expected = [
@@ -99,7 +98,7 @@ async fn cohorts_are_those_worked_out_by_hand() {
     );
     assert_eq!(
         cohorts("metric=ebvs&by=device,cdn_host").await["left_out"],
-        10,
+        5,
         "25 views are the least"
     );
     let nothing = cohorts("metric=startup_ms&site=other").await;

@@ -7,6 +7,7 @@ pub(crate) mod ast;
 pub(crate) mod cohorts;
 mod duckdb;
 mod export;
+mod invalid;
 mod live;
 mod overview;
 mod prometheus;
@@ -101,8 +102,8 @@ impl IntoResponse for QueryError {
     }
 }
 
-impl From<ast::Invalid> for Problem {
-    fn from(error: ast::Invalid) -> Self {
+impl From<invalid::Invalid> for Problem {
+    fn from(error: invalid::Invalid) -> Self {
         Self::bad_request(error.to_string())
     }
 }

@@ -1,6 +1,6 @@
 //! Stretches of time and their buckets.
 
-use super::ast::Invalid;
+use super::invalid::Invalid;
 
 /// Without `from`, the last 15 minutes.
 const DEFAULT_RANGE_MS: i64 = 15 * 60_000;

@@ -16,9 +16,10 @@ use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Queries;
-use super::ast::{Field, Filter, Invalid, MAX_FILTERS, number, once, wants_bots};
+use super::ast::{Field, Filter, MAX_FILTERS, number, once, wants_bots};
 use super::duckdb::{self, Stored};
 use super::export::{self, Format};
+use super::invalid::Invalid;
 use crate::metrics::ratio;
 use crate::parameters::Parameters;
 use crate::problem::Problem;

@@ -1,4 +1,4 @@
-//! Aggregates of dimensions, each alone and in pairs, by one statement.
+//! Aggregates of dimensions, each alone or in pairs: a statement each, so that what DuckDB must remember is that of one.
 
 use duckdb::{Connection, params_from_iter};
 
@@ -10,70 +10,66 @@ use crate::query::answer::{Cell, Select, Source};
 use crate::query::cohorts::{Group, Groups, Question};
 
 /// Most groups that are read, those of the most views first: a part of a pair has no fewer views than the pair.
-const MAX_GROUPS: usize = 20_000;
+const MAX_GROUPS: usize = 10_000;
 
-/// The metric of all views, of those with each value of each dimension, and of those with each pair of values.
+/// The metric of the views with each value of these dimensions, of which only some may be wanted: all views without one.
 pub(crate) fn groups(
     connection: &Connection,
     now_ms: i64,
     question: &Question,
+    of: &[(usize, Option<&[String]>)],
 ) -> Result<Groups, StoreError> {
-    let sql = statement(now_ms, question);
+    let sql = statement(now_ms, question, of);
     let mut statement = connection.prepare(&sql.text)?;
     let mut rows = statement.query(params_from_iter(sql.values))?;
     let mut found = Groups::default();
-    let dimensions = question.by.len();
+    let of_all = of.is_empty();
     while let Some(row) = rows.next()? {
-        let absent: i64 = row.get(0)?;
-        let mut of = Vec::new();
-        for place in 0..dimensions {
-            // The first dimension is the highest bit.
-            if absent >> (dimensions - 1 - place) & 1 == 0 {
-                of.push((place, row.get(1 + place)?));
-            }
+        let mut column = 0..;
+        let mut next = || column.next().unwrap_or_default();
+        let of = of
+            .iter()
+            .map(|(place, _)| Ok((*place, row.get(next())?)))
+            .collect::<duckdb::Result<_>>()?;
+        let (first, second, n) = (row.get(next())?, row.get(next())?, row.get(next())?);
+        let views = row.get::<_, Option<f64>>(next())?.unwrap_or(0.0);
+        found.left_out = row.get(next())?;
+        // The largest one comes even if it is too small, so that something tells how many are.
+        if of_all || n >= i64::from(question.min_n) {
+            found.groups.push(Group {
+                of,
+                cell: Cell::of(question.metric, first, second, Some(n)),
+                views,
+            });
         }
-        let column = |place: usize| 1 + dimensions + place;
-        let n = Some(row.get(column(2))?);
-        found.groups.push(Group {
-            of,
-            cell: Cell::of(question.metric, row.get(column(0))?, row.get(column(1))?, n),
-            views: row.get::<_, Option<f64>>(column(3))?.unwrap_or(0.0),
-        });
-        found.left_out = row.get(column(4))?;
     }
     Ok(found)
 }
 
-fn statement(now_ms: i64, question: &Question) -> Sql {
-    let names: Vec<String> = (0..question.by.len()).map(|place| format!("d{place}")).collect();
-    let all = names.join(", ");
-    let singles = names.iter().map(|name| format!("({name})"));
-    let pairs = names.iter().enumerate().flat_map(|(place, first)| {
-        let others = names.iter().skip(place + 1);
-        others.map(move |second| format!("({first}, {second})"))
-    });
-    let sets: Vec<String> = std::iter::once("()".to_owned())
-        .chain(singles)
-        .chain(pairs)
-        .collect();
+fn statement(now_ms: i64, question: &Question, of: &[(usize, Option<&[String]>)]) -> Sql {
+    let keys: Vec<String> = of.iter().map(|(place, _)| format!("d{place}, ")).collect();
+    let keys = keys.concat();
+    let group_by = match keys.strip_suffix(", ") {
+        Some(keys) => format!(" GROUP BY {keys}"),
+        None => String::new(),
+    };
     let mut sql = Sql::default();
     sql.push("WITH parts AS (");
     let sums = match &question.metric.value {
-        Value::Quantile { of, share } => {
-            let value = measure(*of);
-            sql.part(question, Source::Views, |sql| {
+        Value::Quantile { of: measured, share } => {
+            let value = measure(*measured);
+            sql.part(question, of, Source::Views, |sql| {
                 sql.push(&format!("{value} AS value, weight AS w"));
             });
             sql.push(&format!(" AND {value} IS NOT NULL"));
             format!("quantile_cont(value, {share:?}), NULL::DOUBLE, count(*) AS n, sum(w)")
         }
         Value::Ratio { .. } | Value::Total(_) => {
-            // By all dimensions together first: that gives far fewer rows than there are views to add up in so many ways.
             let source = match question.is_of_rollups() {
                 true => Source::Rollups,
                 false => Source::Views,
             };
-            sql.part(question, source, |sql| {
+            sql.part(question, of, source, |sql| {
                 sql.metric(&question.select(source), now_ms, question.metric, 0);
                 sql.push(" AS n, ");
                 match source {
@@ -85,30 +81,27 @@ fn statement(now_ms: i64, question: &Question) -> Sql {
                 }
                 sql.push(" AS w");
             });
-            sql.push(&format!(" GROUP BY {all}"));
+            sql.push(&group_by);
             if source == Source::Rollups {
                 // They do not know views: these are those that went on at that time.
                 sql.push(" UNION ALL ");
-                sql.dimensions(question);
+                sql.dimensions(question, of);
                 sql.push("0.0, 0.0, count(*), sum(weight) FROM views WHERE last_beat_ms >= ");
                 sql.bind(question.range.from_ms);
                 sql.push(" AND start_ms < ");
                 sql.bind(question.range.to_ms);
-                sql.filters(&question.filters);
-                sql.push(&format!(" GROUP BY {all}"));
+                sql.wanted(question, of);
+                sql.push(&group_by);
             }
             "sum(a0), sum(b0), coalesce(sum(n), 0)::BIGINT AS n, sum(w)".to_owned()
         }
     };
-    let sets = sets.join(", ");
-    let min_n = question.min_n;
-    // All bits are set where all views are together.
-    let total = (1_u64 << question.by.len()) - 1;
+    // All views together are never too few.
+    let min_n = if of.is_empty() { 0 } else { question.min_n };
     sql.push(&format!(
-        "), cells AS (SELECT grouping({all}) AS absent, {all}, {sums} FROM parts GROUP BY GROUPING SETS ({sets}))
-         SELECT *, count(*) FILTER (n < {min_n} AND absent <> {total}) OVER () FROM cells
-         QUALIFY n >= {min_n} OR absent = {total}
-         ORDER BY absent = {total} DESC, n DESC, absent, {all} LIMIT {MAX_GROUPS}"
+        "), cells AS (SELECT {keys}{sums} FROM parts{group_by})
+         SELECT *, count(*) FILTER (n < {min_n}) OVER () FROM cells
+         QUALIFY n >= {min_n} OR n = max(n) OVER () ORDER BY n DESC LIMIT {MAX_GROUPS}"
     ));
     sql
 }
@@ -139,22 +132,41 @@ impl Question {
 
 impl Sql {
     /// The dimensions and what `columns` writes of the rows that the filters let pass.
-    fn part(&mut self, question: &Question, source: Source, columns: impl FnOnce(&mut Self)) {
-        self.dimensions(question);
+    fn part(
+        &mut self,
+        question: &Question,
+        of: &[(usize, Option<&[String]>)],
+        source: Source,
+        columns: impl FnOnce(&mut Self),
+    ) {
+        self.dimensions(question, of);
         columns(self);
         let (table, time) = table(source);
         self.push(&format!(" FROM {table} WHERE {time} >= "));
         self.bind(question.range.from_ms);
         self.push(&format!(" AND {time} < "));
         self.bind(question.range.to_ms);
-        self.filters(&question.filters);
+        self.wanted(question, of);
     }
 
-    fn dimensions(&mut self, question: &Question) {
+    fn dimensions(&mut self, question: &Question, of: &[(usize, Option<&[String]>)]) {
         self.push("SELECT ");
-        for (place, dimension) in question.by.iter().enumerate() {
-            self.dimension(dimension);
+        for (place, _) in of {
+            self.dimension(&question.by[*place]);
             self.push(&format!(" AS d{place}, "));
+        }
+    }
+
+    /// Further conditions: the filters, and which values are wanted.
+    fn wanted(&mut self, question: &Question, of: &[(usize, Option<&[String]>)]) {
+        self.filters(&question.filters);
+        for (place, values) in of {
+            if let Some(values) = values {
+                self.push(" AND ");
+                self.dimension(&question.by[*place]);
+                self.push(" IN ");
+                self.bind_list(*values);
+            }
         }
     }
 }
@@ -199,8 +211,16 @@ mod tests {
                     },
                     min_n: 0,
                 };
-                let found = groups(&connection, 5, &question).unwrap();
-                assert_eq!((found.groups.len(), found.left_out), (1, 0), "{}", metric.name);
+                let total = groups(&connection, 5, &question, &[]).unwrap();
+                assert_eq!((total.groups.len(), total.left_out), (1, 0), "{}", metric.name);
+                let values = ["it's".to_owned(), "b".to_owned()];
+                for place in 0..by.len() {
+                    let pair = [(place, Some(&values[..])), (0, None)];
+                    for of in [&pair[..1], &pair[..1 + usize::from(place > 0)]] {
+                        let nothing = groups(&connection, 5, &question, of).unwrap();
+                        assert_eq!(nothing, Groups::default(), "{}", metric.name);
+                    }
+                }
             }
         }
     }

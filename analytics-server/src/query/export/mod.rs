@@ -14,7 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(super) use self::csv::{pages as csv_pages, table as csv_table};
 pub(super) use self::parquet::file as parquet_body;
-use super::ast::{self, Invalid};
+use super::ast;
+use super::invalid::Invalid;
 use crate::problem::Problem;
 
 /// Files that are made or sent at a time.

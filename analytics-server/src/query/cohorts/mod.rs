@@ -1,41 +1,25 @@
-//! `GET /v1/cohorts`: where it is worse than elsewhere, by how many views that concerns.
+//! In which cohorts it is worse than elsewhere, by how many views that concerns.
 //!
 //! A cohort is the views that have a dimension's value, or the values of two dimensions. Its impact is its views times how much
 //! worse its metric is than that of all: for a share, the views that would not have failed had it been as good there.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+mod route;
 
-use axum::Json;
-use axum::extract::State;
+use std::collections::{BTreeMap, HashMap};
+
 use duckdb::Connection;
 use serde::Serialize;
 
 use super::answer::Cell;
-use super::ast::{self, Dimension, Field, Filter, Invalid, MAX_FILTERS};
+use super::ast::{Dimension, Filter};
+use super::duckdb as store;
 use super::range::Range;
-use super::{Queries, duckdb as store};
 use crate::error::StoreError;
-use crate::metrics::{Better, METRICS, Metric, Unit, Value};
-use crate::parameters::Parameters;
-use crate::problem::Problem;
+use crate::metrics::{Better, Metric, Value};
+pub(super) use route::route;
 
-const PARAMETERS: &str = "metric, by, filter, site, from, to, min_n, limit, bots";
-/// Most dimensions: the pairs of six are fifteen.
-const MAX_BY: usize = 6;
-/// Dimensions that are looked at unless others are named.
-const DEFAULT_BY: [Field; MAX_BY] = [
-    Field::CdnHost,
-    Field::Country,
-    Field::Device,
-    Field::Network,
-    Field::Os,
-    Field::Player,
-];
-/// Fewer views say too little.
-pub(crate) const DEFAULT_MIN_N: u32 = 25;
-const DEFAULT_LIMIT: usize = 20;
-const MAX_LIMIT: usize = 200;
+/// So many values of a dimension are looked at in pairs with those of others: the worst.
+const MAX_SUSPECTS: usize = 20;
 /// A pair says more than its parts if it has at most this share of the views of each …
 const NARROWER: f64 = 0.8;
 /// … is so many times as far from the total …
@@ -113,8 +97,48 @@ pub(crate) fn cohorts(
     now_ms: i64,
     question: &Question,
 ) -> Result<Cohorts, StoreError> {
-    let found = store::groups(connection, now_ms, question)?;
+    let mut found = store::groups(connection, now_ms, question, &[])?;
+    let Some(of_all) = found.groups.first().and_then(|all| all.cell.value) else {
+        return Ok(ranked(question, found));
+    };
+    // The values of each dimension that are worth a look at their pairs.
+    let mut suspects: Vec<Vec<String>> = Vec::new();
+    for place in 0..question.by.len() {
+        let singles = store::groups(connection, now_ms, question, &[(place, None)])?;
+        suspects.push(worst(question, of_all, &singles.groups));
+        found.add(singles);
+    }
+    for (first, of_first) in suspects.iter().enumerate() {
+        for (second, of_second) in suspects.iter().enumerate().skip(first + 1) {
+            if !of_first.is_empty() && !of_second.is_empty() {
+                let pair = [(first, Some(of_first.as_slice())), (second, Some(of_second))];
+                found.add(store::groups(connection, now_ms, question, &pair)?);
+            }
+        }
+    }
     Ok(ranked(question, found))
+}
+
+impl Groups {
+    fn add(&mut self, other: Self) {
+        self.groups.extend(other.groups);
+        self.left_out += other.left_out;
+    }
+}
+
+/// The values of one dimension that have the largest impact, as far as it is for the worse.
+fn worst(question: &Question, of_all: f64, groups: &[Group]) -> Vec<String> {
+    let mut impacts: Vec<(f64, &str)> = groups
+        .iter()
+        .filter_map(|group| {
+            let worse_by = question.sign() * (group.cell.value? - of_all);
+            Some((worse_by * group.views, group.of.first()?.1.as_str()))
+        })
+        .filter(|(impact, _)| *impact > 0.0)
+        .collect();
+    impacts.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    impacts.truncate(MAX_SUSPECTS);
+    impacts.into_iter().map(|(_, value)| value.to_owned()).collect()
 }
 
 /// Orders what the store tells by impact.
@@ -132,10 +156,7 @@ fn ranked(question: &Question, found: Groups) -> Cohorts {
             ..Cohorts::default()
         };
     };
-    let sign = match question.metric.better {
-        Better::Higher => -1.0,
-        Better::Lower | Better::Neither => 1.0,
-    };
+    let sign = question.sign();
     let judged: Vec<Judged> = groups
         .into_iter()
         .filter_map(|group| {
@@ -225,6 +246,14 @@ impl Judged {
 }
 
 impl Question {
+    /// What makes a difference positive where it is worse.
+    fn sign(&self) -> f64 {
+        match self.metric.better {
+            Better::Higher => -1.0,
+            Better::Lower | Better::Neither => 1.0,
+        }
+    }
+
     /// Whether rollups tell these views apart and are enough for the metric.
     pub(crate) fn is_of_rollups(&self) -> bool {
         let filtered = self.filters.iter().map(|filter| &filter.dimension);
@@ -232,131 +261,12 @@ impl Question {
     }
 }
 
-/// What a URL asks for.
-struct Asked {
-    question: Question,
-    limit: usize,
-    bots_excluded: bool,
-}
-
-impl Asked {
-    fn parse(now_ms: i64, parameters: &[(String, String)]) -> Result<Self, Invalid> {
-        let mut by = Vec::new();
-        let mut filters = Vec::new();
-        let (mut metric, mut from, mut to) = (None, None, None);
-        let (mut min_n, mut limit, mut bots) = (None, None, None);
-        for (name, value) in parameters {
-            let once = |place: &mut Option<String>| ast::once(place, name, value);
-            match name.as_str() {
-                "metric" => once(&mut metric)?,
-                "by" => by.extend(ast::names(value).map(Dimension::parse)),
-                "filter" => filters.push(Filter::parse(value)),
-                "site" if value.is_empty() => {}
-                "site" => filters.push(Ok(Filter::is(Field::Site, value))),
-                "from" => once(&mut from)?,
-                "to" => once(&mut to)?,
-                "min_n" => once(&mut min_n)?,
-                "limit" => once(&mut limit)?,
-                "bots" => once(&mut bots)?,
-                _ => return Err(Invalid::parameter(name, PARAMETERS)),
-            }
-        }
-        let name = metric.unwrap_or_default();
-        let metric = Metric::named(&name).filter(|metric| is_comparable(metric));
-        let metric = metric.ok_or_else(|| Invalid::NotComparable {
-            name: ast::short(&name),
-            known: ast::listed(METRICS.iter().filter(|metric| is_comparable(metric))),
-        })?;
-        let mut by = ast::collect(by, "dimensions in `by`", MAX_BY)?;
-        ast::check_distinct(&by)?;
-        if by.is_empty() {
-            by.extend(DEFAULT_BY.map(Dimension::Field));
-        }
-        let mut filters = ast::collect(filters, "filters", MAX_FILTERS)?;
-        let bots_excluded = Filter::exclude_bots(&mut filters, ast::wants_bots(bots)?);
-        let limit = match limit {
-            None => DEFAULT_LIMIT,
-            Some(text) => ast::limit(&text, MAX_LIMIT)?,
-        };
-        let min_n = match min_n {
-            None => DEFAULT_MIN_N,
-            Some(text) => text.parse().map_err(|_| Invalid::MinN)?,
-        };
-        let range = Range::new(now_ms, ast::number("from", from)?, ast::number("to", to)?)?;
-        Ok(Self {
-            question: Question {
-                metric,
-                by,
-                filters,
-                range,
-                min_n,
-            },
-            limit,
-            bots_excluded,
-        })
-    }
-}
-
-/// The answer.
-#[derive(Serialize)]
-pub(super) struct Answered {
-    now_ms: i64,
-    from_ms: i64,
-    to_ms: i64,
-    metric: About,
-    min_n: u32,
-    bots_excluded: bool,
-    #[serde(flatten)]
-    cohorts: Cohorts,
-    /// There are more cohorts than these.
-    more: bool,
-}
-
-#[derive(Serialize)]
-struct About {
-    name: &'static str,
-    unit: Unit,
-    better: Better,
-}
-
-pub(super) async fn route(
-    State(queries): State<Arc<Queries>>,
-    Parameters(parameters): Parameters<Vec<(String, String)>>,
-) -> Result<Json<Answered>, Problem> {
-    let now_ms = queries.clock.now_ms();
-    let Asked {
-        question,
-        limit,
-        bots_excluded,
-    } = Asked::parse(now_ms, &parameters)?;
-    let (Range { from_ms, to_ms }, metric, min_n) = (question.range, question.metric, question.min_n);
-    let mut cohorts = queries
-        .reader
-        .run(move |connection| cohorts(connection, now_ms, &question))
-        .await?;
-    let more = cohorts.cohorts.len() > limit;
-    cohorts.cohorts.truncate(limit);
-    Ok(Json(Answered {
-        now_ms,
-        from_ms,
-        to_ms,
-        metric: About {
-            name: metric.name,
-            unit: metric.unit,
-            better: metric.better,
-        },
-        min_n,
-        bots_excluded,
-        cohorts,
-        more,
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::query::ast::Field;
 
     fn question(metric: &str) -> Question {
         Question {
@@ -466,40 +376,5 @@ mod tests {
         assert_eq!(cohorts.cohorts[0].difference, -1_000.0);
         let nothing = ranked(&question("avg_bitrate"), Groups::default());
         assert_eq!(nothing, Cohorts::default());
-    }
-
-    #[test]
-    fn what_cannot_be_asked_is_named() {
-        let parse = |text: &str| {
-            let parameters: Vec<_> = text
-                .split('&')
-                .filter_map(|part| part.split_once('='))
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect();
-            Asked::parse(1_800_000_000_000, &parameters)
-        };
-        for (text, what) in [
-            ("", "`` cannot be compared; what can is startup_ms,"),
-            ("metric=attempts", "`attempts` cannot be compared"),
-            ("metric=startup_failures", "cannot be compared"),
-            ("metric=ebvs&metric=ebvs", "`metric` is there twice"),
-            ("metric=ebvs&by=os,os", "`os` is there twice"),
-            (
-                "metric=ebvs&by=os,abr,arm,site,device,country,player",
-                "more than 6 dimensions",
-            ),
-            ("metric=ebvs&min_n=-1", "`min_n` is a number of views"),
-            ("metric=ebvs&limit=201", "`limit` is a number from 1 to 200"),
-            ("metric=ebvs&bucket=1m", "no parameter `bucket`; known are metric"),
-        ] {
-            let why = parse(text).err().unwrap().to_string();
-            assert!(why.contains(what), "{text}: {why}");
-        }
-        let asked = parse("metric=ebvs&min_n=0&by=device&bots=true").unwrap();
-        assert_eq!(
-            (asked.question.min_n, asked.bots_excluded, asked.limit),
-            (0, false, 20)
-        );
-        assert_eq!(parse("metric=ebvs").unwrap().question.by.len(), MAX_BY);
     }
 }
