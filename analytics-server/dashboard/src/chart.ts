@@ -119,7 +119,8 @@ export class Chart {
       return h('span', { class: 'legend', title: label }, h('i', { class: `swatch ${dashed ? 'dashed' : kind} ${name.slice(2)}`, 'aria-hidden': 'true' }), h('span', { class: 'legend-name' }, label), value);
     });
     this.#legends.replaceChildren(...legends);
-    this.#legends.hidden = legends.length === 0;
+    // Series that are not known yet will have a legend: room is kept for it.
+    this.#legends.hidden = this.#options.lanes !== undefined;
   }
 
   #onKey(event: KeyboardEvent): void {

@@ -171,7 +171,7 @@ export class ViewPage implements Page {
     watched.update(view.startup_ms === null ? format.NONE : format.duration(view.watched_ms), [`${format.duration(view.played_ms)} playing`, view.paused_ms > 0 ? `${format.duration(view.paused_ms)} paused` : '']);
     const interruptions = view.rebuffer_count === 1 ? '1 interruption' : `${format.count(view.rebuffer_count)} interruptions`;
     rebuffer.update(view.startup_ms === null ? format.NONE : format.wait(view.rebuffer_ms), [interruptions, format.percent(view.rebuffer_ratio)], view.rebuffer_count > 0 ? 'warn' : '');
-    bitrate.update(format.bitrate(view.avg_bitrate_kbps), [`${view.switches_up} switches up`, `${view.switches_down} down`]);
+    bitrate.update(format.bitrate(view.avg_bitrate_kbps), [`switched ${view.switches_up}× up`, `${view.switches_down}× down`]);
     frames.update(format.count(view.dropped_frames), [`of ${format.count(view.decoded_frames)} decoded`]);
     requests.update(format.count(view.requests), [`${view.requests_failed} failed`, `${view.requests_cancelled} cancelled`, format.bytes(view.bytes)]);
   }
