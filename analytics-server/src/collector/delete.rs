@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,9 +12,12 @@ use serde_json::{Value, json};
 use super::accept::{clean_text, uuid};
 use super::{Collector, store};
 use crate::log::{Deleted, Deletion};
+use crate::parameters::Parameters;
 use crate::problem::Problem;
 
+/// Known ones only: a misspelt `site` would mean all of them.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Params {
     site: Option<String>,
 }
@@ -22,7 +25,7 @@ pub(super) struct Params {
 pub(super) async fn view(
     State(collector): State<Arc<Collector>>,
     Path(id): Path<String>,
-    Query(params): Query<Params>,
+    Parameters(params): Parameters<Params>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let id = uuid(&id).ok_or_else(|| Problem::bad_request("a view's id is a UUID"))?;
     delete(&collector, params, |_| Deleted::View(id)).await
@@ -31,7 +34,7 @@ pub(super) async fn view(
 pub(super) async fn viewer(
     State(collector): State<Arc<Collector>>,
     Path(mut viewer_id): Path<String>,
-    Query(params): Query<Params>,
+    Parameters(params): Parameters<Params>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     // As a beacon's.
     clean_text(&mut viewer_id);
