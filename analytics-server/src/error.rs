@@ -79,6 +79,11 @@ pub enum LogError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
+    /// DuckDB gave up, and does nothing any more.
+    #[error(
+        "the store gave up, as on a full disk; nothing that was acknowledged is lost: see that there is room, and start again"
+    )]
+    Broken,
     /// DuckDB failed.
     #[error(transparent)]
     Engine(#[from] duckdb::Error),

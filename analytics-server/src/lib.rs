@@ -219,9 +219,12 @@ impl Analytics {
         Ok(server::auth::guard(self.query_router(), access, &self.data_dir)?.merge(self.health_router()))
     }
 
-    /// Whether the log takes nothing any more until the server is opened anew.
-    fn is_broken(&self) -> bool {
-        self.collector.is_broken()
+    /// Why it can do nothing any more until it is opened anew.
+    fn breakage(&self) -> Option<Error> {
+        if self.collector.is_broken() {
+            return Some(LogError::Broken.into());
+        }
+        self.shared.is_broken().then(|| StoreError::Broken.into())
     }
 
     fn trusted_proxies(&self) -> &[ipnet::IpNet] {

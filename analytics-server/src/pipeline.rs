@@ -63,6 +63,7 @@ pub(crate) struct Shared {
     stored: AtomicU64,
     complete_ms: AtomicI64,
     commits: Mutex<Commits>,
+    is_broken: AtomicBool,
 }
 
 /// What became of batches since the server started.
@@ -121,6 +122,11 @@ impl Shared {
     /// The store has everything that was accepted until this time, but, maybe, the last half minute of rows of views.
     pub(crate) fn complete_ms(&self) -> i64 {
         self.complete_ms.load(Ordering::Acquire)
+    }
+
+    /// Whether the store takes nothing any more until it is opened anew.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Acquire)
     }
 
     /// Asks the thread to end, with everything in the store that is in the log.
@@ -351,7 +357,10 @@ impl Pipeline {
         if self.has_erased {
             match self.store.checkpoint() {
                 Ok(()) => self.has_erased = false,
-                Err(error) => tracing::warn!(%error, "the store could not be checkpointed; trying again"),
+                Err(error) => {
+                    tracing::warn!(%error, "the store could not be checkpointed; trying again");
+                    self.look_after_store();
+                }
             }
         }
         if self.sessions.wants_known() {
@@ -441,6 +450,7 @@ impl Pipeline {
         let began = Instant::now();
         if let Err(error) = self.store.commit(&batch) {
             tracing::error!(%error, "the store refused a batch; trying again");
+            self.look_after_store();
             self.failed = Some(batch);
             self.shared.lock_commits().failed += 1;
             return false;
@@ -468,6 +478,13 @@ impl Pipeline {
             tracing::warn!(%error, "a segment of the beacon log could not be dropped");
         }
         true
+    }
+
+    /// After some errors, as of a checkpoint on a full disk, DuckDB does nothing any more.
+    fn look_after_store(&self) {
+        if !self.store.is_usable() {
+            self.shared.is_broken.store(true, Ordering::Release);
+        }
     }
 
     fn finish(mut self) {

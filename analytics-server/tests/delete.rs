@@ -136,6 +136,7 @@ async fn what_cannot_be_deleted_is_said_so() {
         ("/v1/views/me", StatusCode::BAD_REQUEST),
         ("/v1/viewers/%00", StatusCode::BAD_REQUEST),
         ("/v1/viewers/anna?site=nowhere", StatusCode::NOT_FOUND),
+        ("/v1/viewers/anna?sites=test", StatusCode::BAD_REQUEST),
     ] {
         assert_eq!(delete(&server, path).await, status, "{path}");
     }

@@ -27,6 +27,11 @@ impl Backlog {
         }
     }
 
+    /// Whether nobody takes what waits until the server is started anew.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.shared.is_broken()
+    }
+
     /// Whether no more may wait.
     pub(super) fn is_full(&self) -> bool {
         if self.every_second.is_due() {

@@ -15,7 +15,9 @@ use crate::log::{Deleted, Deletion};
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 
+/// Known ones only: a misspelt `site` would mean all of them.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Params {
     site: Option<String>,
 }

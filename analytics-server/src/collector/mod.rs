@@ -156,7 +156,8 @@ impl Collector {
     pub(crate) fn is_ready(&self) -> bool {
         let is_draining = self.draining.load(Ordering::Acquire);
         let has_room = !self.disk.is_below() && !self.backlog.is_full();
-        self.is_open() && !is_draining && !self.is_broken() && has_room
+        let is_sound = !self.is_broken() && !self.backlog.is_stuck();
+        self.is_open() && !is_draining && is_sound && has_room
     }
 
     /// Whether the log must be opened anew before it takes anything.

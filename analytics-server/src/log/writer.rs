@@ -116,10 +116,12 @@ fn write(log: &BeaconLog, mut waiting: Receiver<Append>, queued_bytes: &AtomicUs
         queued_bytes.fetch_sub(group.bytes.len(), Ordering::Relaxed);
         let appended = log.append(group);
         if let Err(error) = &appended {
-            if matches!(error, LogError::Engine(fjall::Error::Poisoned)) {
-                is_broken.store(true, Ordering::Relaxed);
+            // Said once: what comes next is refused all the same, and the disk may be full of what is said.
+            let is_known = matches!(error, LogError::Engine(fjall::Error::Poisoned))
+                && is_broken.swap(true, Ordering::Relaxed);
+            if !is_known {
+                tracing::error!(%error, beacons = answers.len(), "the beacon log refused beacons; check the disk");
             }
-            tracing::error!(%error, beacons = answers.len(), "the beacon log refused beacons; check the disk");
         }
         for done in answers {
             // Whoever asked may have gone away; the record counts all the same.

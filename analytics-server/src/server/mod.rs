@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::config::{Admin, Public};
-use crate::{Analytics, Error, LogError};
+use crate::{Analytics, Error};
 use connections::Connections;
 
 /// A request's head must have arrived so long after the connection opened or after the answer before: longer than the pause
@@ -38,7 +38,7 @@ const MAX_HEAD_BYTES: usize = 32 << 10;
 const MAX_ADMIN_CONNECTIONS: usize = 256;
 /// At the end, requests that are being answered get so long.
 const FINISH_WITHIN: Duration = Duration::from_secs(10);
-/// The log is looked after so often.
+/// Log and store are looked after so often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After an error that is not one connection's: no file descriptors are left.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(200);
@@ -82,7 +82,7 @@ impl Server {
     /// finish what they do, and everything that was accepted is brought into the store.
     ///
     /// # Errors
-    /// If the admin token cannot be kept, if the log breaks, which ends it, or if a thread of the server had panicked.
+    /// If the admin token cannot be kept, if log or store break, which ends it, or if a thread of the server had panicked.
     pub async fn run(self, analytics: Analytics, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let (public, settings) = self.public;
         let (admin, guard) = self.admin;
@@ -103,12 +103,12 @@ impl Server {
             )),
             tokio::spawn(accept(admin, admin_router, admin_limits, stopped)),
         ];
-        let is_broken = tokio::select! {
-            () = stop => false,
-            () = broken(&analytics) => true,
+        let breakage = tokio::select! {
+            () = stop => None,
+            error = broken(&analytics) => Some(error),
         };
         analytics.drain();
-        if !is_broken {
+        if breakage.is_none() {
             tokio::time::sleep(Duration::from_secs(settings.drain_s)).await;
         }
         // Nobody listens if both tasks are gone already.
@@ -117,17 +117,16 @@ impl Server {
             task.await.map_err(|_| Error::Thread("listener"))?;
         }
         analytics.shutdown().await?;
-        if is_broken {
-            Err(LogError::Broken.into())
-        } else {
-            Ok(())
-        }
+        breakage.map_or(Ok(()), Err)
     }
 }
 
-/// Ends when the log takes nothing any more.
-async fn broken(analytics: &Analytics) {
-    while !analytics.is_broken() {
+/// Ends when log or store takes nothing any more.
+async fn broken(analytics: &Analytics) -> Error {
+    loop {
+        if let Some(error) = analytics.breakage() {
+            return error;
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

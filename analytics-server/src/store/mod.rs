@@ -259,6 +259,11 @@ impl StoreWriter {
         written
     }
 
+    /// Whether it can be asked anything.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.log_offset().is_ok()
+    }
+
     /// Writes what the write-ahead log holds into the file.
     pub(crate) fn checkpoint(&self) -> Result<(), StoreError> {
         Ok(self.connection.execute_batch("CHECKPOINT")?)
