@@ -72,8 +72,8 @@ fn rest(
         dimension: dimension.clone(),
         test: Test::NotIn(vec![value.clone()]),
     });
-    let found = groups(connection, now_ms, &question)?.groups;
-    let total = found.into_iter().find(|group| group.of.is_empty());
+    let found = groups(connection, now_ms, &question, &[])?.groups;
+    let total = found.into_iter().next();
     Ok(total.and_then(|group| group.cell.value))
 }
 

@@ -195,7 +195,7 @@ fn measure(connection: &Connection, rule: &AlertRule, range: Range) -> Result<By
         range,
         min_n: 0,
     };
-    let found = groups(connection, range.to_ms + WATERMARK_MS, &question)?;
+    let found = groups(connection, range.to_ms + WATERMARK_MS, &question, &[(0, None)])?;
     let of_site = found.groups.into_iter().filter_map(|group| {
         let (_, site) = group.of.into_iter().next()?;
         let (value, n) = (group.cell.value, group.cell.n.unwrap_or(0));
