@@ -172,3 +172,31 @@ test('what cannot be answered is said, with the reason', async () => {
   assert.ok(await page.locator('.problem').isHidden());
   await dashboard.close(page, 'problem');
 });
+
+test('alerts: rules are told in words; one that fires is everywhere and leads to its cohort', async () => {
+  const page = await dashboard.open('/dashboard/alerts');
+  await becomes(page.locator('.alerts .card-note').first(), /^All quiet: [1-9]\d* rules are being watched and none is firing\.$/);
+  await becomes(page.locator('.rules li').first(), /Rebuffer ratio above 5\.0%, until it is below 3\.0% · over 5 min/);
+
+  // An alert takes minutes of trouble: here one is put into the server's answer.
+  const cohort = { by: { device: HOSTILE }, filters: [`device:eq:${HOSTILE}`], value: 0.4, n: 80, impact: 12 };
+  const [firing, over] = ['firing', 'resolved'].map((state) => ({
+    id: state, rule: 'rebuffering', metric: 'rebuffer_ratio', site: 'demo', state, since_ms: Date.now() - 600_000, fired_ms: Date.now() - 540_000,
+    resolved_ms: state === 'resolved' ? Date.now() - 60_000 : null, value: 0.12, threshold: 0.05, baseline: null, n: 200, cohort,
+  }));
+  await page.route('**/v1/alerts*', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), alerts: [firing, over] } });
+  });
+  await page.reload();
+  await becomes(page.locator('.alert-card .alert-value'), 'Rebuffer ratio: 12% (limit 5.0%) n = 200');
+  await becomes(page.locator('#firing'), '1');
+  await becomes(page.locator('table.history td').first(), /· 8 min$/);
+  await page.locator('.alert-card').getByRole('link', { name: 'Trend' }).click();
+  await goesTo(page, '/dashboard/trends', 'site=demo', 'metric=rebuffer_ratio', 'filter=device');
+  await page.goto(`${dashboard.origin}/dashboard`);
+  await becomes(page.locator('.banners a'), /^rebufferingRebuffer ratio 12% \(limit 5\.0%\) · mostly Device: <img src=x/);
+  assert.equal(await page.locator('main img, main script').count(), 0);
+  assert.doesNotMatch(await page.title(), /owned/);
+  await dashboard.close(page, 'alerts');
+});

@@ -9,7 +9,7 @@ export type Kind = 'area' | 'bars' | 'line' | 'points' | 'steps';
 
 export interface SeriesOptions {
   label: string;
-  /** A colour of style.css, as `--blue`. */
+  /** A colour of css/tokens.css, as `--blue`. */
   color: string;
   kind: Kind;
   /** Lines go on over buckets without a value. */
