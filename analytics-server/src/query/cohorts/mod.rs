@@ -97,14 +97,19 @@ pub(crate) fn cohorts(
     now_ms: i64,
     question: &Question,
 ) -> Result<Cohorts, StoreError> {
-    let mut found = store::groups(connection, now_ms, question, &[])?;
+    let gathered = store::Gathered::new(connection, now_ms, question)?;
+    let groups = |of: &[(usize, Option<&[String]>)]| match &gathered {
+        Some(gathered) => gathered.groups(of),
+        None => store::groups(connection, now_ms, question, of),
+    };
+    let mut found = groups(&[])?;
     let Some(of_all) = found.groups.first().and_then(|all| all.cell.value) else {
         return Ok(ranked(question, found));
     };
     // The values of each dimension that are worth a look at their pairs.
     let mut suspects: Vec<Vec<String>> = Vec::new();
     for place in 0..question.by.len() {
-        let singles = store::groups(connection, now_ms, question, &[(place, None)])?;
+        let singles = groups(&[(place, None)])?;
         suspects.push(worst(question, of_all, &singles.groups));
         found.add(singles);
     }
@@ -112,7 +117,7 @@ pub(crate) fn cohorts(
         for (second, of_second) in suspects.iter().enumerate().skip(first + 1) {
             if !of_first.is_empty() && !of_second.is_empty() {
                 let pair = [(first, Some(of_first.as_slice())), (second, Some(of_second))];
-                found.add(store::groups(connection, now_ms, question, &pair)?);
+                found.add(groups(&pair)?);
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Aggregates of dimensions, each alone or in pairs: a statement each, so that what DuckDB must remember is that of one.
+//! Aggregates of dimensions, each alone or in pairs: a statement each, so that what DuckDB must remember is that of one. What adds up
+//! is read once, by all dimensions together, and these statements read that.
 
 use duckdb::{Connection, params_from_iter};
 
@@ -12,6 +13,60 @@ use crate::query::cohorts::{Group, Groups, Question};
 /// Most groups that are read, those of the most views first: a part of a pair has no fewer views than the pair.
 const MAX_GROUPS: usize = 10_000;
 
+/// What the metric is made of, by all dimensions of a question together; of one connection, as long as it lives.
+pub(crate) struct Gathered<'a> {
+    connection: &'a Connection,
+    question: &'a Question,
+}
+
+impl<'a> Gathered<'a> {
+    /// Reads it from the store, unless it does not add up: quantiles are asked of the views themselves.
+    pub(crate) fn new(
+        connection: &'a Connection,
+        now_ms: i64,
+        question: &'a Question,
+    ) -> Result<Option<Self>, StoreError> {
+        if matches!(question.metric.value, Value::Quantile { .. }) {
+            return Ok(None);
+        }
+        let all: Vec<_> = (0..question.by.len()).map(|place| (place, None)).collect();
+        let columns = all.iter().map(|(place, _)| format!("d{place} VARCHAR, "));
+        connection.execute_batch(&format!(
+            "CREATE OR REPLACE TEMP TABLE gathered ({}a0 DOUBLE, b0 DOUBLE, n BIGINT, w DOUBLE)",
+            columns.collect::<String>()
+        ))?;
+        let gathered = Self { connection, question };
+        let mut sql = Sql::default();
+        sql.push("INSERT INTO gathered ");
+        sql.sums(question, now_ms, &all);
+        connection.execute(&sql.text, params_from_iter(sql.values))?;
+        Ok(Some(gathered))
+    }
+
+    /// As [`groups`] does.
+    pub(crate) fn groups(&self, of: &[(usize, Option<&[String]>)]) -> Result<Groups, StoreError> {
+        let mut parts = Sql::default();
+        parts.push("SELECT * FROM gathered WHERE true");
+        for (place, values) in of {
+            if let Some(values) = values {
+                parts.push(&format!(" AND d{place} IN "));
+                parts.bind_list(*values);
+            }
+        }
+        read(self.connection, self.question, of, parts, SUMS)
+    }
+}
+
+impl Drop for Gathered<'_> {
+    fn drop(&mut self) {
+        // The next one replaces it otherwise.
+        let _ = self.connection.execute_batch("DROP TABLE IF EXISTS gathered");
+    }
+}
+
+/// Of parts that add up.
+const SUMS: &str = "sum(a0), sum(b0), coalesce(sum(n), 0)::BIGINT AS n, sum(w)";
+
 /// The metric of the views with each value of these dimensions, of which only some may be wanted: all views without one.
 pub(crate) fn groups(
     connection: &Connection,
@@ -19,7 +74,28 @@ pub(crate) fn groups(
     question: &Question,
     of: &[(usize, Option<&[String]>)],
 ) -> Result<Groups, StoreError> {
-    let sql = statement(now_ms, question, of);
+    let mut parts = Sql::default();
+    if let Value::Quantile { of: measured, share } = &question.metric.value {
+        let value = measure(*measured);
+        parts.part(question, of, Source::Views, |sql| {
+            sql.push(&format!("{value} AS value, weight AS w"));
+        });
+        parts.push(&format!(" AND {value} IS NOT NULL"));
+        let quantile = format!("quantile_cont(value, {share:?}), NULL::DOUBLE, count(*) AS n, sum(w)");
+        return read(connection, question, of, parts, &quantile);
+    }
+    parts.sums(question, now_ms, of);
+    read(connection, question, of, parts, SUMS)
+}
+
+fn read(
+    connection: &Connection,
+    question: &Question,
+    of: &[(usize, Option<&[String]>)],
+    parts: Sql,
+    columns: &str,
+) -> Result<Groups, StoreError> {
+    let sql = statement(question, of, parts, columns);
     let mut statement = connection.prepare(&sql.text)?;
     let mut rows = statement.query(params_from_iter(sql.values))?;
     let mut found = Groups::default();
@@ -46,64 +122,28 @@ pub(crate) fn groups(
     Ok(found)
 }
 
-fn statement(now_ms: i64, question: &Question, of: &[(usize, Option<&[String]>)]) -> Sql {
-    let keys: Vec<String> = of.iter().map(|(place, _)| format!("d{place}, ")).collect();
-    let keys = keys.concat();
-    let group_by = match keys.strip_suffix(", ") {
-        Some(keys) => format!(" GROUP BY {keys}"),
-        None => String::new(),
-    };
-    let mut sql = Sql::default();
-    sql.push("WITH parts AS (");
-    let sums = match &question.metric.value {
-        Value::Quantile { of: measured, share } => {
-            let value = measure(*measured);
-            sql.part(question, of, Source::Views, |sql| {
-                sql.push(&format!("{value} AS value, weight AS w"));
-            });
-            sql.push(&format!(" AND {value} IS NOT NULL"));
-            format!("quantile_cont(value, {share:?}), NULL::DOUBLE, count(*) AS n, sum(w)")
-        }
-        Value::Ratio { .. } | Value::Total(_) => {
-            let source = match question.is_of_rollups() {
-                true => Source::Rollups,
-                false => Source::Views,
-            };
-            sql.part(question, of, source, |sql| {
-                sql.metric(&question.select(source), now_ms, question.metric, 0);
-                sql.push(" AS n, ");
-                match source {
-                    Source::Rollups => sql.push("0.0"),
-                    Source::Views => {
-                        sql.push("sum(weight)");
-                        sql.among(now_ms, counted(question.metric));
-                    }
-                }
-                sql.push(" AS w");
-            });
-            sql.push(&group_by);
-            if source == Source::Rollups {
-                // They do not know views: these are those that went on at that time.
-                sql.push(" UNION ALL ");
-                sql.dimensions(question, of);
-                sql.push("0.0, 0.0, count(*), sum(weight) FROM views WHERE last_beat_ms >= ");
-                sql.bind(question.range.from_ms);
-                sql.push(" AND start_ms < ");
-                sql.bind(question.range.to_ms);
-                sql.wanted(question, of);
-                sql.push(&group_by);
-            }
-            "sum(a0), sum(b0), coalesce(sum(n), 0)::BIGINT AS n, sum(w)".to_owned()
-        }
-    };
+fn statement(question: &Question, of: &[(usize, Option<&[String]>)], parts: Sql, columns: &str) -> Sql {
+    let keys: String = of.iter().map(|(place, _)| format!("d{place}, ")).collect();
     // All views together are never too few.
     let min_n = if of.is_empty() { 0 } else { question.min_n };
-    sql.push(&format!(
-        "), cells AS (SELECT {keys}{sums} FROM parts{group_by})
-         SELECT *, count(*) FILTER (n < {min_n}) OVER () FROM cells
-         QUALIFY n >= {min_n} OR n = max(n) OVER () ORDER BY n DESC LIMIT {MAX_GROUPS}"
-    ));
-    sql
+    Sql {
+        text: format!(
+            "WITH parts AS ({}), cells AS (SELECT {keys}{columns} FROM parts{})
+             SELECT *, count(*) FILTER (n < {min_n}) OVER () FROM cells
+             QUALIFY n >= {min_n} OR n = max(n) OVER () ORDER BY n DESC LIMIT {MAX_GROUPS}",
+            parts.text,
+            group_by(of),
+        ),
+        values: parts.values,
+    }
+}
+
+fn group_by(of: &[(usize, Option<&[String]>)]) -> String {
+    let keys: Vec<String> = of.iter().map(|(place, _)| format!("d{place}")).collect();
+    match keys.is_empty() {
+        true => String::new(),
+        false => format!(" GROUP BY {}", keys.join(", ")),
+    }
 }
 
 /// The views that count for a metric.
@@ -131,6 +171,39 @@ impl Question {
 }
 
 impl Sql {
+    /// The dimensions and the sums of a metric that adds up, as `a0`, `b0`, `n` and `w`.
+    fn sums(&mut self, question: &Question, now_ms: i64, of: &[(usize, Option<&[String]>)]) {
+        let source = match question.is_of_rollups() {
+            true => Source::Rollups,
+            false => Source::Views,
+        };
+        self.part(question, of, source, |sql| {
+            sql.metric(&question.select(source), now_ms, question.metric, 0);
+            sql.push(" AS n, ");
+            match source {
+                Source::Rollups => sql.push("0.0"),
+                Source::Views => {
+                    sql.push("sum(weight)");
+                    sql.among(now_ms, counted(question.metric));
+                }
+            }
+            sql.push(" AS w");
+        });
+        let group_by = group_by(of);
+        self.push(&group_by);
+        if source == Source::Rollups {
+            // They do not know views: these are those that went on at that time.
+            self.push(" UNION ALL ");
+            self.dimensions(question, of);
+            self.push("0.0, 0.0, count(*), sum(weight) FROM views WHERE last_beat_ms >= ");
+            self.bind(question.range.from_ms);
+            self.push(" AND start_ms < ");
+            self.bind(question.range.to_ms);
+            self.wanted(question, of);
+            self.push(&group_by);
+        }
+    }
+
     /// The dimensions and what `columns` writes of the rows that the filters let pass.
     fn part(
         &mut self,
@@ -211,6 +284,7 @@ mod tests {
                     },
                     min_n: 0,
                 };
+                let gathered = Gathered::new(&connection, 5, &question).unwrap();
                 let total = groups(&connection, 5, &question, &[]).unwrap();
                 assert_eq!((total.groups.len(), total.left_out), (1, 0), "{}", metric.name);
                 let values = ["it's".to_owned(), "b".to_owned()];
@@ -219,6 +293,9 @@ mod tests {
                     for of in [&pair[..1], &pair[..1 + usize::from(place > 0)]] {
                         let nothing = groups(&connection, 5, &question, of).unwrap();
                         assert_eq!(nothing, Groups::default(), "{}", metric.name);
+                        if let Some(gathered) = &gathered {
+                            assert_eq!(gathered.groups(of).unwrap(), nothing, "{}", metric.name);
+                        }
                     }
                 }
             }

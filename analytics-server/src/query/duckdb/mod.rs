@@ -6,7 +6,7 @@ mod select;
 mod viewers;
 mod views;
 
-pub(crate) use cohorts::groups;
+pub(crate) use cohorts::{Gathered, groups};
 pub(super) use export::{table_file, views_file};
 pub(super) use select::select;
 pub(crate) use viewers::viewers_by_site;
