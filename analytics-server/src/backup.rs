@@ -13,6 +13,7 @@ use axum::{Json, Router};
 use duckdb::InterruptHandle;
 use serde::Serialize;
 
+use crate::alerts::alerts_file;
 use crate::clock::Clock;
 use crate::collector::{DiskSpace, viewer_key_file};
 use crate::config::Config;
@@ -131,11 +132,11 @@ impl Backups {
         }
         let file = unfinished.join(STORE_FILE);
         snapshot.write(&file)?;
-        let key = viewer_key_file(&self.data_dir);
-        let copied_key = unfinished.join(key.file_name().unwrap_or_default());
-        // With its mode.
-        fs::copy(&key, &copied_key)?;
-        File::open(&copied_key)?.sync_all()?;
+        copy_into(&unfinished, &viewer_key_file(&self.data_dir))?;
+        let alerts = alerts_file(&self.data_dir);
+        if alerts.exists() {
+            copy_into(&unfinished, &alerts)?;
+        }
         let bytes = fs::metadata(&file)?.len();
         File::open(&unfinished)?.sync_all()?;
         fs::rename(&unfinished, &finished)?;
@@ -223,6 +224,13 @@ pub fn compact(data_dir: &Path) -> Result<(u64, u64), Error> {
         Ok(after)
     };
     Ok((before, replace().map_err(StoreError::File)?))
+}
+
+/// Copies a file that is only ever replaced as a whole, with its mode.
+fn copy_into(folder: &Path, file: &Path) -> io::Result<()> {
+    let copy = folder.join(file.file_name().unwrap_or_default());
+    fs::copy(file, &copy)?;
+    File::open(&copy)?.sync_all()
 }
 
 /// The route.

@@ -1,4 +1,5 @@
-//! The client of what this server sends: webhooks, and the beacons of simulated viewers.
+//! The client of what this server sends: webhooks, the beacons of simulated viewers, and what the program asks a running
+//! server for.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use reqwest::{Client, Url};
 ///
 /// # Errors
 /// A text for people: for `https` the system's certificates are needed.
-pub(crate) fn new(url: &Url, timeout: Duration) -> Result<Client, String> {
+pub fn new(url: &Url, timeout: Duration) -> Result<Client, String> {
     // A second call changes nothing, as somebody else's provider before the first does not.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
@@ -24,7 +25,7 @@ pub(crate) fn new(url: &Url, timeout: Duration) -> Result<Client, String> {
 }
 
 /// The error with its causes.
-pub(crate) fn explain(error: &dyn Error) -> String {
+pub fn explain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

@@ -30,7 +30,8 @@ mod collector;
 mod config;
 mod dashboard;
 mod error;
-mod http_client;
+#[doc(hidden)]
+pub mod http_client;
 mod id;
 #[cfg(feature = "load")]
 pub mod load;

@@ -34,6 +34,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Makes a backup of a running server, in its data folder.
+    #[command(after_help = "Example:\n  headgate-analytics backup --token-file analytics-data/admin-token")]
+    Backup(cli::Backup),
     /// Says whether a configuration file is good.
     #[command(after_help = "Example:\n  headgate-analytics check /etc/headgate/analytics.toml")]
     Check {
@@ -49,6 +52,12 @@ enum Command {
     /// Prints what was sent as beacons and was none, the newest first, one JSON object a line.
     #[command(after_help = "Example:\n  headgate-analytics dead-letters --data analytics-data --limit 20")]
     DeadLetters(DeadLetters),
+    /// Erases a view or a viewer's past from a running server, for good.
+    #[command(
+        after_help = "Examples:\n  headgate-analytics delete --viewer anna --token-file analytics-data/admin-token\n  \
+        headgate-analytics delete --view 01993c5e-8f7a-7c3e-8a4e-5d2f1c0b9a87 --site shop"
+    )]
+    Delete(cli::Delete),
     /// Prints a configuration file with every key.
     #[command(after_help = "Example:\n  headgate-analytics example-config > analytics.toml")]
     ExampleConfig,
@@ -160,6 +169,7 @@ impl Serve {
 
 fn main() -> anyhow::Result<()> {
     let serve = match Cli::parse().command {
+        Command::Backup(options) => return options.run(),
         Command::Check { file } => return check(&file),
         Command::Compact { data } => {
             let (before, after) = compact(&data)?;
@@ -167,6 +177,7 @@ fn main() -> anyhow::Result<()> {
             return Ok(());
         }
         Command::DeadLetters(options) => return print_dead_letters(&options),
+        Command::Delete(options) => return options.run(),
         Command::ExampleConfig => {
             std::io::stdout().write_all(EXAMPLE.as_bytes())?;
             return Ok(());

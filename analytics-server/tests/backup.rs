@@ -88,6 +88,7 @@ async fn a_server_from_a_backup_has_what_was_there_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::open(dir.path());
     post(&server, 0..3).await;
+    fs::write(dir.path().join("alerts.json"), "{}").unwrap();
     // Rows of views may lag behind; the backup brings them up.
     let backup = backed_up(&server, dir.path()).await;
     let before = answers(&server).await;
@@ -99,6 +100,7 @@ async fn a_server_from_a_backup_has_what_was_there_and_goes_on() {
     let key = fs::metadata(backup.join("viewer-key")).unwrap();
     assert_eq!(key.permissions().mode() & 0o777, 0o600);
     assert!(!backup.join("viewer-salts").exists(), "they are to be destroyed");
+    assert!(backup.join("alerts.json").exists());
 
     // Beside no log.
     let fresh = tempfile::tempdir().unwrap();

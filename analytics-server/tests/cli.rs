@@ -132,7 +132,35 @@ async fn tables_of_a_running_server() {
     let wrong = refused(&["query", "joy", token[0], token[1]]).await;
     assert!(wrong.contains("there is no metric `joy`"), "{wrong}");
     let tls = ask("https://127.0.0.1:1", &["status"]).await;
-    assert!(String::from_utf8_lossy(&tls.stderr).contains("does not speak TLS"));
+    assert!(String::from_utf8_lossy(&tls.stderr).contains("cannot be asked"));
+
+    let backup = told(&["backup"]).await;
+    let folder = backup.split_whitespace().next().unwrap();
+    assert!(
+        dir.path().join("data").join(folder).join("store.duckdb").exists(),
+        "{backup}"
+    );
+    assert!(told(&["delete", "--viewer", "an/na"]).await.contains("durable"));
+    assert!(
+        told(&["delete", "--view", &view_id(1), "--site", "test"])
+            .await
+            .contains("durable")
+    );
+    let nobody = refused(&["delete", "--viewer", "anna", "--site", "blog", token[0], token[1]]).await;
+    assert!(nobody.contains("no site of this name"), "{nobody}");
+    assert!(refused(&["delete"]).await.contains("--viewer"));
+    let view = format!("/v1/views/{}", view_id(1));
+    while router
+        .clone()
+        .oneshot(Request::get(&view).body(Body::empty()).unwrap())
+        .await
+        .unwrap()
+        .status()
+        != 404
+    {
+        assert!(std::time::Instant::now() < deadline);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     drop(stop);
     running.await.unwrap().unwrap();
     assert!(refused(&["status"]).await.contains("cannot be asked"));

@@ -14,6 +14,11 @@ use super::rule::{AlertRule, Direction};
 use crate::collector::replace_file;
 
 const FILE: &str = "alerts.json";
+
+/// The file of alerts; there is none before the first.
+pub(crate) fn alerts_file(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE)
+}
 const VERSION: u32 = 1;
 /// Alerts that are over and kept.
 const MAX_ALERTS: usize = 1_000;
@@ -108,7 +113,7 @@ impl Book {
         sites: &[String],
         is_mute: bool,
     ) -> io::Result<Self> {
-        let path = data_dir.join(FILE);
+        let path = alerts_file(data_dir);
         let mut book = match read(&path) {
             Ok(Some(book)) => book,
             Ok(None) => Self::new(now_ms),

@@ -27,6 +27,7 @@ use crate::parameters::Parameters;
 use crate::pipeline::Shared;
 use crate::problem::Problem;
 use crate::store::StoreReader;
+pub(crate) use book::alerts_file;
 use book::{Book, Message, State};
 use watch::{Watch, tell};
 use webhook::Messenger;

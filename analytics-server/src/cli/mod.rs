@@ -1,6 +1,7 @@
 //! What the program asks a running server for, and prints.
 
 mod client;
+mod keep;
 mod table;
 
 use std::io::Write as _;
@@ -9,6 +10,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use client::Client;
+pub(crate) use keep::{Backup, Delete};
 use table::{Align, Table, amount, line, plain};
 
 /// Buckets that fit into a line.
