@@ -18,7 +18,7 @@ const DAY_MS: i64 = 86_400_000;
 const TIMES: usize = 12;
 
 /// The dashboard's questions: totals, trends, cohorts, comparisons.
-const QUESTIONS: [&str; 14] = [
+const QUESTIONS: [&str; 16] = [
     "overview?",
     "overview?bucket=1h&",
     "query?metric=attempts,plays,startup_ms_p50,startup_ms_p95,ebvs,failure_pct&",
@@ -33,6 +33,8 @@ const QUESTIONS: [&str; 14] = [
     "query?metric=startup_ms_p50&by=dim.plan&",
     "query?metric=attempts,ebvs&bucket=1h&by=device&",
     "query?metric=rebuffered_views,rebuffer_freq&filter=browser:ne:Safari&bucket=1h&",
+    "cohorts?metric=rebuffer_ratio&by=cdn_host,country,device,network,os,browser&",
+    "cohorts?metric=failure_pct&by=cdn_host,country,device,network,os,browser&",
 ];
 
 fn main() {
