@@ -10,14 +10,14 @@ import { CHROMIUM, watch } from '../../../../player-web/e2e/support/chromium.mjs
 const SHOTS = process.env.HEADGATE_SHOTS;
 
 export async function startBrowser() {
-  const browser = await chromium.launch(CHROMIUM);
-  const [major] = browser.version().split('.');
   // What calls itself headless is a program for the analytics server, and left out of its numbers.
-  const userAgent = `Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${major}.0.0.0 Safari/537.36`;
+  const userAgent = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36';
+  // Not of a page's context: what a page sends while it closes would not have it.
+  const browser = await chromium.launch({ ...CHROMIUM, args: [...CHROMIUM.args, `--user-agent=${userAgent}`] });
   return {
     /** Opens a page with empty caches; what it throws, and what its console calls an error, is in `page.problems`. */
     async open(url) {
-      const context = await browser.newContext({ userAgent, viewport: { width: 1280, height: 800 } });
+      const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
       context.setDefaultTimeout(30_000);
       await context.addInitScript(observe);
       const page = watch(await context.newPage());
