@@ -93,7 +93,7 @@ describe('a session', { timeout: 420_000 }, () => {
     const startups = views.map(({ startup_ms }) => startup_ms);
     near('start-up p50', totals.startup_ms.p50, (startups[0] + startups[1]) / 2, 1);
 
-    const page = await browser.open(`${demo.url}dashboard`);
+    const page = await browser.open(`${demo.url}dashboard/views`);
     const text = () => page.evaluate(() => document.body.innerText);
     await eventually('the list of views', text, (body) => body.split(demo.demo.title).length === 3);
     await shoot(page, 'dashboard');
