@@ -16,6 +16,8 @@ use crate::id::Id;
 use crate::log::{BeaconLog, Deleted, Deletion, Entry};
 use crate::retention::{Age, Expiry};
 use crate::sessions::{Key, LiveSnapshot, Sessions};
+use crate::store::rows::TombstoneRow;
+use crate::store::table::TableRow as _;
 use crate::store::{Batch, Snapshot, StoreWriter};
 
 /// Records that are applied at a time.
@@ -348,10 +350,13 @@ impl Pipeline {
         COMMIT_VIEWS.max((self.sessions.pending_views() as f64 * share) as usize)
     }
 
-    /// Forgets what is final, lets the store forget what was erased, and learns anew what the store has if that has become too much for the filter.
+    /// Forgets what is final, lets the store forget what was erased, and learns anew what the store has if that has become too
+    /// much for the filter.
     fn forget(&mut self) {
         self.sessions.forget(self.clock.now_ms());
-        if self.shared.ages().iter().any(|age| age.oldest_day.is_none()) {
+        // Most have no tombstones, ever: those are looked at with all others.
+        let wants_age = |age: &Age| age.oldest_day.is_none() && age.table != TombstoneRow::TABLE;
+        if self.shared.ages().iter().any(wants_age) {
             self.look_at_ages();
         }
         if self.has_erased {

@@ -40,18 +40,8 @@ impl Client {
         json(&self.get(path, parameters)?)
     }
 
-    /// What a route that changes something answers, within this time.
-    pub(super) fn change(
-        &self,
-        method: Method,
-        path: &str,
-        parameters: &[(&str, String)],
-        timeout: Duration,
-    ) -> anyhow::Result<String> {
-        self.request(method, path, parameters, timeout)
-    }
-
-    fn request(
+    /// What a route answers to this method, within this time.
+    pub(super) fn request(
         &self,
         method: Method,
         path: &str,

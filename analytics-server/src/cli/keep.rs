@@ -53,7 +53,7 @@ impl Backup {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let text = self
             .client
-            .change(Method::POST, "/v1/backup", &[], BACKUP_WITHIN)?;
+            .request(Method::POST, "/v1/backup", &[], BACKUP_WITHIN)?;
         if self.json {
             return print(&text);
         }
@@ -80,7 +80,7 @@ impl Delete {
         let site = self.site.iter().map(|site| ("site", site.clone()));
         let text = self
             .client
-            .change(Method::DELETE, &path, &site.collect::<Vec<_>>(), DELETED_WITHIN)?;
+            .request(Method::DELETE, &path, &site.collect::<Vec<_>>(), DELETED_WITHIN)?;
         match self.json {
             true => print(&text),
             false => print("it is durable that this is to be gone; the store erases it within seconds\n"),
