@@ -170,6 +170,11 @@ impl Metric {
         METRICS.iter().find(|metric| metric.name == name)
     }
 
+    /// Whether it is that which a share of the views does not exceed: no sum of parts.
+    pub(crate) fn is_quantile(&self) -> bool {
+        matches!(self.value, Value::Quantile { .. })
+    }
+
     /// Whether what views grew by from beacon to beacon is enough for it.
     pub(crate) fn is_of_time(&self) -> bool {
         match &self.value {

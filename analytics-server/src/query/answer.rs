@@ -85,6 +85,19 @@ impl Cell {
     }
 }
 
+impl Cell {
+    /// What a metric that is no quantile comes to over parts that have no view in common.
+    pub(crate) fn sum<'a>(metric: &Metric, parts: impl Iterator<Item = &'a Self>) -> Self {
+        let (mut first, mut second, mut n) = (0.0, 0.0, Some(0));
+        for part in parts {
+            first += part.numerator.or(part.value).unwrap_or(0.0);
+            second += part.denominator.unwrap_or(0.0);
+            n = n.zip(part.n).map(|(all, some)| all + some);
+        }
+        Self::of(metric, Some(first), Some(second), n)
+    }
+}
+
 /// The rows of an answer: bucket by bucket, and in each the groups in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Answer {

@@ -17,7 +17,7 @@ use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::sessions::LiveSite;
 
-/// What totals are made of, and, as far as [`OF_SERIES`], series.
+/// What totals and series are made of.
 const METRICS: [&str; 25] = [
     "attempts",
     "plays",
@@ -45,9 +45,6 @@ const METRICS: [&str; 25] = [
     "media_ms",
     "dropped",
 ];
-/// So many of [`METRICS`]: a series is asked for each bucket.
-const OF_SERIES: usize = 11;
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
@@ -161,13 +158,10 @@ fn read(
 ) -> Result<Overview, StoreError> {
     let metrics: Vec<&'static Metric> = METRICS.into_iter().filter_map(Metric::named).collect();
     let filters: Vec<Filter> = site.iter().map(|site| Filter::is(Field::Site, site)).collect();
-    let ask = |bucket_ms: Option<i64>| {
-        let count = bucket_ms.map_or(METRICS.len(), |_| OF_SERIES);
-        let metrics = metrics.iter().copied().take(count).collect();
-        let query = Query::totals(metrics, filters.clone(), bots, range, bucket_ms);
+    let ask = |metrics: &[&'static Metric], bucket_ms: Option<i64>| {
+        let query = Query::totals(metrics.to_vec(), filters.clone(), bots, range, bucket_ms);
         answer(&query, |select| duckdb::select(connection, now_ms, select))
     };
-    let totals = Cells(ask(None)?.rows.pop().map(|row| row.cells).unwrap_or_default());
 
     let first = range.from_ms.div_euclid(bucket_ms);
     let buckets = usize::try_from((range.to_ms - 1).div_euclid(bucket_ms) - first + 1).unwrap_or(0);
@@ -177,12 +171,21 @@ fn read(
             .filter(|place| *place < buckets)
     };
     let mut cells_in = vec![Cells::default(); buckets];
-    for row in ask(Some(bucket_ms))?.rows {
+    for row in ask(&metrics, Some(bucket_ms))?.rows {
         let place = row.at_ms.and_then(|at_ms| place(at_ms.div_euclid(bucket_ms)));
         if let Some(cells) = place.and_then(|place| cells_in.get_mut(place)) {
             *cells = Cells(row.cells);
         }
     }
+    // Sums of the whole are those of its buckets; only quantiles must be asked for again.
+    let (quantiles, _): (Vec<_>, Vec<_>) = metrics.iter().partition(|metric| metric.is_quantile());
+    let asked = ask(&quantiles, None)?.rows.pop().map(|row| row.cells);
+    let mut asked = asked.unwrap_or_default().into_iter();
+    let total = |(place, metric): (usize, &&'static Metric)| match metric.is_quantile() {
+        true => asked.next().unwrap_or_default(),
+        false => Cell::sum(metric, cells_in.iter().filter_map(|cells| cells.0.get(place))),
+    };
+    let totals = Cells(metrics.iter().enumerate().map(total).collect());
     let viewers_in = duckdb::viewers(
         connection,
         range,
