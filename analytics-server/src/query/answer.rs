@@ -88,11 +88,12 @@ impl Cell {
 impl Cell {
     /// What a metric that is no quantile comes to over parts that have no view in common.
     pub(crate) fn sum<'a>(metric: &Metric, parts: impl Iterator<Item = &'a Self>) -> Self {
-        let (mut first, mut second, mut n) = (0.0, 0.0, Some(0));
+        let (mut first, mut second, mut n) = (0.0, 0.0, None);
         for part in parts {
             first += part.numerator.or(part.value).unwrap_or(0.0);
             second += part.denominator.unwrap_or(0.0);
-            n = n.zip(part.n).map(|(all, some)| all + some);
+            // Where a part has nothing of this source, it does not know that there were no views.
+            n = part.n.map_or(n, |some| Some(n.unwrap_or(0) + some));
         }
         Self::of(metric, Some(first), Some(second), n)
     }
