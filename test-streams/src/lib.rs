@@ -4,6 +4,7 @@
 //!   of the streams, and no way out of the root folder.
 //! - [`shaping`]: the bottleneck link that all responses share, its capacity and latency taken from a network trace.
 //! - [`faults`]: answers that go wrong on purpose.
+//! - [`signing`]: URLs that expire: keys, tokens, and why one is refused.
 //! - [`made`]: named test streams that are encoded when they are first asked for.
 //!
 //! ```no_run
@@ -27,4 +28,5 @@ pub mod faults;
 pub mod made;
 pub mod origin;
 pub mod shaping;
+pub mod signing;
 pub mod stop;

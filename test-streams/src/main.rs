@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -13,8 +13,9 @@ use encoder::vod::CancelToken;
 use simulator::trace::Trace;
 use test_streams::faults::Faults;
 use test_streams::made::Recipe;
-use test_streams::origin::{Origin, OriginConfig};
+use test_streams::origin::{Origin, OriginConfig, SignedUrl};
 use test_streams::shaping::Shape;
+use test_streams::signing::{Grant, Keyring, SigningKey};
 use test_streams::stop::Stop;
 use tokio::net::TcpListener;
 
@@ -31,6 +32,9 @@ enum Command {
     /// Serve every stream below a folder until Ctrl-C or SIGTERM.
     #[command(after_help = EXAMPLES)]
     Serve(Serve),
+    /// Print a signed URL for an origin with the same signing key.
+    #[command(after_help = SIGN_EXAMPLES)]
+    Sign(Sign),
 }
 
 #[derive(Args)]
@@ -60,10 +64,46 @@ struct Serve {
     /// What shall go wrong: KIND:PATTERN or KINDxTIMES:PATTERN, KIND being a status from 400 to 599, break, html or truncate.
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     faults: Vec<String>,
+    /// Serve only what is below /t/TOKEN/ with a token of this key. Give it again for further keys, while they are changed: the
+    /// first one signs. The file's bytes are the secret, at least 32: `openssl rand -hex 32 > FILE`.
+    #[arg(long, value_name = "[ID:]FILE")]
+    signing_key: Vec<String>,
+    /// How long after its expiry a token still counts, because clocks differ.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration, requires = "signing_key")]
+    signing_skew: Duration,
+    /// Give a token to WHOEVER ASKS, at /sign?prefix=/demo/: for demos and tests, never for content that is to be protected.
+    #[arg(long, requires = "signing_key")]
+    sign_for_everybody: bool,
     /// Report as JSON, one object a line.
     #[arg(long)]
     json: bool,
 }
+
+#[derive(Args)]
+struct Sign {
+    /// The key to sign with, as `serve` has it.
+    #[arg(long, value_name = "[ID:]FILE")]
+    signing_key: String,
+    /// What may be fetched: everything below a path that ends with a slash, or one file. Not percent-encoded.
+    #[arg(long, value_name = "PATH")]
+    prefix: String,
+    /// For how long, as 90s, 10m or 24h.
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+    expires: Duration,
+    /// A pseudonym of the session that the URL is for.
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+    /// Where the origin is, with the path that it is mounted at, if any.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
+    base_url: String,
+    /// Print {"url", "token", "expires_ms"}.
+    #[arg(long)]
+    json: bool,
+}
+
+const SIGN_EXAMPLES: &str = "Examples:
+  headgate-origin sign --signing-key 2026-07:secret.key --prefix /videos/demo/ --expires 10m --base-url https://cdn.example
+  headgate-origin sign --signing-key secret.key --prefix /poster.jpg --json";
 
 const EXAMPLES: &str = "Examples:
   headgate-origin serve --root public --make sample-10s
@@ -76,7 +116,7 @@ While it serves:
   curl -X PUT --json '[\"truncatex1:*/480p/2.m4s\"]' http://127.0.0.1:8081/_origin/faults";
 
 fn main() -> ExitCode {
-    let Command::Serve(serve) = Cli::parse().command;
+    let command = Cli::parse().command;
     let filter = tracing_subscriber::EnvFilter::try_from_env("HEADGATE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     tracing_subscriber::fmt()
@@ -84,7 +124,11 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .without_time()
         .init();
-    match run(serve) {
+    let done = match command {
+        Command::Serve(serve) => run(serve),
+        Command::Sign(sign) => print_signed(&sign),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", encoder::explain(error.as_ref()));
@@ -100,6 +144,12 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     config.shape = shape(&serve)?;
     config.faults = Faults::parse(&serve.faults)?;
     config.streams = serve.streams;
+    if !serve.signing_key.is_empty() {
+        let keys = serve.signing_key.iter().map(|key| SigningKey::read(key));
+        let keys = Keyring::new(keys.collect::<Result<_, _>>()?)?;
+        config.keys = Some(keys.with_skew(serve.signing_skew));
+        config.sign_for_everybody = serve.sign_for_everybody;
+    }
     // What is cheap to find wrong comes before what takes long.
     let recipes = serve
         .make
@@ -117,12 +167,43 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     }
     let origin = Origin::open(config)?;
     announce(&origin, listener.local_addr()?, serve.json)?;
+    if !serve.signing_key.is_empty() && !serve.json {
+        tracing::info!("only signed URLs are served; see headgate-origin sign --help");
+    }
+    if serve.sign_for_everybody {
+        tracing::warn!("whoever asks gets a token at /sign");
+    }
     let serving = axum::serve(listener, origin.router()).with_graceful_shutdown(stop.clone().requested());
     tokio::select! {
         result = serving => result.context("the server stopped"),
         // Answers over a slow link are not waited for.
         () = async { stop.requested().await; tokio::time::sleep(PATIENCE).await } => Ok(()),
     }
+}
+
+fn print_signed(sign: &Sign) -> anyhow::Result<()> {
+    let keys = Keyring::new(vec![SigningKey::read(&sign.signing_key)?])?;
+    let base = sign.base_url.trim_end_matches('/');
+    let uri = base.parse::<axum::http::Uri>().ok();
+    let usable =
+        |uri: axum::http::Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none();
+    if !uri.is_some_and(usable) || base.contains('#') {
+        anyhow::bail!("--base-url must be as https://cdn.example/videos, without a query");
+    }
+    let expires = SystemTime::now()
+        .checked_add(sign.expires)
+        .context("--expires is too long")?;
+    let mut grant = Grant::new(sign.prefix.as_str(), expires).context("--prefix")?;
+    if let Some(session) = &sign.session {
+        grant = grant.for_session(session.as_str()).context("--session")?;
+    }
+    let signed = SignedUrl::new(&keys, &grant, base);
+    let line = if sign.json {
+        serde_json::to_string(&signed)?
+    } else {
+        signed.url
+    };
+    writeln!(std::io::stdout(), "{line}").context("standard output")
 }
 
 fn shape(serve: &Serve) -> anyhow::Result<Option<Shape>> {

@@ -4,9 +4,14 @@
 //! |---|---|
 //! | `/streams.json`, `/` | the streams below the root, with paths relative to the index |
 //! | `/<path>` | the file, in whole or in part |
+//! | `/t/<token>/<path>` | with [`OriginConfig::keys`] everything above is there, and not without a token: see [`crate::signing`] |
+//! | `GET /sign?prefix=/demo/` | with [`OriginConfig::sign_for_everybody`]: a [`SignedUrl`], relative to this one; `expires_s` (600, at most a day) and `session` if other than usual |
 //! | `POST /_origin/reset` | 204: the network begins anew with the next request |
 //! | `GET`, `PUT /_origin/shape` | the network's shape: see [`ShapeRequest`] |
 //! | `GET`, `PUT /_origin/faults` | the faults in force, as a JSON array of rules |
+//!
+//! What has no token that opens it is answered with 403, a body of `application/problem+json` (RFC 9457) whose `code` says why, and
+//! the same code in the field [`REFUSAL_HEADER`]: those of [`Refusal`](crate::signing::Refusal).
 //!
 //! The `/_origin/` paths are there only with [`OriginConfig::control`]. They carry no CORS headers, and changes must be
 //! `application/json`, so that no other site's page can make them through a visitor's browser.
@@ -16,6 +21,7 @@ mod control;
 mod index;
 mod object;
 mod range;
+mod signed;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,15 +40,18 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
+use tower::Layer;
 
 use crate::faults::{FaultKind, Faults};
 use crate::shaping::{Link, Shape};
+use crate::signing::Keyring;
 use body::body;
 use object::Object;
 use range::Part;
 
 pub use control::{ShapeRequest, ShapeState, ShapeStep};
 pub use index::{Stream, StreamIndex};
+pub use signed::{REFUSAL_HEADER, SignedUrl};
 
 /// What an [`Origin`] serves, and how.
 #[derive(Debug)]
@@ -58,6 +67,10 @@ pub struct OriginConfig {
     pub faults: Faults,
     /// Offer the `/_origin/` paths. Default true.
     pub control: bool,
+    /// Serve only signed URLs, with these keys.
+    pub keys: Option<Keyring>,
+    /// Give whoever asks a token, at `/sign`: for demos and tests. Default false.
+    pub sign_for_everybody: bool,
 }
 
 impl OriginConfig {
@@ -69,6 +82,8 @@ impl OriginConfig {
             shape: None,
             faults: Faults::default(),
             control: true,
+            keys: None,
+            sign_for_everybody: false,
         }
     }
 }
@@ -111,6 +126,8 @@ struct Shared {
     link: Link,
     faults: Faults,
     control: bool,
+    keys: Option<Keyring>,
+    sign_for_everybody: bool,
 }
 
 impl Origin {
@@ -143,15 +160,15 @@ impl Origin {
                 known,
             });
         }
-        let link = Link::new(config.shape);
-        let (streams, faults, control) = (config.streams, config.faults, config.control);
         Ok(Self {
             shared: Arc::new(Shared {
                 root,
-                streams,
-                link,
-                faults,
-                control,
+                streams: config.streams,
+                link: Link::new(config.shape),
+                faults: config.faults,
+                control: config.control,
+                keys: config.keys,
+                sign_for_everybody: config.sign_for_everybody,
             }),
         })
     }
@@ -161,8 +178,16 @@ impl Origin {
         let mut router = Router::new()
             .route("/", get(index::handler))
             .route("/streams.json", get(index::handler))
-            .fallback(serve)
-            .layer(middleware::from_fn(cors));
+            .fallback(serve);
+        if self.shared.keys.is_some() {
+            // Around the routes and not among them: the path changes before it is routed.
+            let admit = middleware::from_fn_with_state(self.clone(), signed::admit);
+            router = Router::new().fallback_service(admit.layer(router.with_state(self.clone())));
+        }
+        if self.shared.sign_for_everybody {
+            router = router.route("/sign", get(signed::sign));
+        }
+        router = router.layer(middleware::from_fn(cors));
         if self.shared.control {
             router = router.nest("/_origin", control::router());
         }
@@ -185,6 +210,10 @@ impl Origin {
     /// What goes wrong.
     pub fn faults(&self) -> &Faults {
         &self.shared.faults
+    }
+
+    fn keys(&self) -> Option<&Keyring> {
+        self.shared.keys.as_ref()
     }
 
     fn root(&self) -> &Path {
@@ -319,7 +348,7 @@ async fn cors(request: Request, next: Next) -> Response {
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (
             ACCESS_CONTROL_EXPOSE_HEADERS,
-            "Age, Content-Length, Content-Range, CMSD-Dynamic, CMSD-Static, Date, ETag",
+            "Age, Content-Length, Content-Range, CMSD-Dynamic, CMSD-Static, Date, ETag, Signed-URL-Refusal",
         ),
         (
             HeaderName::from_static("cross-origin-resource-policy"),
