@@ -46,10 +46,13 @@ describe('signed URLs', { timeout: 300_000 }, () => {
     await page.close();
   });
 
-  /** Plays `path` with tokens that live so long; `failing` lets each renewal after the first fail. */
-  async function play(path, { life, config = {}, failing = false }) {
+  /**
+   * Plays `path` with tokens that live so long, the first of them in the URL, or with the options if `apart`; `failing` lets each renewal
+   * fail.
+   */
+  async function play(path, { life, config = {}, failing = false, apart = false }) {
     await page.evaluate(
-      async ([base, path, life, config, failing]) => {
+      async ([base, path, life, config, failing, apart]) => {
         video.tokens = [];
         video.wanted = [];
         const sign = async () => {
@@ -62,10 +65,11 @@ describe('signed URLs', { timeout: 300_000 }, () => {
           // As errors of fetch wrappers are: with the URL.
           return failing ? Promise.reject(new Error(`500 for ${base}t/${video.tokens[0]}/`)) : sign();
         };
-        video.config = { ...config, signing: { ...(await sign()), refresh } };
-        video.src = `${base}t/-/${path}`;
+        const { token, expires } = await sign();
+        video.config = { ...config, signing: { ...(apart && { token }), expires, refresh } };
+        video.src = `${base}t/${apart ? '-' : token}/${path}`;
       },
-      [origin.url, path, life, config, failing],
+      [origin.url, path, life, config, failing, apart],
     );
   }
 
@@ -73,7 +77,8 @@ describe('signed URLs', { timeout: 300_000 }, () => {
   async function assertKept() {
     const { tokens, kept } = await page.evaluate(() => ({
       tokens: video.tokens,
-      kept: [video.api.exportLog(), JSON.stringify(video.seen), `${video.error?.message}`, JSON.stringify(localStorage), document.body.innerHTML],
+      // The page itself has put the first one into `src`.
+      kept: [video.api.exportLog(), JSON.stringify(video.seen), `${video.error?.message}`, JSON.stringify(localStorage), document.body.innerHTML.replaceAll(video.src, '')],
     }));
     assert.ok(kept[0].includes('/t/-/'), 'the log has the URLs');
     const parts = { kept: kept.join('\n'), said: said.filter((text) => !text.startsWith('Failed to load resource')).join('\n'), beacons: JSON.stringify(site.server.beacons), origin: origin.log() };
@@ -89,7 +94,7 @@ describe('signed URLs', { timeout: 300_000 }, () => {
   }
 
   test('the token is renewed while it plays', async () => {
-    await play('hls.m3u8', { life: 4, config: { buffer: { goalS: 4 }, cmcd: { mode: 'query', version: 2 } } });
+    await play('hls.m3u8', { life: 4, apart: true, config: { buffer: { goalS: 4 }, cmcd: { mode: 'query', version: 2 } } });
     await until(page, () => video.ended, undefined, 60_000);
     const { error, seen } = await state(page);
     assert.equal(error, null);
@@ -122,6 +127,19 @@ describe('signed URLs', { timeout: 300_000 }, () => {
     assert.ok(refused[0].url.includes(first));
     assert.ok(statuses.some(({ url, status }) => status === 200 && url === refused[0].url.replace(first, second)), 'it was made once more');
     assert.doesNotMatch(await page.evaluate(() => video.api.exportLog()), /"status":403/, 'the engine knows nothing of it');
+  });
+
+  test('a redirect tells nobody either', async () => {
+    // The playlist moves to a path of the same origin, and the server says so with the token.
+    await page.route(/\/t\/[^/]+\/moved\.m3u8$/, (route) => {
+      const headers = { location: route.request().url().replace('moved', 'hls'), 'access-control-allow-origin': '*' };
+      return route.fulfill({ status: 302, headers });
+    });
+    await play('moved.m3u8', { life: 600 });
+    await until(page, () => video.ended, undefined, 60_000);
+    assert.ok(sent.some(({ url }) => /\/hls\.m3u8$/.test(url)), 'it was followed');
+    assert.match(await page.evaluate(() => video.api.exportLog()), /\/t\/-\/hls\.m3u8/);
+    await assertKept();
   });
 
   test('where it cannot be renewed, the page is told and the refusals count', async () => {
