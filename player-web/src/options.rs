@@ -9,7 +9,7 @@ use wasm_bindgen::JsValue;
 
 use crate::fields::{Faults, FieldError, Fields};
 
-/// `{ abr, buffer, cmcd, request, retry, telemetry, tracks, beaconUrl, record }`; what is absent has the engine's default.
+/// `{ abr, buffer, cmcd, request, retry, signing, telemetry, tracks, beaconUrl, record }`; what is absent has the engine's default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// The engine's configuration. Its seed is drawn by the driver.
@@ -20,6 +20,17 @@ pub struct Options {
     pub record: bool,
     /// Called before each request; what it returns changes the request.
     pub request: Option<Function>,
+    /// Who puts tokens into URLs.
+    pub signing: Option<Signing>,
+}
+
+/// Signed URLs: the driver and the engine see none of their tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signing {
+    /// `fetch(url, init)`, in place of the global one.
+    pub fetch: Function,
+    /// `mask(url)`: the URL of a response without its token.
+    pub mask: Function,
 }
 
 impl Options {
@@ -38,6 +49,7 @@ impl Options {
             "record",
             "request",
             "retry",
+            "signing",
             "telemetry",
             "tracks",
         ]);
@@ -50,11 +62,14 @@ impl Options {
         tracks(&options.object("tracks"), &mut config);
         let request = options.function("request");
         config.retry.authorization = request.is_some();
+        let signing = options.object("signing");
+        let signing = signing.function("fetch").zip(signing.function("mask"));
         let read = Self {
             config,
             beacon_url: options.string("beaconUrl"),
             record: options.flag("record"),
             request,
+            signing: signing.map(|(fetch, mask)| Signing { fetch, mask }),
         };
         faults.check(read)
     }

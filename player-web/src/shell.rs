@@ -15,7 +15,7 @@ use crate::beacons::Beacons;
 use crate::bodies::Bodies;
 use crate::message::{Cue, Event, FromDriver, Thumbnail, ToDriver};
 use crate::net::{self, Reports, Requests};
-use crate::options::Options;
+use crate::options::{Options, Signing};
 use crate::recorder::Recorder;
 use crate::source::{self, Source, to_js};
 use crate::{decoding, global, panics, post, prepare};
@@ -38,6 +38,7 @@ pub(crate) struct Shell {
     pub(crate) requests: Requests,
     /// What the application may change in a request.
     pub(crate) filter: Option<Function>,
+    pub(crate) signing: Option<Signing>,
     /// Whom to ask for a manifest before it is fetched.
     pub(crate) early: Option<Function>,
     reports: Rc<Reports>,
@@ -64,6 +65,7 @@ impl Shell {
             beacon_url,
             record,
             request,
+            signing,
         } = options;
         config.seed = global::seed();
         let start = global::now();
@@ -82,6 +84,7 @@ impl Shell {
             bodies: RefCell::default(),
             requests: Requests::default(),
             filter: request,
+            signing,
             early,
             reports: Rc::default(),
         });

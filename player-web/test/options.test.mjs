@@ -15,6 +15,8 @@ test('it reports only with a site key and a collector', () => {
   }
   // Storage is the page's business, and cannot be posted to a worker.
   assert.deepEqual(driverOptions({ storage: { getItem() {}, setItem() {} } }, AROUND), {});
+  // The driver has it from the player, without tokens.
+  assert.deepEqual(driverOptions({ signing: { token: 'secret', refresh() {} } }, AROUND), {});
   const abr = { algorithm: 'bola' };
   assert.deepEqual(driverOptions({ abr, siteKey: 'k', beaconUrl, viewerId: 'v', wasm: '/x.wasm' }, AROUND), {
     abr,
@@ -31,7 +33,7 @@ test('it reports only with a site key and a collector', () => {
 });
 
 test('errors have the codes of MediaError', () => {
-  const codes = { http: 2, network: 2, timeout: 2, media: 3, segment: 3, quota: 3, internal: 3, manifest: 4, unsupported: 4 };
+  const codes = { http: 2, network: 2, signing: 2, timeout: 2, media: 3, segment: 3, quota: 3, internal: 3, manifest: 4, unsupported: 4 };
   for (const [kind, code] of Object.entries(codes)) {
     const error = new HeadgateError(kind, 'text');
     assert.ok(error instanceof Error);

@@ -49,7 +49,7 @@ test('what a page loads has a budget', () => {
   const sizes = {
     'player.wasm': [kilobytes('player.wasm'), 312],
     'transmux.wasm': [kilobytes('transmux.wasm'), 67],
-    scripts: [scripts.reduce((sum, name) => sum + kilobytes(name), 0), 21],
+    scripts: [scripts.reduce((sum, name) => sum + kilobytes(name), 0), 22],
   };
   for (const [name, [size, budget]] of Object.entries(sizes)) assert.ok(size <= budget, `${name}: ${size.toFixed(1)} KB of ${budget}`);
 });

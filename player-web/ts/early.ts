@@ -4,12 +4,14 @@ import type { HeadgateOptions, RequestChange } from './options.js';
 
 export class EarlyManifest {
   #url: string;
+  #send: (url: string, init: RequestInit) => Promise<Response>;
   #abort = new AbortController();
   #response: Promise<Response> | undefined;
 
   /** Nothing is asked for if the engine would ask in another way. */
-  constructor(url: string, { cmcd, request }: HeadgateOptions) {
+  constructor(url: string, { cmcd, request }: HeadgateOptions, send: (url: string, init: RequestInit) => Promise<Response>) {
     this.#url = url;
+    this.#send = send;
     if ((cmcd?.mode ?? 'off') !== 'off') return;
     this.#response = this.#fetch(request);
     // Who takes it hears of it.
@@ -41,6 +43,6 @@ export class EarlyManifest {
       throw new Error(`the application's \`request\`: ${error instanceof Error ? error.message : String(error)}`);
     });
     const { signal } = this.#abort;
-    return fetch(change?.url ?? url, { credentials: change?.credentials ?? 'omit', headers: change?.headers ?? {}, signal });
+    return this.#send(change?.url ?? url, { credentials: change?.credentials ?? 'omit', headers: change?.headers ?? {}, signal });
   }
 }

@@ -13,8 +13,8 @@ export class HeadgateError extends Error {
   static readonly MEDIA_ERR_DECODE = 3;
   static readonly MEDIA_ERR_SRC_NOT_SUPPORTED = 4;
 
-  constructor(kind: ErrorKind, message: string, fatal = true) {
-    super(message);
+  constructor(kind: ErrorKind, message: string, fatal = true, options?: ErrorOptions) {
+    super(message, options);
     this.name = 'HeadgateError';
     this.kind = kind;
     this.fatal = fatal;
@@ -25,6 +25,7 @@ export class HeadgateError extends Error {
 const CODES: Record<ErrorKind, number> = {
   http: 2,
   network: 2,
+  signing: 2,
   timeout: 2,
   internal: 3,
   media: 3,

@@ -25,6 +25,7 @@ import type {
 } from './messages.js';
 import { recall, remember } from './network-memory.js';
 import { driverOptions, type AbrOptions, type HeadgateOptions } from './options.js';
+import { Signing } from './signing.js';
 import { surroundings } from './surroundings.js';
 import { TextTracks } from './text-tracks.js';
 import { pageThumbnails, ThumbnailTrack, type Thumbnail } from './thumbnails.js';
@@ -103,6 +104,10 @@ export class Headgate extends EventTarget {
   #texts: TextTracks | undefined;
   #thumbnailTrack: ThumbnailTrack | undefined;
   #thumbnails: readonly Thumbnail[] = [];
+  #signing = new Signing(
+    (cause) => this.#emit('warning', new HeadgateError('signing', 'the token of signed URLs was not renewed', false, { cause })),
+    () => this.#showThumbnails(),
+  );
   /** Of the load that is on. */
   #preparer = new Preparer();
   #driver: Driver | undefined;
@@ -229,8 +234,8 @@ export class Headgate extends EventTarget {
     this.#ahead = undefined;
     this.#link.begin();
     const thumbnails = options.thumbnails ?? pageThumbnails(this.#link.video);
-    this.#wanted = { type: 'load', ...absolute(url, { ...options, thumbnails }) };
-    if (!isLoaded()) this.#early = new EarlyManifest(this.#wanted.url, this.options);
+    this.#wanted = { type: 'load', ...this.#absolute(url, { ...options, thumbnails }) };
+    if (!isLoaded()) this.#early = new EarlyManifest(this.#wanted.url, this.options, (url, init) => this.#signing.fetch(url, init));
     this.#starting = this.#start(++this.#generation);
   }
 
@@ -239,7 +244,7 @@ export class Headgate extends EventTarget {
    * {@link load} of the same URL goes on from there; one of another URL drops it, as does `null`. One is kept at a time.
    */
   preload(url: string | URL | null, options: LoadOptions = {}): void {
-    const message: PreloadMessage = { type: 'preload', ...(url !== null && absolute(url, options)) };
+    const message: PreloadMessage = { type: 'preload', ...(url !== null && this.#absolute(url, options)) };
     this.#ahead = message;
     void this.#startAhead(message);
   }
@@ -276,7 +281,7 @@ export class Headgate extends EventTarget {
   thumbnailAt(time: number): Thumbnail | null {
     const next = this.#thumbnails.findIndex(({ start }) => start > time);
     const found = this.#thumbnails.at(next === -1 ? -1 : next - 1);
-    return next === 0 || !found || found.end <= time ? null : found;
+    return next === 0 || !found || found.end <= time ? null : this.#signed(found);
   }
 
   /**
@@ -344,7 +349,11 @@ export class Headgate extends EventTarget {
   }
 
   #openDriver(DriverClass: typeof Driver): void {
-    const options = driverOptions(this.options, surroundings());
+    const signing = this.options.signing && {
+      fetch: (url: string, init: RequestInit) => this.#signing.fetch(url, init),
+      mask: (url: string) => this.#signing.mask(url),
+    };
+    const options = { ...driverOptions(this.options, surroundings()), signing };
     const text = JSON.stringify(options);
     if (this.#driver && this.#driverOptions === text) return;
     this.#closeDriver();
@@ -397,12 +406,21 @@ export class Headgate extends EventTarget {
     else if (message.type === 'remember') remember(this.options.storage, message);
     else if (message.type === 'thumbnails') {
       this.#thumbnails = message.thumbnails;
-      void this.#thumbnailTrack?.set(message.thumbnails);
+      this.#showThumbnails();
     } else if (message.type === 'cues') {
       this.#syncTexts();
       this.#texts?.apply(message);
     }
     else this.#link?.apply(message);
+  }
+
+  #showThumbnails(): void {
+    void this.#thumbnailTrack?.set(this.#thumbnails.map((thumbnail) => this.#signed(thumbnail)));
+  }
+
+  /** The page fetches them itself. */
+  #signed(thumbnail: Thumbnail): Thumbnail {
+    return { ...thumbnail, url: this.#signing.sign(thumbnail.url) };
   }
 
   #announce({ type, ...detail }: DriverEvent): void {
@@ -535,16 +553,17 @@ export class Headgate extends EventTarget {
     this.#syncing = false;
     this.#sources.clear();
     this.#texts?.clear();
+    this.#signing.rest();
     this.#thumbnails = [];
     this.#thumbnailTrack?.clear();
     this.#preparer.close();
     this.#preparer = new Preparer(this.options.transmuxWasm);
     this.#state = 'idle';
   }
-}
 
-/** What to load, with absolute URLs. */
-function absolute(url: string | URL, options: LoadOptions): LoadOptions & { url: string } {
-  const resolve = (url: string | URL) => new URL(url, document.baseURI).href;
-  return { ...options, url: resolve(url), thumbnails: options.thumbnails && resolve(options.thumbnails) };
+  /** What to load, with absolute URLs, without their tokens. */
+  #absolute(url: string | URL, options: LoadOptions): LoadOptions & { url: string } {
+    const resolve = (url: string | URL) => this.#signing.adopt(new URL(url, document.baseURI).href, this.options.signing);
+    return { ...options, url: resolve(url), thumbnails: options.thumbnails && resolve(options.thumbnails) };
+  }
 }

@@ -26,10 +26,13 @@ export type {
   CmcdTarget,
   HeadgateOptions,
   NetworkStorage,
+  RefreshInfo,
   RequestChange,
   RequestInfo,
   RetryOptions,
   RetryPolicy,
+  SigningOptions,
+  SigningToken,
   TrackOptions,
   WasmSource,
 } from './options.js';

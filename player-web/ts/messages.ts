@@ -157,6 +157,7 @@ export type ErrorKind =
   | 'network'
   | 'quota'
   | 'segment'
+  | 'signing'
   | 'timeout'
   | 'unsupported';
 

@@ -14,6 +14,8 @@ export interface HeadgateOptions {
    * fields, credentials. With it, a request that is refused with 401 or 403 is made once more, at once.
    */
   request?: (request: RequestInfo) => RequestChange | undefined | void | Promise<RequestChange | undefined | void>;
+  /** For URLs that are signed by a token in their path, `/t/<token>/…`: the token is renewed, and no log, error or report has it. */
+  signing?: SigningOptions;
   /** Where beacons go: the `/v1/beacons` of a collector. Without it, or without `siteKey`, nothing is reported. */
   beaconUrl?: string;
   /** Which property the views belong to. */
@@ -166,6 +168,37 @@ export interface RequestInfo {
   url: string;
 }
 
+/**
+ * The token is that of the URL which is loaded, `https://cdn.example/t/<token>/demo/master.m3u8`; it is sent to the origin of that URL
+ * alone. Everything but the requests themselves has `/t/-/` in its place.
+ */
+export interface SigningOptions {
+  /** The token, if the URL has `/t/-/` in its place. Without it, `refresh` is asked for the first one. */
+  token?: string;
+  /** When the token expires, milliseconds as `Date.now()`. Without it, the token is renewed when a request is refused. */
+  expires?: number;
+  /** Other origins that the token is for, as `https://cdn-b.example`. */
+  origins?: string[];
+  /**
+   * Gives a new token, or a new signed URL. It is called at four fifths of the token's life, or a minute before its end if that is later,
+   * and when a request is refused with 403, which is then made once more. Requests wait for it ten seconds at most; if it fails there is a
+   * `warning` of kind `signing`.
+   */
+  refresh: (wanted: RefreshInfo) => Promise<SigningToken | string | URL> | SigningToken | string | URL;
+}
+
+export interface SigningToken {
+  token: string;
+  /** Milliseconds as `Date.now()`. */
+  expires?: number;
+}
+
+export interface RefreshInfo {
+  /** What the token is for, with `/t/-/` in its place: the URL that was loaded, or the one that was refused. */
+  url: string;
+  reason: 'expiring' | 'refused';
+}
+
 /** What to change in it. */
 export interface RequestChange {
   url?: string;
@@ -220,7 +253,7 @@ export interface Surroundings {
 
 /** The options of the driver (`src/options.rs`). */
 export function driverOptions(options: HeadgateOptions, around: Surroundings): object {
-  const { wasm: _, transmuxWasm: __, storage: ___, beaconUrl, siteKey, viewerId, experiment, dimensions, ...rest } = options;
+  const { wasm: _, transmuxWasm: __, storage: ___, signing: ____, beaconUrl, siteKey, viewerId, experiment, dimensions, ...rest } = options;
   if (!beaconUrl || !siteKey) return rest;
   const named = Object.entries(dimensions ?? {}).map(([name, value]) => ({ name, value }));
   return { ...rest, beaconUrl, telemetry: { site: siteKey, viewerId, experiment, dimensions: named, ...around } };

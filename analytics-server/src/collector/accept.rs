@@ -267,23 +267,37 @@ pub(super) fn clean(text: &mut String, max: usize) {
 
 pub(super) fn word_without_secrets(word: &str) -> String {
     let relative_with_query = word.split_once('?').is_some_and(|(_, query)| query.contains('='));
-    if word.contains("://") || relative_with_query {
+    if word.contains("://") || relative_with_query || word.contains("t/") {
         without_secrets(word)
     } else {
         word.to_owned()
     }
 }
 
-/// A URL without user info, query and fragment.
+/// A URL without user info, query and fragment, and with `/t/-/` in place of the token of a signed URL (`/t/<token>/`).
 fn without_secrets(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let url = &url[..end];
     let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
+        return without_tokens(url);
     };
     let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}{path}")
+    format!("{scheme}://{host}{}", without_tokens(path))
+}
+
+/// What comes after a part `t` of a path is taken for a token, at the end only if it is long: that may be a file, or a path that was cut.
+fn without_tokens(path: &str) -> String {
+    const LONG: usize = 40;
+    let mut parts = path.split('/').peekable();
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    let mut after_t = out == "t";
+    while let Some(part) = parts.next() {
+        let masked = after_t && (parts.peek().is_some() || part.len() >= LONG);
+        out.extend(["/", if masked { "-" } else { part }]);
+        after_t = part == "t";
+    }
+    out
 }
 
 #[cfg(test)]
@@ -387,6 +401,54 @@ mod tests {
             panic!("another event")
         };
         assert_eq!(message, "403 for https://cdn.example/v/1.m4s or seg.m4s (why?)");
+    }
+
+    #[test]
+    fn tokens_in_paths_are_masked() {
+        let token = "AQJrMQAAAABqVdL8AAYvZGVtby9TTUxMKJAtVvLZgYwQX2nN0O1pC9nHgqkv0kTqTBnJ4A";
+        for (url, masked) in [
+            (
+                "https://cdn.example/t/TOKEN/demo/master.m3u8",
+                "https://cdn.example/t/-/demo/master.m3u8",
+            ),
+            (
+                "https://me@cdn.example/videos/t/TOKEN/a.mpd?x=1",
+                "https://cdn.example/videos/t/-/a.mpd",
+            ),
+            ("https://cdn.example/t/TOKEN", "https://cdn.example/t/-"),
+            ("/t/TOKEN/1.m4s", "/t/-/1.m4s"),
+            ("t/TOKEN/1.m4s", "t/-/1.m4s"),
+            (
+                "https://cdn.example/t/t/TOKEN/1.m4s",
+                "https://cdn.example/t/-/-/1.m4s",
+            ),
+            ("https://cdn.example/t/film.mpd", "https://cdn.example/t/film.mpd"),
+            (
+                "https://cdn.example/cut/film.mpd",
+                "https://cdn.example/cut/film.mpd",
+            ),
+        ] {
+            let mut dirty = beacon(1, 0);
+            dirty.info = Some(ViewInfo {
+                source: url.replace("TOKEN", token),
+                ..ViewInfo::default()
+            });
+            let message = format!("403 for {} (why?)", url.replace("TOKEN", token));
+            dirty.events = vec![at(
+                0,
+                Event::Error {
+                    kind: "http".into(),
+                    fatal: true,
+                    message,
+                },
+            )];
+            let clean = roundtrip(&dirty).unwrap();
+            assert_eq!(clean.info.unwrap().source, masked);
+            let Event::Error { message, .. } = &clean.events[0].event else {
+                panic!("another event")
+            };
+            assert_eq!(*message, format!("403 for {masked} (why?)"));
+        }
     }
 
     #[test]

@@ -287,6 +287,10 @@ mod tests {
             excerpt(b"{\"viewer_id\":\"x\",\"a\":\"b\"}"),
             "{\"viewer_id\":\"…\",\"a\":\"b\"}"
         );
+        assert_eq!(
+            excerpt(b"{\"source\":\"https://h/t/hunter2/a.m3u8\"} https://h/t/hunter2/b"),
+            "{\"source\":\"https://h/t/-/a.m3u8\"} https://h/t/-/b"
+        );
         assert_eq!(excerpt(b"\x1b[2J\xff\0ok"), "[2J\u{fffd}ok");
     }
 

@@ -158,7 +158,15 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
         None => {
             let Sent { url, init } = filter::prepare(shell.filter.as_ref(), fetch).await?;
             init.set_signal(Some(signal));
-            let response = global::fetch(&url, &init);
+            let response = match &shell.signing {
+                None => global::fetch(&url, &init),
+                Some(signing) => {
+                    let response = signing
+                        .fetch
+                        .call2(&JsValue::UNDEFINED, &url.as_str().into(), &init);
+                    Promise::resolve(&response.map_err(|error| connection(&error))?)
+                }
+            };
             (Some(url), response)
         }
     };
@@ -167,9 +175,11 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
         .map_err(|error| connection(&error))?;
     let response: Response = response.unchecked_into();
     let status = response.status();
-    let url = url.unwrap_or_else(|| response.url());
+    let answered = masked(shell, response.url());
+    let url = url.unwrap_or_else(|| answered.clone());
     // Another file, and not just another token.
     let moved = url::public(&url) != url::public(&fetch.url);
+    let moved = (moved || response.redirected()).then_some(answered);
     shell.tell(describe(fetch, &response, moved));
 
     let mut received = Received {
@@ -245,6 +255,13 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
     Ok(received)
 }
 
+/// The URL of a response as the engine may see it.
+fn masked(shell: &Shell, url: String) -> String {
+    let Some(signing) = &shell.signing else { return url };
+    let masked = signing.mask.call1(&JsValue::UNDEFINED, &url.as_str().into());
+    masked.ok().and_then(|url| url.as_string()).unwrap_or_default()
+}
+
 /// The answer to a request that was made before the engine was there.
 fn early(shell: &Shell, fetch: &Fetch, signal: &AbortSignal) -> Option<Promise> {
     let plain = fetch.kind == RequestKind::Manifest && fetch.headers.is_empty() && fetch.range.is_none();
@@ -265,7 +282,7 @@ fn range_header(range: ByteRange) -> String {
     format!("bytes={offset}-{}", offset.saturating_add(length.max(1)) - 1)
 }
 
-fn describe(fetch: &Fetch, response: &Response, moved: bool) -> Input {
+fn describe(fetch: &Fetch, response: &Response, moved: Option<String>) -> Input {
     let headers = response.headers();
     let header = |name: &str| headers.get(name).ok().flatten();
     let status = response.status();
@@ -277,7 +294,7 @@ fn describe(fetch: &Fetch, response: &Response, moved: bool) -> Input {
     Input::Response {
         request: fetch.request,
         status,
-        url: (moved || response.redirected()).then(|| response.url()),
+        url: moved,
         content_type: header("Content-Type"),
         content_length: header("Content-Length")
             .filter(|_| meant)
