@@ -16,6 +16,7 @@ mod dash_xml;
 mod decoding;
 mod divergences;
 mod fmp4;
+mod fmp4_keys;
 mod hls_media;
 mod hls_multivariant;
 mod hls_multivariant_odd;
