@@ -23,6 +23,7 @@
 //! assert!(unwrap(KeySystem::ClearKey, asked, b"<html>403", None).is_err());
 //! ```
 
+pub mod cdm;
 pub mod clearkey;
 mod error;
 pub mod fairplay;

@@ -15,6 +15,7 @@ mod dash_session;
 mod dash_xml;
 mod decoding;
 mod divergences;
+mod drm;
 mod fmp4;
 mod fmp4_keys;
 mod hls_media;
