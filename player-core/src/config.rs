@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::abr::{Objective, Utility};
+use crate::drm::KeySystem;
+use crate::drm::cdm::Requirement;
 use crate::output::RequestKind;
 use crate::telemetry::schema::{Dimension, Experiment};
 
@@ -16,6 +18,8 @@ pub struct Config {
     pub buffer: BufferConfig,
     /// What to tell the servers about playback.
     pub cmcd: CmcdConfig,
+    /// Key systems.
+    pub drm: DrmConfig,
     /// When to try again.
     pub retry: RetryConfig,
     /// Seed of everything random (identifiers, jitter). The driver draws it; the same seed gives the same outputs.
@@ -276,7 +280,7 @@ pub struct RetryConfig {
     pub text: RetryPolicy,
     /// Keys.
     pub key: RetryPolicy,
-    /// Licences: their server may have to ask others, so it is given more time for the first byte.
+    /// Licences and certificates: their server may have to ask others, so it is given more time for the first byte.
     pub licence: RetryPolicy,
     /// Steering manifests: after a failure one goes on as before, and asks again later.
     pub steering: RetryPolicy,
@@ -306,7 +310,11 @@ impl Default for RetryConfig {
             init: policy(4, 10_000, 30_000),
             text: policy(3, 10_000, 30_000),
             key: policy(4, 8000, 15_000),
-            licence: policy(3, 15_000, 30_000),
+            licence: RetryPolicy {
+                backoff_ms: 1000,
+                jitter: 0.5,
+                ..policy(3, 15_000, 30_000)
+            },
             steering: policy(1, 5000, 10_000),
             clock: policy(1, 4000, 4000),
             table: policy(2, 10_000, 30_000),
@@ -323,7 +331,7 @@ impl RetryConfig {
             RequestKind::Clock => &self.clock,
             RequestKind::Init => &self.init,
             RequestKind::Key => &self.key,
-            RequestKind::Licence => &self.licence,
+            RequestKind::Certificate | RequestKind::Licence => &self.licence,
             RequestKind::Manifest => &self.manifest,
             RequestKind::Playlist => &self.playlist,
             RequestKind::Segment => &self.segment,
@@ -383,6 +391,87 @@ impl Default for RetryPolicy {
             jitter: 0.25,
         }
     }
+}
+
+/// How protected streams are played. Without a key system that is set here, or whose licence server the manifest names, they are not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DrmConfig {
+    /// Key systems, the preferred one first. Those whose licence server only the manifest names come after them.
+    pub systems: Vec<KeySystemConfig>,
+    /// How long a key may be missing before that is an error, milliseconds, from when it is needed. Default 10 000.
+    pub key_timeout_ms: u64,
+    /// Key sessions at a time; when there are more, the one that was needed last is closed. Default 32.
+    pub max_sessions: usize,
+    /// Licences are stored on the machine, and loaded from [`Self::stored`]. Default false.
+    pub persistent: bool,
+    /// Ids of the sessions whose licences were stored ([`PlayerEvent::LicenceStored`](crate::output::PlayerEvent::LicenceStored)).
+    pub stored: Vec<String>,
+}
+
+impl Default for DrmConfig {
+    fn default() -> Self {
+        Self {
+            systems: Vec::new(),
+            key_timeout_ms: 10_000,
+            max_sessions: 32,
+            persistent: false,
+            stored: Vec::new(),
+        }
+    }
+}
+
+/// A key system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeySystemConfig {
+    /// Which one.
+    pub system: KeySystem,
+    /// Key system strings to ask for, in order; empty = [`KeySystem::key_systems`].
+    pub names: Vec<String>,
+    /// Absolute URL of the licence server; empty = what the manifest says. Tokens do not belong here: the driver adds them.
+    pub server: String,
+    /// The same for requests of individualization; empty = `server`.
+    pub individualization_server: String,
+    /// Where the certificate of the licence server comes from.
+    pub certificate: Certificate,
+    /// Robustness of the sound, the best first; empty strings stand for any. Default: the system's.
+    pub audio_robustness: Vec<String>,
+    /// The same for the pictures.
+    pub video_robustness: Vec<String>,
+    /// Whether state must be kept on the machine.
+    pub persistent_state: Requirement,
+    /// Whether the machine must have an identifier.
+    pub distinctive_identifier: Requirement,
+}
+
+impl Default for KeySystemConfig {
+    fn default() -> Self {
+        Self {
+            system: KeySystem::ClearKey,
+            names: Vec::new(),
+            server: String::new(),
+            individualization_server: String::new(),
+            certificate: Certificate::None,
+            audio_robustness: Vec::new(),
+            video_robustness: Vec::new(),
+            persistent_state: Requirement::Optional,
+            distinctive_identifier: Requirement::Optional,
+        }
+    }
+}
+
+/// Where the certificate of a licence server comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certificate {
+    /// The driver has it.
+    Given,
+    /// There is none; the manifest may name one (`dashif:Certurl`).
+    #[default]
+    None,
+    /// From this absolute URL.
+    Url(String),
 }
 
 /// Common Media Client Data (CTA-5004, CTA-5004-B): what to tell the servers about playback. Nothing is told by default.

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::drm::cdm::SessionId;
+use crate::drm::{KeyId, KeySystem};
+
 /// An error of the player. `fatal` means that playback has ended and only a new load can bring it back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{}{message}", if *fatal { "fatal: " } else { "" })]
@@ -12,6 +15,94 @@ pub struct PlayerError {
     pub fatal: bool,
     /// For people: names the thing and, where there is one, the next step. Holds no URL query.
     pub message: String,
+    /// More, if it is about keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drm: Option<Box<DrmError>>,
+}
+
+impl PlayerError {
+    /// Its name on the wire and in events: that of [`kind`](Self::kind), or of what is wrong with keys, as `drm_expired`.
+    pub fn name(&self) -> &'static str {
+        self.drm.as_ref().map_or(self.kind.name(), |drm| drm.kind.name())
+    }
+}
+
+/// What is wrong with keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrmError {
+    /// What class of error it is.
+    pub kind: DrmErrorKind,
+    /// To load again may help.
+    pub retriable: bool,
+    /// The key system, if one was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<KeySystem>,
+    /// The key session, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// The key, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<KeyId>,
+    /// What the licence server answered, if that is what is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+/// The classes of error about keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DrmErrorKind {
+    /// The machine's CDM was reset, or fails.
+    CdmReset,
+    /// The certificate of the licence server cannot be had, or is refused.
+    Certificate,
+    /// A licence has run out and was not renewed.
+    Expired,
+    /// The page was not loaded over HTTPS.
+    InsecureContext,
+    /// A key that is needed has not come in time.
+    KeyMissingTimeout,
+    /// No licence server is known.
+    NoConfig,
+    /// The output (HDCP) or the machine is not trusted with any of the keys.
+    OutputRestricted,
+    /// The licence server answered with an HTTP error.
+    RequestHttp,
+    /// The licence server did not answer.
+    RequestNetwork,
+    /// What the licence server answered is no licence, or the CDM refused it.
+    ResponseRejected,
+    /// The CDM refused to make a session, or a request for a licence.
+    Session,
+    /// The CDM has as many sessions as it can have.
+    SessionLimit,
+    /// None of the stream's key systems can be had here.
+    Unsupported,
+    /// There is a key, but what it makes of the media cannot be decoded.
+    WrongKey,
+}
+
+impl DrmErrorKind {
+    /// The name used on the wire and in events, for instance `drm_expired`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CdmReset => "drm_cdm_reset",
+            Self::Certificate => "drm_certificate",
+            Self::Expired => "drm_expired",
+            Self::InsecureContext => "drm_insecure_context",
+            Self::KeyMissingTimeout => "drm_key_missing_timeout",
+            Self::NoConfig => "drm_no_config",
+            Self::OutputRestricted => "drm_output_restricted",
+            Self::RequestHttp => "drm_request_http",
+            Self::RequestNetwork => "drm_request_network",
+            Self::ResponseRejected => "drm_response_rejected",
+            Self::Session => "drm_session",
+            Self::SessionLimit => "drm_session_limit",
+            Self::Unsupported => "drm_unsupported",
+            Self::WrongKey => "drm_wrong_key",
+        }
+    }
 }
 
 /// The classes of error.
@@ -19,6 +110,8 @@ pub struct PlayerError {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
+    /// Keys: [`PlayerError::drm`] says more.
+    Drm,
     /// The server answered with an HTTP error.
     Http,
     /// The input log or the driver broke the protocol of the engine.
@@ -43,6 +136,7 @@ impl ErrorKind {
     /// The name used on the wire and in events, for instance `manifest`.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Drm => "drm",
             Self::Http => "http",
             Self::Internal => "internal",
             Self::Manifest => "manifest",

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::abr::NetworkMemory;
+use crate::drm::cdm;
 use crate::media::fmp4::Facts;
 use crate::media::id3::Frame;
 use crate::text::TextCue;
@@ -86,6 +87,8 @@ pub enum Input {
         /// In the order of the question; what is left out at the end is unknown.
         answers: Vec<Decoding>,
     },
+    /// What a content decryption module, or the element, says of keys.
+    Drm(cdm::Event),
     /// A request has ended badly, before or in the middle of its body. Not sent for requests that the engine cancelled.
     Failed {
         /// The request.
@@ -177,6 +180,8 @@ pub enum Input {
         /// An id of [`PlayerEvent::Tracks`](crate::output::PlayerEvent::Tracks).
         id: Option<String>,
     },
+    /// Give back the licences that the sessions of this load have stored ([`DrmConfig::persistent`](crate::config::DrmConfig)).
+    RemoveLicences,
     /// The source that [`Output::OpenSource`](crate::Output::OpenSource) asked for is open.
     SourceOpened,
     /// The answer to [`Output::ProbeTypes`](crate::Output::ProbeTypes): those types of the question that can be played.

@@ -34,8 +34,10 @@
 //! id, and the engine says *append response 17*. Only what the engine must read crosses over: manifests.
 
 pub mod abr;
+mod base64;
 pub mod cmcd;
 pub mod config;
+pub mod drm;
 pub mod error;
 pub mod input;
 pub mod json;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::abr::NetworkMemory;
+use crate::drm::cdm::{self, MessageId, SessionId};
+use crate::drm::{KeySystem, MessageType};
 use crate::error::PlayerError;
 use crate::input::{RequestId, TrackKind};
 use crate::metadata::MetadataEvent;
@@ -41,6 +43,8 @@ pub enum Output {
         /// Its type, as `video/mp4; codecs="avc1.64001f"`.
         mime: String,
     },
+    /// A call of Encrypted Media Extensions.
+    Drm(cdm::Command),
     /// Everything has been appended: `MediaSource.endOfStream()`. A later append or remove re-opens the source by itself; the
     /// engine says this again then.
     EndOfStream,
@@ -136,6 +140,23 @@ pub struct Fetch {
     /// More header fields: name and value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
+    /// Post this message of a CDM, wrapped ([`drm::wrap`](crate::drm::wrap)), with what the application adds: of kind
+    /// [`RequestKind::Licence`] alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<LicenceRequest>,
+}
+
+/// What a request for a licence is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LicenceRequest {
+    /// The key system.
+    pub system: KeySystem,
+    /// The session.
+    pub session: SessionId,
+    /// The message, which the driver has.
+    pub message: MessageId,
+    /// What it is.
+    pub message_type: MessageType,
 }
 
 /// Pictures that are to be decoded: what `MediaCapabilities.decodingInfo` wants to know.
@@ -175,6 +196,8 @@ impl Method {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RequestKind {
+    /// The certificate of a licence server.
+    Certificate,
     /// What time it is.
     Clock,
     /// An initialization section.
@@ -203,6 +226,7 @@ impl RequestKind {
     /// Its name in events and logs, as `segment_table`.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Certificate => "certificate",
             Self::Clock => "clock",
             Self::Init => "init",
             Self::Key => "key",
@@ -322,6 +346,11 @@ pub enum PlayerEvent {
         highest: String,
         /// What keeps the higher ones out, in order; empty when nothing does any more.
         by: Vec<Limit>,
+    },
+    /// A licence was stored: keep this id to play without a server ([`DrmConfig::stored`](crate::config::DrmConfig)).
+    LicenceStored {
+        /// The CDM's id of the session.
+        id: String,
     },
     /// The window of a live stream has moved.
     Live {

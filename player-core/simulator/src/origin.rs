@@ -338,6 +338,7 @@ mod tests {
             max_bytes: 1_000_000,
             method: Method::Get,
             headers: Vec::new(),
+            licence: None,
         }
     }
 

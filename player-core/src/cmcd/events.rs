@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::fields::{Report, quoted};
 use super::{Cmcd, Object, Playback, rate, state_token};
+use crate::base64;
 use crate::config::CmcdTarget;
 use crate::output::Output;
 use crate::telemetry::schema::PlaybackState;
@@ -263,7 +264,7 @@ impl Response<'_> {
             report.list(key, &[(bitrate, object.kind.token())]);
         }
         for (key, header) in ["cmsds", "cmsdd"].into_iter().zip(self.cmsd) {
-            report.text(key, &base64(header.as_bytes()), usize::MAX);
+            report.text(key, &base64::encode(header.as_bytes()), usize::MAX);
         }
     }
 }
@@ -274,41 +275,5 @@ fn event(kind: &'static str, at: WallTime) -> Told<'static> {
         at,
         error: "",
         response: None,
-    }
-}
-
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let word = (0..3).fold(0, |word, i| {
-            word << 8 | usize::from(chunk.get(i).copied().unwrap_or(0))
-        });
-        for i in 0..4 {
-            let digit = DIGITS.get(word >> (18 - 6 * i) & 63).copied().unwrap_or(b'=');
-            out.push(char::from(if i > chunk.len() { b'=' } else { digit }));
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_of_the_rfc() {
-        for (text, expected) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(text.as_bytes()), expected);
-        }
     }
 }

@@ -167,7 +167,11 @@ impl Cmcd {
             RequestKind::Init => ObjectType::Init,
             RequestKind::Segment => object.map_or(ObjectType::Video, |object| object.kind),
             RequestKind::Text => object.map_or(ObjectType::Caption, |object| object.kind),
-            RequestKind::Key | RequestKind::Licence if self.config.include_keys => ObjectType::Key,
+            RequestKind::Certificate | RequestKind::Key | RequestKind::Licence
+                if self.config.include_keys =>
+            {
+                ObjectType::Key
+            }
             _ => return,
         };
         if self.config.mode == CmcdMode::Off {

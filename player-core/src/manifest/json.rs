@@ -9,14 +9,14 @@ const MAX_DEPTH: usize = 32;
 type Result<T> = core::result::Result<T, ManifestError>;
 
 /// A cursor before the next value.
-pub(super) struct Json<'a> {
+pub(crate) struct Json<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
 }
 
 impl<'a> Json<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self {
             text,
             at: 0,
@@ -26,7 +26,7 @@ impl<'a> Json<'a> {
 
     /// Reads an object; `member` must read the value of the key it is called with.
     // Not generic, as nothing here: a copy for each caller would be half as large again as the reader.
-    pub(super) fn object(&mut self, member: &mut dyn FnMut(&mut Self, &str) -> Result<()>) -> Result<()> {
+    pub(crate) fn object(&mut self, member: &mut dyn FnMut(&mut Self, &str) -> Result<()>) -> Result<()> {
         self.list('{', '}', &mut |json| {
             let key = json.string()?;
             json.expect(':')?;
@@ -35,12 +35,12 @@ impl<'a> Json<'a> {
     }
 
     /// Reads an array; `element` must read a value each time it is called.
-    pub(super) fn array(&mut self, element: &mut dyn FnMut(&mut Self) -> Result<()>) -> Result<()> {
+    pub(crate) fn array(&mut self, element: &mut dyn FnMut(&mut Self) -> Result<()>) -> Result<()> {
         self.list('[', ']', element)
     }
 
     /// Reads a string.
-    pub(super) fn string(&mut self) -> Result<String> {
+    pub(crate) fn string(&mut self) -> Result<String> {
         self.expect('"')?;
         let mut out = String::new();
         loop {
@@ -58,7 +58,7 @@ impl<'a> Json<'a> {
     }
 
     /// Reads a string if there is one, else passes over the value.
-    pub(super) fn string_or_skip(&mut self) -> Result<Option<String>> {
+    pub(crate) fn string_or_skip(&mut self) -> Result<Option<String>> {
         match self.kind() {
             '"' => self.string().map(Some),
             _ => self.skip().map(|()| None),
@@ -66,7 +66,7 @@ impl<'a> Json<'a> {
     }
 
     /// Reads a number if there is one, else passes over the value.
-    pub(super) fn number_or_skip(&mut self) -> Result<Option<f64>> {
+    pub(crate) fn number_or_skip(&mut self) -> Result<Option<f64>> {
         match self.kind() {
             '-' | '0'..='9' => self.number(),
             _ => self.skip().map(|()| None),
@@ -74,19 +74,19 @@ impl<'a> Json<'a> {
     }
 
     /// The first character of the next value, which tells its kind; NUL if there is none.
-    pub(super) fn kind(&mut self) -> char {
+    pub(crate) fn kind(&mut self) -> char {
         self.space();
         self.rest().chars().next().unwrap_or_default()
     }
 
     /// Line in the text, from 1, of the cursor.
-    pub(super) fn line(&self) -> u32 {
+    pub(crate) fn line(&self) -> u32 {
         let read = self.text.get(..self.at).unwrap_or(self.text);
         read.bytes().filter(|b| *b == b'\n').count() as u32 + 1
     }
 
     /// Reads a number, or `null`.
-    pub(super) fn number(&mut self) -> Result<Option<f64>> {
+    pub(crate) fn number(&mut self) -> Result<Option<f64>> {
         self.space();
         let rest = self.rest();
         if let Some(after) = rest.strip_prefix("null") {
@@ -103,7 +103,7 @@ impl<'a> Json<'a> {
     }
 
     /// Passes over a value.
-    pub(super) fn skip(&mut self) -> Result<()> {
+    pub(crate) fn skip(&mut self) -> Result<()> {
         self.space();
         let rest = self.rest();
         match rest.chars().next() {
@@ -123,7 +123,7 @@ impl<'a> Json<'a> {
     }
 
     /// Nothing may follow the value that was read.
-    pub(super) fn end(&mut self) -> Result<()> {
+    pub(crate) fn end(&mut self) -> Result<()> {
         self.space();
         if self.rest().is_empty() {
             return Ok(());
@@ -132,7 +132,7 @@ impl<'a> Json<'a> {
     }
 
     /// An error at the cursor.
-    pub(super) fn error(&self, message: &str) -> ManifestError {
+    pub(crate) fn error(&self, message: &str) -> ManifestError {
         ManifestError::Syntax {
             line: self.line(),
             message: message.to_owned(),

@@ -7,7 +7,7 @@ pub mod dash;
 pub mod datetime;
 pub mod hls;
 pub mod interstitial;
-mod json;
+pub(crate) mod json;
 mod order;
 pub mod steering;
 pub mod table;

@@ -1,10 +1,15 @@
-//! What the engine must know of fragmented MP4 (ISO/IEC 14496-12) that passes through untouched: its times, and the events in it.
+//! What the engine must know of fragmented MP4 (ISO/IEC 14496-12) that passes through untouched: its times, the events in it, and
+//! how it is encrypted.
 
 mod codec;
 mod fragment;
 mod init;
+mod protection;
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use protection::default_key_id;
+pub use protection::{Protected, ProtectedTrack};
 
 use super::boxes::Cursor;
 use super::emsg::Emsg;
@@ -40,6 +45,9 @@ pub struct Facts {
     /// What the wall clock said (`prft`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clocks: Vec<Clock>,
+    /// How it is encrypted; `None` if nothing says that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protection: Option<Box<Protected>>,
 }
 
 /// Looks into a response of `length` bytes. `read` copies bytes from an offset on into a buffer, as many as there are; it is asked for
@@ -80,6 +88,7 @@ pub fn look(length: u64, mut read: impl FnMut(u64, &mut [u8])) -> (Integrity, Fa
 
 fn look_by(length: u64, read: &mut dyn FnMut(u64, &mut [u8])) -> (Integrity, Facts) {
     let mut facts = Facts::default();
+    let mut protected = Protected::default();
     let mut walker = BoxWalker::new(length);
     // What `mvex` says, for fragments of the same response.
     let mut defaults = Vec::new();
@@ -88,7 +97,10 @@ fn look_by(length: u64, read: &mut dyn FnMut(u64, &mut [u8])) -> (Integrity, Fac
     loop {
         let found = match walker.next(read) {
             Ok(found) => found,
-            Err(verdict) => return (verdict, facts),
+            Err(verdict) => {
+                facts.protection = (!protected.is_empty()).then(|| Box::new(protected));
+                return (verdict, facts);
+            }
         };
         let most = match &found.kind {
             b"moov" if facts.tracks.is_empty() => MAX_MOOV,
@@ -104,10 +116,11 @@ fn look_by(length: u64, read: &mut dyn FnMut(u64, &mut [u8])) -> (Integrity, Fac
         buffer.resize(found.length as usize, 0);
         read(found.offset, &mut buffer);
         match &found.kind {
-            b"moov" => init::read(&buffer, &mut facts.tracks, &mut defaults),
+            b"moov" => init::read(&buffer, &mut facts.tracks, &mut defaults, &mut protected),
             b"moof" => {
                 let before = facts.starts.len();
                 fragment::read(&buffer, &defaults, &mut facts.starts);
+                protected.on_fragment(&buffer);
                 stale = if facts.starts.len() > before { 0 } else { stale + 1 };
             }
             b"emsg" => facts.events.extend(Emsg::parse(&buffer)),
@@ -126,7 +139,11 @@ fn look_by(length: u64, read: &mut dyn FnMut(u64, &mut [u8])) -> (Integrity, Fac
 impl Facts {
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
-        self.tracks.is_empty() && self.starts.is_empty() && self.events.is_empty() && self.clocks.is_empty()
+        self.tracks.is_empty()
+            && self.starts.is_empty()
+            && self.events.is_empty()
+            && self.clocks.is_empty()
+            && self.protection.is_none()
     }
 
     /// The earliest presentation time of a segment, on its own timeline: of its first video track, else of its first audio track, else

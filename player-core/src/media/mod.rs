@@ -1,6 +1,6 @@
 //! Containers, as far as the engine must understand them.
 
-mod boxes;
+pub(crate) mod boxes;
 pub mod emsg;
 pub mod fmp4;
 pub mod id3;

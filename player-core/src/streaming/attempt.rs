@@ -103,6 +103,9 @@ pub(super) fn wrong_media(
     if kind == RequestKind::Key {
         return (bytes != KEY_BYTES).then(|| format!("a key has 16 bytes, not {bytes}"));
     }
+    if matches!(kind, RequestKind::Certificate | RequestKind::Licence) && attempt.html {
+        return Some("the server answered with a web page (HTML)".to_owned());
+    }
     match integrity {
         _ if bytes == 0 => Some("it is empty".to_owned()),
         Integrity::Foreign(start)

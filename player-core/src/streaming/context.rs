@@ -42,5 +42,6 @@ pub(crate) fn error(kind: ErrorKind, message: impl Into<String>) -> PlayerError 
         kind,
         fatal: false,
         message: message.into(),
+        drm: None,
     }
 }

@@ -31,12 +31,13 @@ pub(crate) struct Cipher {
 }
 
 impl Cipher {
-    /// The way that needs no key system, among the ways to get at a key; `number` is the media sequence number of the segment.
-    pub(crate) fn of(ways: &[Protection], number: u64) -> Option<Self> {
+    /// The way that needs no key system, among the ways to get at a key; `number` is the media sequence number of the segment. Samples in
+    /// fragmented MP4 (`is_fmp4`) are left to key systems.
+    pub(crate) fn of(ways: &[Protection], number: u64, is_fmp4: bool) -> Option<Self> {
         ways.iter().find_map(|way| {
             let method = match way.method.as_str() {
                 "AES-128" => Encryption::Aes128,
-                "SAMPLE-AES" => Encryption::SampleAes,
+                "SAMPLE-AES" if !is_fmp4 => Encryption::SampleAes,
                 _ => return None,
             };
             if !matches!(way.scheme.as_str(), "" | "identity") || way.url.is_empty() {

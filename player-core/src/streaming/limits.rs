@@ -1,10 +1,11 @@
 //! What may be chosen: the caps on the ladder, whoever sets them.
 
+use super::drm::Locks;
 use super::frames::Frames;
+use super::slots::Slot;
 use crate::config::{AbrConfig, Preset};
 use crate::input::Host;
 use crate::output::Limit;
-use crate::presentation::Rendition;
 
 /// Everything that caps the ladder but the configuration.
 #[derive(Debug, Default)]
@@ -12,12 +13,14 @@ pub(crate) struct Limits {
     pub(crate) host: Host,
     /// Ids of the renditions that cannot be shown now.
     pub(crate) restricted: Vec<String>,
+    /// What of them for want of keys.
+    pub(crate) locks: Locks,
     pub(crate) frames: Frames,
 }
 
 impl Limits {
-    pub(crate) fn is_restricted(&self, rendition: &Rendition) -> bool {
-        self.restricted.contains(&rendition.id)
+    pub(crate) fn is_restricted(&self, slot: &Slot) -> bool {
+        self.restricted.contains(&slot.rendition.id) || self.locks.hold(&slot.lock, &slot.rendition)
     }
 
     /// Takes out of `ladder` (positions in a track's renditions, lowest bitrate first) what may not be chosen, and says by what.
@@ -26,13 +29,13 @@ impl Limits {
         &self,
         config: &AbrConfig,
         ladder: &mut Vec<usize>,
-        rendition: impl Fn(usize) -> Option<&'a Rendition>,
+        slot: impl Fn(usize) -> Option<&'a Slot>,
     ) -> Vec<Limit> {
         let mut by = Vec::new();
-        let mut keep = |limit: Limit, ladder: &mut Vec<usize>, may: &dyn Fn(usize, &Rendition) -> bool| {
+        let mut keep = |limit: Limit, ladder: &mut Vec<usize>, may: &dyn Fn(&Slot) -> bool| {
             let before = ladder.len();
             let lowest = ladder.first().copied();
-            ladder.retain(|i| rendition(*i).is_some_and(|r| may(*i, r)));
+            ladder.retain(|i| slot(*i).is_some_and(may));
             if ladder.is_empty() {
                 ladder.extend(lowest);
             }
@@ -41,9 +44,12 @@ impl Limits {
             }
         };
         let below = |kbps: f64, height: u32| {
-            move |_: usize, r: &Rendition| r.bandwidth.as_f64() <= kbps * 1000.0 && r.height <= height
+            move |slot: &Slot| {
+                let r = &slot.rendition;
+                r.bandwidth.as_f64() <= kbps * 1000.0 && r.height <= height
+            }
         };
-        keep(Limit::Restricted, ladder, &|_, r| !self.is_restricted(r));
+        keep(Limit::Restricted, ladder, &|slot| !self.is_restricted(slot));
         let kbps = config.max_bandwidth_kbps.unwrap_or(f64::INFINITY);
         keep(
             Limit::Application,
@@ -53,17 +59,21 @@ impl Limits {
         let (kbps, height) = self.data_saver(config);
         keep(Limit::DataSaver, ladder, &below(kbps, height));
         if let Some(first) = self.frames.first_dropping() {
-            keep(Limit::DroppedFrames, ladder, &|_, r| r.bandwidth < first);
+            keep(Limit::DroppedFrames, ladder, &|slot| {
+                slot.rendition.bandwidth < first
+            });
         }
         let Host { width, height, .. } = self.host;
         if config.cap_to_element_size && width > 0 && height > 0 {
             // Everything of the size that covers the element, nothing larger.
             let covering = ladder
                 .iter()
-                .filter_map(|i| rendition(*i))
-                .find(|r| r.width >= width || r.height >= height)
-                .map_or(u32::MAX, |r| r.height);
-            keep(Limit::ElementSize, ladder, &|_, r| r.height <= covering);
+                .filter_map(|i| slot(*i))
+                .find(|s| s.rendition.width >= width || s.rendition.height >= height)
+                .map_or(u32::MAX, |s| s.rendition.height);
+            keep(Limit::ElementSize, ladder, &|slot| {
+                slot.rendition.height <= covering
+            });
         }
         by
     }

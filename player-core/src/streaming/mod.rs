@@ -8,6 +8,7 @@ mod attempt;
 mod clock;
 pub(crate) mod context;
 mod decoding;
+mod drm;
 mod frames;
 mod keys;
 mod limits;

@@ -1,6 +1,7 @@
 //! What the loaders of a session share.
 
 use super::anchors::Anchors;
+use super::drm::Drm;
 use super::keys::Keys;
 use super::limits::Limits;
 use super::requests::Requests;
@@ -11,6 +12,7 @@ use crate::time::MediaTime;
 pub(crate) struct Shared {
     pub(crate) requests: Requests,
     pub(crate) keys: Keys,
+    pub(crate) drm: Drm,
     pub(crate) anchors: Anchors,
     pub(crate) limits: Limits,
     /// The periods of the presentation, in order; a place is never used for another period.
@@ -37,6 +39,7 @@ impl Shared {
         Self {
             requests,
             keys: Keys::default(),
+            drm: Drm::default(),
             anchors: Anchors::default(),
             limits,
             periods: Vec::new(),

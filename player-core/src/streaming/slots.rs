@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::context::Cx;
 use super::decoding::{Abilities, Offer, best_of, family};
+use super::drm::Lock;
 use super::limits::Limits;
 use super::requests::{Purpose, Work};
 use crate::abr::{Context, Rung, Upcoming};
@@ -16,7 +17,7 @@ use crate::manifest::table::{SegmentTable, Sizes};
 use crate::media::fmp4::Facts;
 use crate::media::sidx::SidxReader;
 use crate::output::{Container, Limit, Output};
-use crate::presentation::{Rendition, Resource, SegmentIndex, SegmentSource, Track};
+use crate::presentation::{Protection, Rendition, Resource, SegmentIndex, SegmentSource, Track};
 use crate::time::{Instant, MediaTime};
 
 /// A rendition and its state.
@@ -32,6 +33,7 @@ pub(crate) struct Slot {
     pub(crate) excluded: bool,
     /// What the machine says of it.
     decoding: Decoding,
+    pub(crate) lock: Lock,
     /// What its segments come in, as far as it is known.
     pub(crate) container: Container,
     /// URL of its media playlist, if it has one.
@@ -240,7 +242,7 @@ impl Slot {
         }
     }
 
-    fn new(mut rendition: Rendition, track: usize) -> Self {
+    fn new(mut rendition: Rendition, track: usize, lock: Lock) -> Self {
         let webm = rendition.is_webm();
         let source = core::mem::replace(&mut rendition.source, SegmentSource::Playlist(String::new()));
         let (index, playlist) = match source {
@@ -258,6 +260,7 @@ impl Slot {
             inits: Vec::new(),
             excluded: false,
             decoding: Decoding::Unknown,
+            lock,
             container: if webm { Container::WebM } else { Container::Fmp4 },
             playlist,
             failures: 0,
@@ -316,6 +319,13 @@ impl Slot {
     }
 }
 
+fn ways<'a>(rendition: &'a Rendition, track: Option<&'a Track>) -> &'a [Protection] {
+    match (rendition.protection.as_slice(), track) {
+        ([], Some(track)) => &track.protection,
+        (own, _) => own,
+    }
+}
+
 impl Slots {
     pub(crate) fn new() -> Self {
         Self {
@@ -338,7 +348,8 @@ impl Slots {
     pub(crate) fn add(&mut self, period: usize, mut track: Track) {
         let place = self.first_track + self.tracks.len();
         for rendition in core::mem::take(&mut track.renditions) {
-            self.all.push(Slot::new(rendition, place));
+            let lock = Lock::new(ways(&rendition, Some(&track)));
+            self.all.push(Slot::new(rendition, place, lock));
         }
         self.tracks.push(TrackSlot { period, track });
     }
@@ -352,7 +363,11 @@ impl Slots {
 
     /// Adds a rendition to a track that is there.
     fn add_rendition(&mut self, track: usize, rendition: Rendition) {
-        self.all.push(Slot::new(rendition, track));
+        let of_track = track
+            .checked_sub(self.first_track)
+            .and_then(|i| self.tracks.get(i));
+        let lock = Lock::new(ways(&rendition, of_track.map(|slot| &slot.track)));
+        self.all.push(Slot::new(rendition, track, lock));
     }
 
     /// The numbers of the renditions.
@@ -374,6 +389,18 @@ impl Slots {
             slot.release(cx);
         }
         self.first += gone;
+    }
+
+    /// How one gets at the keys of a rendition, as its manifest says; of HLS its media playlist does.
+    pub(crate) fn ways(&self, rendition: usize) -> &[Protection] {
+        let Some(slot) = self.get(rendition) else {
+            return &[];
+        };
+        let track = slot
+            .track
+            .checked_sub(self.first_track)
+            .and_then(|i| self.tracks.get(i));
+        ways(&slot.rendition, track.map(|slot| &slot.track))
     }
 
     pub(crate) fn get(&self, rendition: usize) -> Option<&Slot> {
@@ -595,7 +622,7 @@ impl Slots {
         let by_hand = self.manual.as_deref().and_then(|id| {
             let chosen = |i: &&usize| {
                 self.get(**i)
-                    .is_some_and(|s| s.rendition.id == id && !limits.is_restricted(&s.rendition))
+                    .is_some_and(|s| s.rendition.id == id && !limits.is_restricted(s))
             };
             ladder.iter().find(chosen).copied()
         });
@@ -607,7 +634,7 @@ impl Slots {
             None => {
                 let rough = self.keep_smooth(&mut ladder);
                 self.keep_codec(&mut ladder);
-                let mut by = limits.apply(config, &mut ladder, |i| Some(&self.get(i)?.rendition));
+                let mut by = limits.apply(config, &mut ladder, |i| self.get(i));
                 if rough {
                     by.insert(0, Limit::Decoding);
                 }

@@ -38,7 +38,7 @@ fn what_is_encrypted_is_refused_with_its_reason() {
     let world = load(&mpd(protection, ""));
     let errors = world.errors().join("\n");
     assert!(
-        errors.contains("encrypted, which this version does not play"),
+        errors.contains("the stream is encrypted, and no licence server is known"),
         "{errors}"
     );
 }

@@ -8,7 +8,7 @@ use player_core::media::fmp4::{Facts, Start, Track, look};
 use player_core::time::WallTime;
 use proptest::prelude::*;
 
-fn container(kind: &str, parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn container(kind: &str, parts: &[&[u8]]) -> Vec<u8> {
     let body = parts.concat();
     let mut out = (body.len() as u32 + 8).to_be_bytes().to_vec();
     out.extend(kind.as_bytes());
@@ -16,7 +16,7 @@ fn container(kind: &str, parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-fn full(kind: &str, version: u8, flags: u32, words: &[u32]) -> Vec<u8> {
+pub(crate) fn full(kind: &str, version: u8, flags: u32, words: &[u32]) -> Vec<u8> {
     let mut body = (u32::from(version) << 24 | flags).to_be_bytes().to_vec();
     for word in words {
         body.extend(word.to_be_bytes());
@@ -36,16 +36,16 @@ fn read(file: &[u8]) -> (Integrity, Facts, u64) {
     (integrity, facts, copied)
 }
 
-fn facts(file: &[u8]) -> Facts {
+pub(crate) fn facts(file: &[u8]) -> Facts {
     read(file).1
 }
 
-fn entry(format: &str, fields: usize, children: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn entry(format: &str, fields: usize, children: &[&[u8]]) -> Vec<u8> {
     let fields = vec![0; fields];
     container(format, &[&fields, &children.concat()])
 }
 
-fn trak(id: u32, handler: &str, timescale: u32, edits: &[u8], entry: &[u8]) -> Vec<u8> {
+pub(crate) fn trak(id: u32, handler: &str, timescale: u32, edits: &[u8], entry: &[u8]) -> Vec<u8> {
     let stsd = container("stsd", &[&[0, 0, 0, 0, 0, 0, 0, 1], entry]);
     let minf = container("minf", &[&container("stbl", &[&stsd])]);
     let handler = container("hdlr", &[&[0; 8], handler.as_bytes(), &[0; 12]]);
@@ -63,7 +63,7 @@ fn codec(handler: &str, entry: &[u8]) -> String {
 }
 
 /// A fragment of one track: duration, size, flags and composition offset of each sample, as far as `flags` says.
-fn moof(track: u32, tfdt: &[u8], version: u8, flags: u32, samples: &[(u32, u32)]) -> Vec<u8> {
+pub(crate) fn moof(track: u32, tfdt: &[u8], version: u8, flags: u32, samples: &[(u32, u32)]) -> Vec<u8> {
     let mut words = vec![samples.len() as u32, 100];
     for (duration, offset) in samples {
         words.extend((flags & 0x100 != 0).then_some(*duration));
@@ -75,7 +75,7 @@ fn moof(track: u32, tfdt: &[u8], version: u8, flags: u32, samples: &[(u32, u32)]
     container("moof", &[&full("mfhd", 0, 0, &[1]), &traf])
 }
 
-fn tfdt(time: u64) -> Vec<u8> {
+pub(crate) fn tfdt(time: u64) -> Vec<u8> {
     full("tfdt", 1, 0, &[(time >> 32) as u32, time as u32])
 }
 

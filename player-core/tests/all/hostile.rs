@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test may panic")]
 
 use player_core::abr::NetworkMemory;
-use player_core::config::{Algorithm, Config, TelemetryConfig};
+use player_core::config::{Algorithm, Config, KeySystemConfig, TelemetryConfig};
+use player_core::drm::{InitData, KeyId, MessageType, cdm};
 use player_core::input::{
     AppendFailure, Body, Decoding, Headers, Host, Input, Integrity, Load, MediaState, NetworkFailure,
     RequestId, TrackKind,
@@ -19,6 +20,9 @@ const MEDIA: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MAP:URI=\"i.mp4\"\
 const MPD: &str = "<MPD mediaPresentationDuration=\"PT20S\"><Period><AdaptationSet mimeType=\"video/mp4\" codecs=\"avc1.1\">\
     <SegmentTemplate timescale=\"1000\" media=\"$RepresentationID$/$Time$\"><SegmentTimeline><S t=\"0\" d=\"4000\" r=\"3\"/><S d=\"2000\" r=\"-1\"/></SegmentTimeline></SegmentTemplate>\
     <Representation id=\"a\" bandwidth=\"1000\"/><Representation id=\"b\" bandwidth=\"1000\"/></AdaptationSet></Period></MPD>";
+
+const PROTECTION: &str = "<ContentProtection schemeIdUri=\"urn:mpeg:dash:mp4protection:2011\" value=\"cenc\" \
+    cenc:default_KID=\"01010101-0101-0101-0101-010101010101\"/><SegmentTemplate";
 
 fn number() -> impl Strategy<Value = f64> {
     prop_oneof![0.0f64..60.0, Just(f64::NAN), Just(-5.0), Just(f64::INFINITY)]
@@ -53,6 +57,7 @@ fn body() -> impl Strategy<Value = Body> {
         Just(Body(MASTER.into())),
         Just(Body(MEDIA.into())),
         Just(Body(MPD.into())),
+        Just(Body(MPD.replace("<SegmentTemplate", PROTECTION).into())),
         Just(Body(TABLE.into())),
         prop::collection::vec(any::<u8>(), 0..40).prop_map(Body),
     ]
@@ -147,8 +152,62 @@ fn input() -> impl Strategy<Value = Input> {
         1 => prop::option::of(Just(Load { url: "https://h/m".into(), ..Load::default() })).prop_map(Input::Preload),
         1 => (request(), prop::collection::vec(prop_oneof![Just(Decoding::Rough), Just(Decoding::Unsupported), Just(Decoding::Efficient)], 0..9))
             .prop_map(|(request, answers)| Input::Decoding { request, answers }),
+        4 => drm().prop_map(Input::Drm),
+        1 => Just(Input::RemoveLicences),
         1 => prop_oneof![Just(16.0), Just(-8.0), Just(0.0), Just(f64::NAN)].prop_map(Input::Scan),
         1 => Just(Input::Unload),
+    ]
+}
+
+fn drm() -> impl Strategy<Value = cdm::Event> {
+    let session = || (0u64..40).prop_map(cdm::SessionId);
+    let request = || (0u64..40).prop_map(RequestId);
+    let error = || prop::option::of(Just("x".to_owned()));
+    let status = prop_oneof![
+        Just(cdm::KeyStatus::Usable),
+        Just(cdm::KeyStatus::Expired),
+        Just(cdm::KeyStatus::OutputRestricted),
+        Just(cdm::KeyStatus::StatusPending),
+        Just(cdm::KeyStatus::InternalError),
+    ];
+    let keys = prop::collection::vec(((0u8..4).prop_map(|id| KeyId([id; 16])), status), 0..5);
+    let message_type = prop_oneof![
+        Just(MessageType::LicenceRequest),
+        Just(MessageType::LicenceRenewal),
+        Just(MessageType::LicenceRelease),
+    ];
+    let reason = prop_oneof![
+        Just(cdm::ClosedReason::HardwareContextReset),
+        Just(cdm::ClosedReason::ResourceEvicted),
+        Just(cdm::ClosedReason::ClosedByApplication),
+    ];
+    let refusal = prop_oneof![
+        Just(cdm::Refusal::Quota),
+        Just(cdm::Refusal::Absent),
+        Just(cdm::Refusal::Other("x".into()))
+    ];
+    let init = (0u8..6).prop_filter_map("none", |id| InitData::of_key_ids(&[KeyId([id.max(1); 16])]));
+    prop_oneof![
+        3 => (request(), 0usize..3).prop_map(|(request, candidate)| cdm::Event::Access {
+            request,
+            result: Ok(cdm::Grant { candidate, types: Vec::new() })
+        }),
+        1 => request().prop_map(|request| cdm::Event::Access { request, result: Err(cdm::NoAccess::Timeout) }),
+        3 => error().prop_map(|error| cdm::Event::Attached { error }),
+        1 => error().prop_map(|error| cdm::Event::Certified { error }),
+        1 => Just(cdm::Event::Hdcp { lacking: vec!["2.2".into()] }),
+        3 => (session(), prop_oneof![3 => Just(Ok("id".to_owned())), 1 => refusal.prop_map(Err)])
+            .prop_map(|(session, result)| cdm::Event::Opened { session, result }),
+        4 => (session(), message_type).prop_map(|(session, message_type)| cdm::Event::Message {
+            session,
+            message: cdm::MessageId(session.0),
+            message_type
+        }),
+        3 => (session(), error()).prop_map(|(session, error)| cdm::Event::Updated { session, error }),
+        4 => (session(), keys).prop_map(|(session, keys)| cdm::Event::Keys { session, keys }),
+        1 => (session(), reason).prop_map(|(session, reason)| cdm::Event::Closed { session, reason }),
+        1 => init.prop_map(|init| cdm::Event::Encrypted { init }),
+        1 => Just(cdm::Event::WaitingForKey),
     ]
 }
 
@@ -170,6 +229,16 @@ fn config() -> impl Strategy<Value = Config> {
             config.abr.initial_throughput_kbps = initial;
             config.buffer.goal_s = goal_s;
             config.buffer.back_s = back_s;
+            if seed % 2 == 0 {
+                let server = "https://l/".to_owned();
+                config.drm.systems = vec![KeySystemConfig {
+                    server,
+                    ..KeySystemConfig::default()
+                }];
+                config.drm.max_sessions = (seed % 5) as usize;
+                config.drm.persistent = seed % 3 == 0;
+                config.drm.stored = vec![String::new(); (seed % 7) as usize];
+            }
             if site {
                 config.telemetry = TelemetryConfig {
                     site: "s".into(),

@@ -75,43 +75,6 @@ pub(super) fn seconds(text: &str) -> Option<MediaTime> {
     Some(MediaTime::from_micros(sign * us))
 }
 
-/// A UUID, hyphens or not.
-pub(super) fn key_id(text: &str) -> Option<[u8; 16]> {
-    let mut out = [0; 16];
-    let mut digits = text.chars().filter(|c| *c != '-').map(|c| c.to_digit(16));
-    for byte in &mut out {
-        *byte = (digits.next()?? * 16 + digits.next()??) as u8;
-    }
-    digits.next().is_none().then_some(out)
-}
-
-/// Base64 (RFC 4648) of up to `most` bytes; spaces and missing padding do not matter.
-pub(super) fn base64(text: &str, most: usize) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    let (mut bits, mut count) = (0_u32, 0);
-    for b in text.bytes() {
-        let digit = match b {
-            b'A'..=b'Z' => b - b'A',
-            b'a'..=b'z' => b - b'a' + 26,
-            b'0'..=b'9' => b - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            b'=' | b' ' | b'\n' | b'\r' | b'\t' => continue,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(digit)) & 0xff_ffff;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count) as u8);
-        }
-        if out.len() > most {
-            return None;
-        }
-    }
-    (!out.is_empty()).then_some(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,24 +130,5 @@ mod tests {
         assert_eq!(seconds("INF"), Some(MediaTime::MAX));
         assert_eq!(seconds("-0.5"), Some(MediaTime::from_millis(-500)));
         assert_eq!(seconds("nan"), None);
-    }
-
-    #[test]
-    fn keys_and_boxes() {
-        let kid = key_id("00112233-4455-6677-8899-AABBccddeeff");
-        assert_eq!(kid.map(|k| (k[0], k[1], k[15])), Some((0, 0x11, 0xff)));
-        assert_eq!(kid, key_id("00112233445566778899aabbccddeeff"));
-        for bad in [
-            "",
-            "0011",
-            "00112233445566778899aabbccddeeff00",
-            "zz112233445566778899aabbccddeeff",
-        ] {
-            assert_eq!(key_id(bad), None, "{bad}");
-        }
-        assert_eq!(base64("aGVsbG8=", 64).as_deref(), Some(&b"hello"[..]));
-        assert_eq!(base64(" aGVs\n bG8h ", 64).as_deref(), Some(&b"hello!"[..]));
-        assert_eq!(base64("aGVsbG8=", 4), None);
-        assert_eq!(base64("a*", 64), None);
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn codec(stsd: &[u8]) -> Option<String> {
 }
 
 /// Where the boxes of an entry may begin: after the fields of pictures, of sound (in QuickTime's versions 0, 1 and 2).
-fn children(entry: &[u8]) -> [&[u8]; 4] {
+pub(super) fn children(entry: &[u8]) -> [&[u8]; 4] {
     [78, 28, 44, 64].map(|fields| entry.get(fields..).unwrap_or_default())
 }
 

@@ -1,7 +1,7 @@
 //! Initialization sections (ISO/IEC 14496-12, 8.2 to 8.6): their tracks.
 
 use super::codec::codec;
-use super::{MAX_TRACKS, Track};
+use super::{MAX_TRACKS, Protected, Track};
 use crate::media::boxes::{Boxes, Cursor, find};
 
 /// What a track's fragments need not repeat (`trex`).
@@ -11,11 +11,17 @@ pub(super) struct Defaults {
     pub(super) duration: u32,
 }
 
-/// Adds the tracks of a `moov`.
-pub(super) fn read(moov: &[u8], tracks: &mut Vec<Track>, defaults: &mut Vec<Defaults>) {
+/// Adds the tracks of a `moov`, and how they are encrypted.
+pub(super) fn read(
+    moov: &[u8],
+    tracks: &mut Vec<Track>,
+    defaults: &mut Vec<Defaults>,
+    protected: &mut Protected,
+) {
     for (kind, body) in Boxes(moov) {
         match &kind {
-            b"trak" if tracks.len() < MAX_TRACKS => tracks.extend(track(body)),
+            b"trak" if tracks.len() < MAX_TRACKS => tracks.extend(track(body, protected)),
+            b"pssh" => protected.on_pssh(body),
             b"mvex" => {
                 let boxes = Boxes(body).filter(|(kind, _)| kind == b"trex");
                 defaults.extend(boxes.take(MAX_TRACKS).filter_map(|(_, trex)| trex_of(trex)));
@@ -25,15 +31,19 @@ pub(super) fn read(moov: &[u8], tracks: &mut Vec<Track>, defaults: &mut Vec<Defa
     }
 }
 
-fn track(trak: &[u8]) -> Option<Track> {
+fn track(trak: &[u8], protected: &mut Protected) -> Option<Track> {
     let mdia = find(trak, b"mdia")?;
     let mdhd = find(mdia, b"mdhd")?;
     let stsd = find(mdia, b"minf")
         .and_then(|minf| find(minf, b"stbl"))
         .and_then(|stbl| find(stbl, b"stsd"));
     let edits = find(trak, b"edts").and_then(|edts| find(edts, b"elst"));
+    let id = after_times(find(trak, b"tkhd")?)?;
+    if let Some(stsd) = stsd {
+        protected.on_track(id, stsd);
+    }
     Some(Track {
-        id: after_times(find(trak, b"tkhd")?)?,
+        id,
         handler: find(mdia, b"hdlr").and_then(handler).unwrap_or_default(),
         codec: stsd.and_then(codec).unwrap_or_default(),
         timescale: after_times(mdhd)?,

@@ -8,13 +8,14 @@ use super::{
 };
 use crate::abr::{Download, Flight as AbrFlight, Progress};
 use crate::cmcd::Object;
+use crate::drm::KeyId;
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{Integrity, RequestId, TrackKind};
 use crate::manifest::hls::MediaPlaylist;
 use crate::media::fmp4::Facts;
 use crate::media::sidx::{Progress as SidxProgress, SidxError};
 use crate::output::{Container, Output};
-use crate::presentation::{Resource, SegmentIndex};
+use crate::presentation::{Protection, Resource, SegmentIndex};
 use crate::streaming::context::{Cx, error};
 use crate::streaming::keys::Cipher;
 use crate::streaming::requests::{Attempt, Hope, Job, JobId, Purpose, Requests};
@@ -128,8 +129,24 @@ impl Loader {
                 self.pass_over(segment.end);
                 continue;
             }
+            let mut rotated = None;
             let ways = segment.keys.and_then(|keys| index.keys.get(keys));
-            let cipher = ways.and_then(|ways| Cipher::of(ways, segment.number));
+            let is_fmp4 = slot.container == Container::Fmp4;
+            let cipher = ways.and_then(|ways| Cipher::of(ways, segment.number, is_fmp4));
+            let ways = ways.map_or_else(|| self.slots.ways(rendition), Vec::as_slice);
+            if !ways.is_empty() && cipher.is_none() {
+                let named: Vec<KeyId> = match segment.keys {
+                    Some(_) => key_ids(ways),
+                    None => Vec::new(),
+                };
+                let keys = if named.is_empty() {
+                    slot.lock.keys()
+                } else {
+                    &named
+                };
+                shared.drm.want(cx.now, ways, keys);
+                rotated = (!named.is_empty()).then_some(named);
+            }
             let init = segment.init.filter(|i| *i < index.inits.len());
             let missing = init.filter(|i| slot.init(*i).is_none());
             let resource = missing.and_then(|i| index.inits.get(i)).cloned();
@@ -152,6 +169,9 @@ impl Loader {
                 shared
                     .keys
                     .want(cx, &mut shared.requests, cipher, kind, rendition);
+            }
+            if let (Some(keys), Some(slot)) = (rotated, self.slots.get_mut(rendition)) {
+                slot.lock.rotate(keys);
             }
             let purpose = Purpose::Segment {
                 kind,
@@ -866,6 +886,18 @@ impl Loader {
 }
 
 /// What segments come in, by what their playlist says.
+/// The keys that a manifest names.
+fn key_ids(ways: &[Protection]) -> Vec<KeyId> {
+    let mut ids: Vec<KeyId> = ways
+        .iter()
+        .flat_map(|way| &way.key_ids)
+        .map(|id| KeyId(*id))
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
 fn container(kind: TrackKind, mime: &str) -> Container {
     match mime {
         "video/mp2t" if kind != TrackKind::Text => Container::MpegTs,

@@ -398,11 +398,12 @@ impl Loader {
     }
 
     /// Lets go of everything ahead of the playhead that begins with a rendition which cannot be shown, and goes on from there.
-    pub(crate) fn retract(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, position: MediaTime) {
+    /// True if there was something.
+    pub(crate) fn retract(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, position: MediaTime) -> bool {
         let forbidden = |rendition: usize| {
             self.slots
                 .get(rendition)
-                .is_some_and(|s| shared.limits.is_restricted(&s.rendition))
+                .is_some_and(|s| shared.limits.is_restricted(s))
         };
         let placed = self.placed.iter().map(|p| (p.range, p.rendition));
         let queued = self.queue.iter().map(|p| (p.range, p.rendition));
@@ -413,11 +414,12 @@ impl Loader {
             .filter(|(range, rendition)| range.end > position && forbidden(*rendition))
             .map(|(range, _)| range.start.max(position))
             .min();
-        let Some(start) = start else { return };
+        let Some(start) = start else { return false };
         self.restart(cx, shared, start);
         if matches!(self.busy, Some(Busy::Segment | Busy::Beginning(_))) || self.holds_past(start) {
             self.retracted = Some(self.retracted.map_or(start, |before| before.min(start)));
         }
+        true
     }
 
     fn holds_past(&self, start: MediaTime) -> bool {

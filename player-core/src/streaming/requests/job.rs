@@ -1,10 +1,11 @@
 //! A job, and what becomes of it.
 
 use crate::cmcd::Object;
+use crate::drm::cdm::SessionId;
 use crate::error::PlayerError;
 use crate::input::{Integrity, TrackKind};
 use crate::media::fmp4::Facts;
-use crate::output::{Method, RequestKind};
+use crate::output::{LicenceRequest, Method, RequestKind};
 use crate::presentation::{Rendition, Resource};
 use crate::streaming::attempt::Attempt;
 use crate::streaming::pathways::Place;
@@ -18,6 +19,8 @@ pub(crate) struct JobId(pub(super) u64);
 /// What a job is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
+    /// Of the licence server.
+    Certificate,
     /// What time it is: for [`Requests`] itself.
     Clock,
     Init {
@@ -29,6 +32,8 @@ pub(crate) enum Purpose {
         kind: TrackKind,
         rendition: usize,
     },
+    /// For a key session.
+    Licence(SessionId),
     Manifest,
     /// Of a fast-forward: its initialization section, or itself.
     Picture {
@@ -57,12 +62,14 @@ pub(crate) enum Purpose {
 impl Purpose {
     pub(crate) fn request_kind(self) -> RequestKind {
         match self {
+            Self::Certificate => RequestKind::Certificate,
             Self::Clock => RequestKind::Clock,
             Self::Init { kind, .. } | Self::Segment { kind, .. } if kind == TrackKind::Text => {
                 RequestKind::Text
             }
             Self::Init { .. } | Self::Picture { init: true } => RequestKind::Init,
             Self::Key { .. } => RequestKind::Key,
+            Self::Licence(_) => RequestKind::Licence,
             Self::Manifest => RequestKind::Manifest,
             Self::Playlist { .. } | Self::Sidx { .. } => RequestKind::Playlist,
             Self::Picture { .. } | Self::Segment { .. } => RequestKind::Segment,
@@ -80,7 +87,9 @@ impl Purpose {
             | Self::Playlist { kind, rendition }
             | Self::Sidx { kind, rendition }
             | Self::Segment { kind, rendition, .. } => Some((kind, rendition)),
-            Self::Clock
+            Self::Certificate
+            | Self::Clock
+            | Self::Licence(_)
             | Self::Manifest
             | Self::Picture { .. }
             | Self::SegmentTable
@@ -110,6 +119,7 @@ pub(crate) struct Job {
     pub(crate) purpose: Purpose,
     pub(super) range: Option<ByteRange>,
     pub(super) method: Method,
+    pub(super) licence: Option<LicenceRequest>,
     /// Where it is, the best first, and the one in use.
     pub(super) places: Vec<Place>,
     pub(super) at: usize,
@@ -156,6 +166,7 @@ impl Job {
             purpose,
             range: None,
             method: Method::Get,
+            licence: None,
             places,
             at: 0,
             failures: 0,

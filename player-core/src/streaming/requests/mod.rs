@@ -19,7 +19,7 @@ use crate::cmcd::{Cmcd, Playback, Response};
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{Input, Load, NetworkFailure, RequestId, TrackKind};
 use crate::manifest;
-use crate::output::{Deliver, Fetch, Method, Output, RequestKind};
+use crate::output::{Deliver, Fetch, LicenceRequest, Method, Output, RequestKind};
 use crate::presentation::{Presentation, Rendition, Resource};
 use crate::time::Instant;
 use crate::url;
@@ -30,6 +30,8 @@ const MAX_MEDIA_BYTES: u64 = 512 * 1024 * 1024;
 const MAX_TEXT_BYTES: u64 = 16 * 1024 * 1024;
 /// As much text as a clock needs.
 const MAX_CLOCK_BYTES: u64 = 4096;
+/// Licences have some kilobytes.
+const MAX_LICENCE_BYTES: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Requests {
@@ -104,16 +106,25 @@ impl Requests {
                 }
                 places
             }
-            (None, _) => {
-                let pathway = url::host(&url).to_owned();
-                vec![Place { pathway, url }]
-            }
+            (None, _) => only(&url),
         };
         let mut job = Job::new(work.purpose, places);
         job.range = range;
         job.object = work.object;
         job.any_container = work.any_container;
         self.add(cx, job)
+    }
+
+    /// Asks a licence server.
+    pub(crate) fn start_licence(&mut self, cx: &mut Cx<'_>, url: &str, licence: LicenceRequest) -> JobId {
+        let mut job = Job::new(Purpose::Licence(licence.session), only(url));
+        job.licence = Some(licence);
+        self.add(cx, job)
+    }
+
+    /// Fetches the certificate of a licence server.
+    pub(crate) fn start_certificate(&mut self, cx: &mut Cx<'_>, url: &str) {
+        self.add(cx, Job::new(Purpose::Certificate, only(url)));
     }
 
     /// The same of which there are copies at other places, the best first: a manifest with locations.
@@ -221,7 +232,7 @@ impl Requests {
     /// An error was reported.
     pub(crate) fn on_error(&mut self, cx: &Cx<'_>, error: &PlayerError) {
         if let Some(cmcd) = &mut self.cmcd {
-            cmcd.on_error(cx.now, self.clock.at(cx.now), error.kind.name());
+            cmcd.on_error(cx.now, self.clock.at(cx.now), error.name());
         }
     }
 
@@ -489,9 +500,8 @@ impl Requests {
             RequestKind::Clock => (Deliver::Body, MAX_CLOCK_BYTES),
             // A key has sixteen bytes; what has many more is a web page.
             RequestKind::Key => (Deliver::Handle, MAX_CLOCK_BYTES),
-            RequestKind::Init | RequestKind::Licence | RequestKind::Segment => {
-                (Deliver::Handle, MAX_MEDIA_BYTES)
-            }
+            RequestKind::Certificate | RequestKind::Licence => (Deliver::Handle, MAX_LICENCE_BYTES),
+            RequestKind::Init | RequestKind::Segment => (Deliver::Handle, MAX_MEDIA_BYTES),
         };
         let mut fetch = Fetch {
             request,
@@ -502,6 +512,7 @@ impl Requests {
             max_bytes,
             method: job.method,
             headers: Vec::new(),
+            licence: job.licence,
         };
         if let Some(cmcd) = &mut self.cmcd {
             cmcd.decorate(job.object.as_ref(), &mut fetch);
@@ -578,4 +589,12 @@ impl Requests {
             cmcd.on_response(cx.now, &response);
         }
     }
+}
+
+/// What is at one place.
+fn only(url: &str) -> Vec<Place> {
+    vec![Place {
+        pathway: url::host(url).to_owned(),
+        url: url.to_owned(),
+    }]
 }

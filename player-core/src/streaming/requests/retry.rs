@@ -37,9 +37,11 @@ impl Requests {
             return Outcome::Nothing;
         };
         let name = match job.purpose {
+            Purpose::Certificate => "certificate",
             Purpose::Clock => "time source",
             Purpose::Init { .. } => "initialization section",
             Purpose::Key { .. } => "key",
+            Purpose::Licence(_) => "licence",
             Purpose::Manifest => "manifest",
             Purpose::Picture { .. } => "picture",
             Purpose::Playlist { .. } => "media playlist",

@@ -44,7 +44,7 @@ impl Session {
         let mut left = true;
         for loader in &mut self.loaders {
             let mut ladder = loader.slots.ladder().iter().filter_map(|r| loader.slots.get(*r));
-            if ladder.any(|slot| !self.shared.limits.is_restricted(&slot.rendition)) {
+            if ladder.any(|slot| !self.shared.limits.is_restricted(slot)) {
                 loader.retract(cx, &mut self.shared, position);
             } else {
                 left = false;

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::Session;
+use crate::config::DrmConfig;
 use crate::error::ErrorKind;
 use crate::input::TrackKind;
 use crate::manifest::dash::{Mpd, PatchOutcome};
@@ -10,9 +11,10 @@ use crate::manifest::hls::MediaPlaylist;
 use crate::manifest::{self, ManifestError};
 use crate::output::{Output, PlayerEvent};
 use crate::presentation::{
-    self, Period, Presentation, Protocol, Rendition, Resource, SegmentIndex, SegmentSource, Track,
+    self, Period, Presentation, Protection, Protocol, Rendition, Resource, SegmentIndex, SegmentSource, Track,
 };
 use crate::streaming::context::{Cx, error};
+use crate::streaming::drm::Drm;
 use crate::streaming::keys::Cipher;
 use crate::streaming::loader::Loader;
 use crate::streaming::requests::{Attempt, Purpose};
@@ -58,10 +60,12 @@ pub(super) struct Live {
     pub(super) alone: Option<Vec<u8>>,
     /// It was said that nothing new comes.
     silence_told: bool,
+    /// Which key systems there may be.
+    drm: DrmConfig,
 }
 
 impl Live {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant, drm: DrmConfig) -> Self {
         Self {
             mpd: None,
             url: String::new(),
@@ -78,7 +82,13 @@ impl Live {
             supported: Vec::new(),
             alone: None,
             silence_told: false,
+            drm,
         }
+    }
+
+    /// Why segments that are protected like this cannot be played: nobody is known who has the keys.
+    pub(super) fn is_locked(&self, ways: &[Protection], is_fmp4: bool) -> bool {
+        Cipher::of(ways, 0, is_fmp4).is_none() && !Drm::may_open(&self.drm, ways)
     }
 
     /// Where playback begins is known.
@@ -164,16 +174,22 @@ impl Live {
     /// Why a rendition cannot be played.
     pub(super) fn can_play(&self, track: &Track, rendition: &Rendition) -> Result<(), String> {
         let mime = rendition.mime();
-        if !track.protection.is_empty() || !rendition.protection.is_empty() {
-            return Err(format!("{mime} (encrypted, which this version does not play)"));
-        }
-        let locked = match &rendition.source {
-            SegmentSource::Index(index) => index.keys.iter().any(|ways| Cipher::of(ways, 0).is_none()),
-            SegmentSource::Playlist(_) | SegmentSource::Sidx(_) => false,
+        let own = [&rendition.protection, &track.protection];
+        let ways = own.into_iter().find(|ways| !ways.is_empty());
+        let of_segments = match &rendition.source {
+            SegmentSource::Index(index) => index.keys.as_slice(),
+            SegmentSource::Playlist(_) | SegmentSource::Sidx(_) => &[],
         };
+        if ways
+            .into_iter()
+            .chain(of_segments)
+            .any(|ways| self.is_locked(ways, true))
+        {
+            return Err(format!("{mime} (encrypted, and no licence server is known)"));
+        }
         // What is not declared turns out when it is there.
         let known = track.kind == TrackKind::Text || rendition.codecs.is_empty();
-        if !locked && (known || self.supported.contains(&mime)) {
+        if known || self.supported.contains(&mime) {
             return Ok(());
         }
         Err(mime)

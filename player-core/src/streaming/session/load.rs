@@ -9,7 +9,6 @@ use crate::output::{Output, PlayerEvent, RenditionInfo};
 use crate::presentation::{Period, Protocol, Resource, SegmentSource};
 use crate::streaming::context::{Cx, error};
 use crate::streaming::decoding::PATIENCE;
-use crate::streaming::keys::Cipher;
 use crate::streaming::loader::Loader;
 use crate::streaming::requests::{Attempt, Hope, Job};
 use crate::streaming::shared::Span;
@@ -71,6 +70,7 @@ impl Session {
                 }
             }
         }
+        self.declare(cx, &presentation);
         self.phase = Phase::Probing(Box::new(presentation));
         cx.send(Output::ProbeTypes { types });
     }
@@ -135,6 +135,9 @@ impl Session {
                         types.push(why);
                     }
                 }
+            }
+            if let Some(locked) = self.no_config(&periods) {
+                return self.fail(cx, locked);
             }
             let message = format!(
                 "none of the stream's types can be played here: {}",
@@ -332,14 +335,13 @@ impl Session {
         let wrong = match MediaPlaylist::read(body, &attempt.url, Some(&self.variables)) {
             Ok(playlist) => {
                 let index = &playlist.index;
-                let locked = index.keys.iter().any(|ways| Cipher::of(ways, 0).is_none());
-                if !locked {
+                let is_fmp4 = playlist.container == "video/mp4" || playlist.container == "audio/mp4";
+                let locked = index.keys.iter().find(|ways| self.live.is_locked(ways, is_fmp4));
+                let Some(locked) = locked.cloned() else {
+                    self.declare_playlist(cx, kind, rendition, &playlist, is_fmp4);
                     return self.on_read(cx, kind, rendition, playlist, attempt.requested_at);
-                }
-                let name = url::public(&attempt.url);
-                let message =
-                    format!("{name} is encrypted for a key system, which this version does not play");
-                error(ErrorKind::Unsupported, message)
+                };
+                self.shared.drm.no_config(&locked)
             }
             Err(why) => {
                 let message = format!("{} cannot be played: {why}", url::public(&attempt.url));

@@ -1,6 +1,7 @@
 //! One loaded presentation, from the manifest to the last segment.
 
 mod choices;
+mod drm;
 mod extras;
 mod live;
 mod load;
@@ -117,7 +118,7 @@ impl Session {
             table: None,
             variables: Vec::new(),
             loaded: None,
-            live: Live::new(cx.now),
+            live: Live::new(cx.now, cx.config.drm.clone()),
             stalls: Stalls::new(cx.now),
             texts: Texts::default(),
             company: Company::new(load.thumbnails.as_deref()),
@@ -135,6 +136,7 @@ impl Session {
             cause: None,
             load,
         };
+        session.shared.drm.held = preloading;
         session.view.set_hidden(cx.now, host.hidden);
         match url::resolve(&session.load.url, &session.load.url) {
             Ok(url) => {
@@ -168,6 +170,7 @@ impl Session {
             return false;
         }
         self.preloading = false;
+        self.shared.drm.held = false;
         // Servers have been told its id.
         let ids = (self.view.id().to_owned(), ids.1);
         self.view = View::new(&cx.config.telemetry, &load, ids, cx.now, cx.abr.name());
@@ -235,6 +238,7 @@ impl Session {
             cx.send(Output::Beacon(Box::new(beacon)));
         }
         cx.send(Output::CloseSource);
+        self.shared.drm.close(cx);
     }
 
     /// Takes one input; [`Session::pump`] acts on it.
@@ -304,6 +308,11 @@ impl Session {
                 self.on_decoding(cx, &answers);
             }
             Input::Decoding { .. } => {}
+            Input::Drm(event) => {
+                let Shared { drm, requests, .. } = &mut self.shared;
+                drm.handle(cx, requests, event);
+            }
+            Input::RemoveLicences => self.shared.drm.remove(cx),
             Input::Host(host) => {
                 self.shared.limits.host = host;
                 self.shared.requests.set_offline(cx.now, host.offline);
@@ -352,6 +361,7 @@ impl Session {
                 _ => self.decide(cx),
             }
             at(self.keep_up(cx));
+            at(self.unlock(cx));
             for i in 0..self.loaders.len() {
                 at(self.fetch(cx, i));
             }
@@ -483,7 +493,7 @@ impl Session {
 
     /// Makes all source buffers at once: browsers let none be added later.
     fn create_buffers(&mut self, cx: &mut Cx<'_>) {
-        if !self.source_open || self.loaders.is_empty() {
+        if !self.source_open || self.loaders.is_empty() || self.shared.drm.keeps_waiting() {
             return;
         }
         if !self.buffers_exist() {
@@ -662,9 +672,19 @@ impl Session {
                 if let Purpose::Picture { init } = job.purpose {
                     return self.on_picture(cx, init, attempt.request, &integrity, media);
                 }
+                match job.purpose {
+                    Purpose::Certificate => return self.shared.drm.on_certificate(cx, attempt.request),
+                    Purpose::Licence(session) => {
+                        return self.shared.drm.on_licence(cx, session, attempt.request);
+                    }
+                    _ => {}
+                }
                 let Some((kind, rendition)) = job.purpose.track() else {
                     return;
                 };
+                if let Some(facts) = media.as_ref().and_then(|media| media.protection.as_deref()) {
+                    self.on_protected(cx, kind, rendition, facts);
+                }
                 if let Purpose::Key { .. } = job.purpose {
                     return self.shared.keys.on_key(cx, job.url(), attempt.request);
                 }
@@ -697,6 +717,13 @@ impl Session {
             Outcome::Failed { job, attempt, error } => {
                 self.view.counters().requests_failed += 1;
                 self.account_request(cx, &job, &attempt, false);
+                match job.purpose {
+                    Purpose::Certificate => return self.shared.drm.on_no_certificate(cx, error.message),
+                    Purpose::Licence(session) => {
+                        return self.shared.drm.on_no_licence(session, attempt.status, &error);
+                    }
+                    _ => {}
+                }
                 let hope = self.shared.requests.hope(cx, &job, &attempt);
                 self.on_job_failed(cx, &job, hope, error);
             }
@@ -752,7 +779,7 @@ impl Session {
             return;
         }
         let event = Event::Error {
-            kind: error.kind.name().into(),
+            kind: error.name().into(),
             fatal: error.fatal,
             message: error.message.clone(),
         };
@@ -771,7 +798,7 @@ impl Session {
         if self.preloading {
             return;
         }
-        let kind = error.kind.name();
+        let kind = error.name();
         self.report(cx, error);
         self.view.fail(cx.now, kind);
         cx.event(PlayerEvent::State {

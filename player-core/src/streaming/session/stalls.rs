@@ -245,6 +245,13 @@ impl Session {
         if code != 3 || !self.source_open {
             return self.fail(cx, cause);
         }
+        if !self.view.started() {
+            // A key that does not fit shows at once.
+            let blamed = self.shared.drm.blame(cause.clone());
+            if blamed.drm.is_some() {
+                return self.fail(cx, blamed);
+            }
+        }
         let shared = &self.shared;
         let blamed = self.stalls.refused;
         if let Some(main) = self.loaders.first_mut().filter(|_| !blamed) {
@@ -261,6 +268,7 @@ impl Session {
             .retain(|at| !healed && cx.now.since(*at) < REOPEN_WINDOW);
         self.stalls.played = MediaTime::ZERO;
         if self.stalls.reopened.len() >= MAX_REOPENS {
+            let cause = self.shared.drm.blame(cause);
             return self.fail(cx, cause);
         }
         self.report(cx, cause);

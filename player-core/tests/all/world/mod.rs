@@ -9,14 +9,20 @@
     reason = "a test may panic, and each uses another part"
 )]
 
+mod cdm;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub(crate) use cdm::Cdm;
 use player_core::abr::NetworkMemory;
+use player_core::drm::KeyId;
+use player_core::drm::cdm::Event as DrmEvent;
 use player_core::input::{
     AppendFailure, Body, Decoding, Headers, Input, Integrity, Load, MediaState, NetworkFailure, RequestId,
     TrackKind,
 };
+use player_core::media::fmp4::Facts;
 use player_core::output::{Append, DecodingConfig, Deliver, Fetch, Output, PlayerEvent};
 use player_core::telemetry::schema::{Beacon, PlaybackState};
 use player_core::time::ByteRange;
@@ -120,6 +126,12 @@ pub(crate) struct World {
     pub(crate) is_silent: bool,
     /// The pictures stand still here, though the element says that it can go on.
     pub(crate) frozen_at: Option<MediaTime>,
+    pub(crate) cdm: Cdm,
+    /// The pictures and sound that cannot be shown without a key, by rendition, and since when the element waits for one.
+    pub(crate) locked: BTreeMap<String, KeyId>,
+    waiting_for_key: bool,
+    /// What media say of their protection, by URL.
+    pub(crate) facts: BTreeMap<String, Facts>,
     pub(crate) remembered: Vec<NetworkMemory>,
     pub(crate) events: Vec<PlayerEvent>,
     pub(crate) beacons: Vec<Beacon>,
@@ -173,6 +185,10 @@ impl World {
             blind: false,
             is_silent: false,
             frozen_at: None,
+            cdm: Cdm::default(),
+            locked: BTreeMap::new(),
+            waiting_for_key: false,
+            facts: BTreeMap::new(),
             remembered: Vec::new(),
             events: Vec::new(),
             beacons: Vec::new(),
@@ -485,9 +501,28 @@ impl World {
             .filter(|(kind, _)| !self.blind || **kind == TrackKind::Audio);
         let end = kinds.map(|(_, ranges)| end(ranges)).collect::<Option<Vec<_>>>()?;
         let end = end.into_iter().min()?;
+        let end = self.locked_from().map_or(end, |from| end.min(from.max(p)));
+        if end <= p {
+            return None;
+        }
         let last = end + MediaTime::from_millis(1) >= self.duration;
         let halt = if last { end } else { end - self.halts_short };
         (halt > p).then_some(halt)
+    }
+
+    /// Where the first pictures ahead begin that no key is there for.
+    fn locked_from(&self) -> Option<MediaTime> {
+        let p = self.element.position;
+        let shown = |at: MediaTime| self.shown.iter().rev().find(|(range, _)| range.contains(at));
+        let is_locked = |name: &String| self.locked.get(name).is_some_and(|key| !self.cdm.has(*key));
+        let ahead = self
+            .shown
+            .iter()
+            .filter(|(range, name)| range.end > p && is_locked(name));
+        let starts = ahead.map(|(range, _)| range.start.max(p));
+        starts
+            .filter(|at| shown(*at).is_some_and(|(_, name)| is_locked(name)))
+            .min()
     }
 
     fn next_element_event(&self) -> Option<Instant> {
@@ -517,6 +552,12 @@ impl World {
             self.element.seeking = false;
         }
         self.element.ended = at_end && !self.element.paused;
+        let waits =
+            self.element.ready_state < 3 && self.locked_from().is_some_and(|at| at <= self.element.position);
+        if waits && !std::mem::replace(&mut self.waiting_for_key, waits) {
+            self.send(Duration::ZERO, Input::Drm(DrmEvent::WaitingForKey));
+        }
+        self.waiting_for_key = waits;
     }
 
     fn report(&mut self) {
@@ -580,8 +621,15 @@ impl World {
                 self.answer(fetch.request, fetch.deliver, reply);
             }
             Output::Cancel { request } => self.coming.retain(|(_, _, input)| about(input) != Some(request)),
+            Output::Drm(command) => {
+                let latency = self.cdm.latency;
+                for input in self.cdm.act(command) {
+                    self.send(latency, input);
+                }
+            }
             Output::OpenSource => self.send(Duration::from_millis(5), Input::SourceOpened),
             Output::CloseSource => {
+                self.shown.clear();
                 self.buffers.clear();
                 self.parsing.clear();
                 self.end_of_stream = false;
@@ -764,7 +812,12 @@ impl World {
                 bytes: reply.bytes,
                 integrity: reply.integrity,
                 cached: reply.cached,
-                media: None,
+                media: self
+                    .urls
+                    .get(&request)
+                    .and_then(|url| self.facts.get(url))
+                    .cloned()
+                    .map(Box::new),
             },
         };
         self.send(latency + end, input);

@@ -2,7 +2,8 @@
 
 use super::super::Mpd;
 use super::super::tree::Element;
-use super::super::values;
+use crate::base64;
+use crate::drm::KeyId;
 use crate::presentation::Protection;
 use crate::url;
 
@@ -63,13 +64,13 @@ fn protection(mpd: &Mpd, own: &Element, shared: Option<&Element>) -> Protection 
         .split_ascii_whitespace()
         .take(MAX_KEYS)
     {
-        protection.key_ids.extend(values::key_id(id));
+        protection.key_ids.extend(KeyId::parse(id).map(|id| id.0));
     }
     let above = shared.map(Element::children).unwrap_or_default();
     for child in own.children().iter().chain(above) {
         let bytes = |into: &mut Vec<u8>| {
             if into.is_empty() {
-                *into = values::base64(child.text(), MAX_PSSH).unwrap_or_default();
+                *into = base64::decode(child.text().as_bytes(), MAX_PSSH).unwrap_or_default();
             }
         };
         match child.name() {
