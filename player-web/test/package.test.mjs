@@ -36,8 +36,14 @@ test('bundlers find each entry its Wasm files, beside the script', () => {
   assert.deepEqual(urls('abr.js'), ['new URL("./abr.wasm",import.meta.url)']);
 });
 
+test('what is for protected streams alone is loaded by name', () => {
+  const imports = (name) => readFileSync(`${here}/dist/${name}`, 'utf8').match(/import\("[^"]*"\)/g) ?? [];
+  assert.deepEqual(imports('index.js'), ['import("./drm.js")']);
+  assert.deepEqual([...imports('element.js'), ...imports('drm.js')], []);
+});
+
 test('types stand on their own', () => {
-  for (const name of ['abr', 'index', 'element', 'headgate', 'headgate-video', 'messages', 'options', 'errors', 'text-tracks', 'thumbnails', 'tracks']) {
+  for (const name of ['abr', 'drm-options', 'index', 'element', 'headgate', 'headgate-video', 'messages', 'options', 'errors', 'text-tracks', 'thumbnails', 'tracks']) {
     assert.doesNotMatch(readFileSync(`${here}/dist/types/${name}.d.ts`, 'utf8'), /\/pkg\//, name);
   }
 });
