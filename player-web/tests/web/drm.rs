@@ -25,7 +25,7 @@ fn said(json: &str, bytes: &[u8]) -> Result<ToDriver, String> {
 
 #[wasm_bindgen_test]
 fn what_is_said_of_keys_is_read() {
-    let event = |json| match said(json, b"") {
+    let event = |json: &str| match said(json, b"") {
         Ok(ToDriver::Drm(FromCdm::Event(event))) => event,
         other => panic!("{other:?}"),
     };
