@@ -26,8 +26,9 @@ const POLL_MS = 250;
 
 const MAX_ATTACH_ATTEMPTS = 10;
 
-/** Initialization data of keys that is remembered, to be told once. */
-const MAX_INIT_DATA = 256;
+/** Initialization data of keys that is remembered, to be told once. What is longer than 64 KB no browser takes. */
+const MAX_INIT_DATA = 64;
+const MAX_INIT_DATA_BYTES = 1 << 16;
 /** Its forms that the engine knows. */
 const INIT_DATA_TYPES = ['cenc', 'keyids', 'sinf', 'skd', 'webm'];
 
@@ -149,10 +150,12 @@ export class MediaLink {
 
   /** Each source buffer says it, and each segment once more. */
   #onEncrypted = ({ initData, initDataType }: MediaEncryptedEvent): void => {
-    if (!initData || !INIT_DATA_TYPES.includes(initDataType)) return;
+    if (!initData || initData.byteLength > MAX_INIT_DATA_BYTES || !INIT_DATA_TYPES.includes(initDataType)) return;
     const bytes = new Uint8Array(initData.slice(0));
     const known = `${initDataType} ${bytes.join()}`;
-    if (this.#initData.has(known) || this.#initData.size >= MAX_INIT_DATA) return;
+    if (this.#initData.has(known)) return;
+    const [oldest] = this.#initData;
+    if (this.#initData.size >= MAX_INIT_DATA && oldest !== undefined) this.#initData.delete(oldest);
     this.#initData.add(known);
     this.#send({ type: 'drm', event: 'encrypted', initDataType, bytes });
   };

@@ -8,7 +8,8 @@
  * - `sessions`: how many there can be.
  * - `onRequest(session, initDataType, initData)`: by default it says `license-request`, with the bytes 8, 4.
  * - `onUpdate(session, bytes)`: by default nothing; it may throw.
- * - `stored`: ids of sessions that were stored.
+ * - `stored`: ids of sessions that were stored. `onLoad(session)`: one was.
+ * - `refusal`: what `generateRequest` rejects with. `neverCloses`: `close` never settles.
  * - `swapped`: `forEach` of key statuses has its arguments the other way round.
  * - `old`: configurations come back without `encryptionScheme`.
  * - `lacksHdcp`: from this version on; without it, there is no `getStatusForPolicy`.
@@ -48,6 +49,9 @@ export function fakeCdm(script = {}) {
       const bytes = typeof message === 'string' ? new TextEncoder().encode(message) : Uint8Array.from(message);
       this.dispatchEvent(Object.assign(new Event('message'), { messageType, message: bytes.buffer }));
     }
+    hex(id) {
+      return Array.from(new Uint8Array(id), (byte) => byte.toString(16).padStart(2, '0')).join('');
+    }
     /** Pairs of an id in hexadecimal and a status. */
     setKeys(...keys) {
       this.keyStatuses.entries = keys.map(([id, status]) => [Uint8Array.from(id.match(/../g), (digits) => parseInt(digits, 16)).buffer, status]);
@@ -65,6 +69,7 @@ export function fakeCdm(script = {}) {
       calls.push(['load', id]);
       if (!script.stored?.includes(id)) return false;
       this.sessionId = id;
+      await script.onLoad?.(this);
       return true;
     }
     async update(bytes) {
@@ -83,7 +88,7 @@ export function fakeCdm(script = {}) {
     }
     async remove() {
       calls.push(['remove', this.sessionId]);
-      this.setKeys(...this.keyStatuses.entries.map(([id]) => [[...new Uint8Array(id)].map((b) => b.toString(16).padStart(2, '0')).join(''), 'released']));
+      this.setKeys(...this.keyStatuses.entries.map(([id]) => [this.hex(id), 'released']));
       this.say('license-release', [8, 5]);
     }
   }
@@ -151,6 +156,13 @@ export function fakeCdm(script = {}) {
     navigator: {
       requestMediaKeySystemAccess,
       ...(script.decodingInfo !== 'none' && { mediaCapabilities: { decodingInfo } }),
+    },
+    /** Says this of all keys of the sessions that are open. */
+    setAll(status) {
+      for (const session of sessions) {
+        const keys = session.keyStatuses.entries.map(([id]) => [session.hex(id), status]);
+        if (keys.length > 0) session.setKeys(...keys);
+      }
     },
     /** Names of the calls so far. */
     get names() {
