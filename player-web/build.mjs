@@ -41,6 +41,14 @@ const besideIndex = {
   },
 };
 
+/** The calls of Encrypted Media Extensions are a file of their own, for streams that need them. */
+const apart = {
+  name: 'apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/drm\/index\.js$/ }, ({ kind }) => (kind === 'dynamic-import' ? { path: './drm.js', external: true } : undefined));
+  },
+};
+
 rmSync(dist, { recursive: true, force: true });
 const options = {
   absWorkingDir: here,
@@ -54,12 +62,13 @@ const options = {
   plugins: [withoutDefaultPath],
   logLevel: 'warning',
 };
-const index = await build({ ...options, entryPoints: ['ts/index.ts'] });
+const index = await build({ ...options, entryPoints: ['ts/index.ts'], plugins: [apart, withoutDefaultPath] });
+const drm = await build({ ...options, entryPoints: { drm: 'ts/drm/index.ts' } });
 const element = await build({ ...options, entryPoints: ['ts/element.ts'], plugins: [besideIndex, withoutDefaultPath] });
 // A file of its own: what it shares with the player is little, and nobody loads both.
 await build({ ...options, entryPoints: ['ts/abr.ts'] });
 for (const [name, path] of Object.entries(wasm)) copyFileSync(path, join(dist, name));
-writeFileSync(join(dist, 'THIRD_PARTY.txt'), notices({ ...index.metafile.inputs, ...element.metafile.inputs }));
+writeFileSync(join(dist, 'THIRD_PARTY.txt'), notices({ ...index.metafile.inputs, ...drm.metafile.inputs, ...element.metafile.inputs }));
 
 // Not by way of npm's PATH: this also runs as plain `node build.mjs`.
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');

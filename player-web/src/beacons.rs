@@ -105,6 +105,7 @@ impl Beacons {
             ),
         };
         shell.announce(Event::Error {
+            drm: None,
             kind: ErrorKind::Network.name(),
             fatal: false,
             message,

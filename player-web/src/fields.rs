@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use js_sys::{Array, Function, Object, Reflect};
+use js_sys::{Array, Function, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 
 /// Why an object could not be read.
@@ -178,6 +178,11 @@ impl<'a> Fields<'a> {
                 faults: self.faults,
             })
         })
+    }
+
+    pub(crate) fn bytes(&self, name: &str) -> Option<Uint8Array> {
+        let value = self.get(name)?;
+        self.expect(name, "a Uint8Array", value.dyn_into::<Uint8Array>().ok())
     }
 
     pub(crate) fn function(&self, name: &str) -> Option<Function> {

@@ -10,6 +10,7 @@
 mod beacons;
 mod bodies;
 mod decoding;
+pub mod drm;
 pub mod fields;
 mod global;
 pub mod message;

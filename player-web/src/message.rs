@@ -5,6 +5,8 @@
 
 use player_core::MediaTime;
 use player_core::abr::NetworkMemory;
+use player_core::drm::cdm::Command;
+use player_core::error::{DrmError, PlayerError};
 use player_core::input::{Host, Load, MediaState, TrackKind};
 use player_core::media::id3;
 use player_core::metadata::{self, MetadataEvent};
@@ -14,11 +16,14 @@ use player_core::text::TextCue;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
+use crate::drm::FromCdm;
 use crate::fields::{Faults, FieldError, Fields};
 
 /// A message to the driver.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToDriver {
+    /// `{ type: 'drm', event, … }`: what a CDM, a licence server or the element says of keys.
+    Drm(FromCdm),
     /// `{ type: 'host', hidden, width, height, saveData, offline }`: the page around the player; sizes in device pixels.
     Host(Host),
     /// `{ type: 'limits', maxBandwidthKbps, maxHeight }`: from now on in place of those of the options; null or absent is none.
@@ -37,6 +42,8 @@ pub enum ToDriver {
     /// `{ type: 'media', currentTime, paused, seeking, ended, readyState, playbackRate, decodedFrames, droppedFrames,
     /// error }`: the state of the element.
     Media(MediaState),
+    /// `{ type: 'remove-licences' }`: give back the licences that this load has stored.
+    RemoveLicences,
     /// `{ type: 'scan', rate }`: fast-forward with single pictures at so many times the normal speed, backwards if negative; 0 ends it.
     Scan(f64),
     /// `{ type: 'select', rendition }`: play this rendition; without one, the engine chooses.
@@ -69,6 +76,7 @@ impl ToDriver {
         let count = |name| message.count(name);
         let text = |name| message.text(name);
         match text("type").as_str() {
+            "drm" => Self::Drm(FromCdm::read(message)),
             "host" => Self::Host(Host {
                 hidden: flag("hidden"),
                 width: count("width") as u32,
@@ -105,6 +113,7 @@ impl ToDriver {
                 dropped_frames: count("droppedFrames"),
                 error: message.nullable_number("error").flatten().map(|code| code as u8),
             }),
+            "remove-licences" => Self::RemoveLicences,
             "scan" => Self::Scan(message.number("rate").unwrap_or(0.0)),
             "select" => Self::Select(message.nullable_string("rendition")),
             "select-track" => Self::SelectTrack {
@@ -124,7 +133,7 @@ impl ToDriver {
                 let why = [
                     "unknown message \"",
                     unknown,
-                    "\"; known are host, limits, load, media, preload, scan, select, select-track, unload",
+                    "\"; known are drm, host, limits, load, media, preload, remove-licences, scan, select, select-track, unload",
                 ];
                 message.refuse("type", why.concat());
                 Self::Unload
@@ -167,6 +176,12 @@ pub enum FromDriver {
         /// It is a `ManagedMediaSource`, which needs `disableRemotePlayback`.
         managed: bool,
     },
+    /// Nobody waits for the answer to a `licence` any more.
+    #[serde(rename = "cancel-licence")]
+    CancelLicence {
+        /// The request.
+        request: u64,
+    },
     /// Show these cues. What was given before stays.
     Cues {
         /// An id of an event `tracks`.
@@ -176,10 +191,32 @@ pub enum FromDriver {
     },
     /// Take the source away from the element.
     Detach,
+    /// A call of Encrypted Media Extensions; with `bytes`, where it needs some.
+    Drm {
+        /// Which one.
+        command: Command,
+    },
     /// Tell the application.
     Event {
         /// What happened.
         event: Event,
+    },
+    /// Ask a licence server: with `body`, unless it is for a certificate.
+    Licence {
+        /// The request.
+        request: u64,
+        /// Its URL, without what the application keeps secret.
+        url: String,
+        /// The largest answer that is taken.
+        max_bytes: u64,
+        /// Whose message it is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session: Option<u64>,
+        /// As `MediaKeyMessageType`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message_type: Option<&'static str>,
+        /// Name and value.
+        headers: Vec<(String, String)>,
     },
     /// Keep this for the next player on this machine.
     Remember {
@@ -235,6 +272,15 @@ pub enum Event {
         fatal: bool,
         /// For people.
         message: String,
+        /// More, if it is about keys.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        drm: Option<Box<KeyError>>,
+    },
+    /// A licence was stored.
+    #[serde(rename = "licence-stored")]
+    LicenceStored {
+        /// The CDM's id of its session.
+        id: String,
     },
     /// Other renditions may be chosen than before.
     Limit {
@@ -310,6 +356,46 @@ pub enum Event {
         /// Subtitles and captions.
         text: Vec<Track>,
     },
+}
+
+/// What is wrong with keys, in the web's terms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyError {
+    /// As `output-restricted`.
+    pub kind: String,
+    /// To load again may help.
+    pub retriable: bool,
+    /// As `com.widevine.alpha`, or null.
+    pub key_system: Option<&'static str>,
+    /// The engine's number of it, or null.
+    pub session: Option<u64>,
+    /// 32 hexadecimal digits, or null.
+    pub key_id: Option<String>,
+    /// Of HTTP, or null.
+    pub status: Option<u16>,
+}
+
+impl From<DrmError> for KeyError {
+    fn from(error: DrmError) -> Self {
+        let DrmError {
+            kind,
+            retriable,
+            system,
+            session,
+            key_id,
+            status,
+        } = error;
+        let name = kind.name();
+        Self {
+            kind: name.strip_prefix("drm_").unwrap_or(name).replace('_', "-"),
+            retriable,
+            key_system: system.and_then(|system| system.key_systems().last().copied()),
+            session: session.map(|session| session.0),
+            key_id: key_id.map(|id| id.to_string()),
+            status,
+        }
+    }
 }
 
 /// Timed metadata in the web's terms.
@@ -548,11 +634,18 @@ impl Event {
     /// The engine's event; `None` for one that this version has no words for.
     pub fn from_engine(event: PlayerEvent) -> Option<Self> {
         Some(match event {
-            PlayerEvent::Error(error) => Self::Error {
-                kind: error.kind.name(),
-                fatal: error.fatal,
-                message: error.message,
+            PlayerEvent::Error(PlayerError {
+                kind,
+                fatal,
+                message,
+                drm,
+            }) => Self::Error {
+                kind: kind.name(),
+                fatal,
+                message,
+                drm: drm.map(|drm| Box::new(KeyError::from(*drm))),
             },
+            PlayerEvent::LicenceStored { id } => Self::LicenceStored { id },
             PlayerEvent::Limited { highest, by } => Self::Limit {
                 highest,
                 by: by

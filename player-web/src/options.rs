@@ -4,12 +4,14 @@ use js_sys::Function;
 use player_core::Config;
 use player_core::abr::Utility;
 use player_core::config::{CmcdMode, CmcdTarget, Preset, RetryPolicy};
+use player_core::drm::SpcForm;
 use player_core::telemetry::schema::{Dimension, Experiment, MAX_DIMENSION_VALUE_BYTES, MAX_DIMENSIONS};
 use wasm_bindgen::JsValue;
 
+use crate::drm;
 use crate::fields::{Faults, FieldError, Fields};
 
-/// `{ abr, buffer, cmcd, request, retry, signing, telemetry, tracks, beaconUrl, record }`; what is absent has the engine's default.
+/// `{ abr, buffer, cmcd, drm, request, retry, signing, telemetry, tracks, beaconUrl, record }`; what is absent has the engine's default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// The engine's configuration. Its seed is drawn by the driver.
@@ -20,6 +22,8 @@ pub struct Options {
     pub record: bool,
     /// Called before each request; what it returns changes the request.
     pub request: Option<Function>,
+    /// How FairPlay's licence server wants its requests.
+    pub spc: SpcForm,
     /// Who puts tokens into URLs.
     pub signing: Option<Signing>,
 }
@@ -46,6 +50,7 @@ impl Options {
             "beaconUrl",
             "buffer",
             "cmcd",
+            "drm",
             "record",
             "request",
             "retry",
@@ -57,6 +62,7 @@ impl Options {
         abr(&options.object("abr"), &mut config);
         buffer(&options.object("buffer"), &mut config);
         cmcd(&options.object("cmcd"), &mut config);
+        let spc = drm::options::read(&options.object("drm"), &mut config.drm);
         retry(&options.object("retry"), &mut config);
         telemetry(&options.object("telemetry"), &mut config);
         tracks(&options.object("tracks"), &mut config);
@@ -69,6 +75,7 @@ impl Options {
             beacon_url: options.string("beaconUrl"),
             record: options.flag("record"),
             request,
+            spc,
             signing: signing.map(|(fetch, mask)| Signing { fetch, mask }),
         };
         faults.check(read)
@@ -140,7 +147,7 @@ fn abr(fields: &Fields<'_>, config: &mut Config) {
 }
 
 /// One of the names, which are written with hyphens on the web.
-fn one_of<T: Copy>(fields: &Fields<'_>, name: &str, known: &[(&str, T)]) -> Option<T> {
+pub(crate) fn one_of<T: Copy>(fields: &Fields<'_>, name: &str, known: &[(&str, T)]) -> Option<T> {
     let text = fields.string(name)?;
     let spelt = |name: &str| name.replace('_', "-");
     if let Some((_, value)) = known.iter().find(|(name, _)| spelt(name) == text) {
@@ -316,7 +323,7 @@ fn tracks(fields: &Fields<'_>, config: &mut Config) {
     set(&mut tracks.default_text, fields.boolean("defaultText"));
 }
 
-fn set<T>(field: &mut T, value: Option<T>) {
+pub(crate) fn set<T>(field: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *field = value;
     }

@@ -9,10 +9,13 @@ use js_sys::{Array, Function};
 use player_core::abr::NetworkMemory;
 use player_core::error::ErrorKind;
 use player_core::input::{Host, Load, TrackKind};
+use player_core::output::RequestKind;
 use player_core::{Input, Instant, MediaTime, Output, Player, json};
+use wasm_bindgen::JsValue;
 
 use crate::beacons::Beacons;
 use crate::bodies::Bodies;
+use crate::drm::{self, Drm};
 use crate::message::{Cue, Event, FromDriver, Thumbnail, ToDriver};
 use crate::net::{self, Reports, Requests};
 use crate::options::{Options, Signing};
@@ -35,6 +38,7 @@ pub(crate) struct Shell {
     prepare: Option<Function>,
     pub(crate) beacons: Beacons,
     pub(crate) bodies: RefCell<Bodies>,
+    pub(crate) drm: RefCell<Drm>,
     pub(crate) requests: Requests,
     /// What the application may change in a request.
     pub(crate) filter: Option<Function>,
@@ -65,6 +69,7 @@ impl Shell {
             beacon_url,
             record,
             request,
+            spc,
             signing,
         } = options;
         config.seed = global::seed();
@@ -82,6 +87,7 @@ impl Shell {
             prepare,
             beacons: Beacons::new(beacon_url),
             bodies: RefCell::default(),
+            drm: RefCell::new(Drm::new(spc)),
             requests: Requests::default(),
             filter: request,
             signing,
@@ -94,6 +100,7 @@ impl Shell {
 
     pub(crate) fn handle(self: &Rc<Self>, message: ToDriver) {
         match message {
+            ToDriver::Drm(said) => drm::handle(self, said),
             ToDriver::Host(host) => self.host(host),
             ToDriver::Limits {
                 max_bandwidth_kbps,
@@ -105,6 +112,7 @@ impl Shell {
             ToDriver::Load(load) => self.tell(Input::Load(dated(load))),
             ToDriver::Media(state) => self.tell(Input::Media(state)),
             ToDriver::Preload(load) => self.tell(Input::Preload(load.map(dated))),
+            ToDriver::RemoveLicences => self.tell(Input::RemoveLicences),
             ToDriver::Scan(rate) => self.tell(Input::Scan(rate)),
             ToDriver::Select(rendition) => self.tell(Input::SelectRendition(rendition)),
             ToDriver::SelectTrack { kind, id } => self.tell(Input::SelectTrack { kind, id }),
@@ -176,6 +184,7 @@ impl Shell {
                 kind: ErrorKind::Internal.name(),
                 fatal: true,
                 message: message.to_owned(),
+                drm: None,
             });
         }
     }
@@ -221,7 +230,10 @@ impl Shell {
             Output::Beacon(beacon) => {
                 self.beacons.push(self, json::to_string(&beacon));
             }
-            Output::Cancel { request } => self.requests.cancel(request),
+            Output::Cancel { request } => {
+                self.requests.cancel(request);
+                drm::cancel(self, request);
+            }
             Output::CloseSource => self.close_source(),
             Output::Cues { track, cues } => {
                 let cues = cues.into_iter().map(Cue::from).collect();
@@ -232,6 +244,7 @@ impl Shell {
                     source.create(self, kind, &mime);
                 }
             }
+            Output::Drm(command) => drm::perform(self, command),
             Output::EndOfStream => {
                 if let Some(source) = self.source.borrow_mut().as_mut() {
                     source.end_of_stream();
@@ -242,12 +255,18 @@ impl Shell {
                     self.announce(event);
                 }
             }
-            Output::Fetch(fetch) => net::start(self, fetch),
+            Output::Fetch(fetch) => match fetch.kind {
+                RequestKind::Certificate | RequestKind::Licence => drm::fetch(self, fetch),
+                _ => net::start(self, fetch),
+            },
             Output::OpenSource => self.open_source(),
             Output::Prepare(job) => prepare::start(self, self.prepare.as_ref(), job),
             Output::ProbeDecoding { request, configs } => decoding::ask(self, request, configs),
             Output::ProbeTypes { types } => self.tell(Input::TypesSupported(source::supported(types))),
-            Output::Release { request } => self.bodies.borrow_mut().release(request),
+            Output::Release { request } => {
+                self.bodies.borrow_mut().release(request);
+                self.drm.borrow_mut().release(request);
+            }
             Output::Remember(memory) => {
                 let NetworkMemory {
                     kbps,
@@ -314,7 +333,12 @@ impl Shell {
     }
 
     fn post(&self, message: &FromDriver) {
-        post(&self.post, &to_js(message), &Array::new());
+        self.post_js(&to_js(message));
+    }
+
+    /// Says something that holds more than JSON can.
+    pub(crate) fn post_js(&self, message: &JsValue) {
+        post(&self.post, message, &Array::new());
     }
 
     /// Sets the one timer.
@@ -343,6 +367,7 @@ impl Shell {
         self.requests.cancel_all();
         self.close_source();
         self.bodies.borrow_mut().clear();
+        self.drm.borrow_mut().clear();
         self.flush_if_hidden();
     }
 }

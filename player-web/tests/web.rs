@@ -15,6 +15,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
+#[path = "web/drm.rs"]
+mod drm;
+
 wasm_bindgen_test_configure!(run_in_browser);
 
 #[wasm_bindgen(module = "/tests/harness.js")]
@@ -169,7 +172,7 @@ fn messages_are_read_in_the_terms_of_the_web() {
     assert!(
         read(r#"{"type":"paly"}"#)
             .unwrap_err()
-            .contains("unknown message \"paly\"; known are host")
+            .contains("unknown message \"paly\"; known are drm")
     );
     let none = ToDriver::read(&JsValue::UNDEFINED).unwrap_err().to_string();
     assert_eq!(none, "`message` must be a plain object");

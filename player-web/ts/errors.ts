@@ -1,3 +1,4 @@
+import type { DrmErrorDetail } from './drm-options.js';
 import type { ErrorKind } from './messages.js';
 
 /** An error of the player, readable as a `MediaError`: `code` and `message`. */
@@ -7,17 +8,20 @@ export class HeadgateError extends Error {
   readonly kind: ErrorKind;
   /** Playback has ended, and only a new load can bring it back. */
   readonly fatal: boolean;
+  /** More, if it is about keys. */
+  readonly drm: DrmErrorDetail | null;
 
   static readonly MEDIA_ERR_ABORTED = 1;
   static readonly MEDIA_ERR_NETWORK = 2;
   static readonly MEDIA_ERR_DECODE = 3;
   static readonly MEDIA_ERR_SRC_NOT_SUPPORTED = 4;
 
-  constructor(kind: ErrorKind, message: string, fatal = true, options?: ErrorOptions) {
+  constructor(kind: ErrorKind, message: string, fatal = true, options?: ErrorOptions & { drm?: DrmErrorDetail }) {
     super(message, options);
     this.name = 'HeadgateError';
     this.kind = kind;
     this.fatal = fatal;
+    this.drm = options?.drm ?? null;
     this.code = CODES[kind] ?? HeadgateError.MEDIA_ERR_DECODE;
   }
 }
@@ -31,6 +35,7 @@ const CODES: Record<ErrorKind, number> = {
   media: 3,
   quota: 3,
   segment: 3,
+  drm: 4,
   manifest: 4,
   unsupported: 4,
 };

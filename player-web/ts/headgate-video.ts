@@ -1,6 +1,7 @@
 import { CustomVideoElement } from 'custom-media-element';
 import { MediaTracksMixin } from 'media-tracks';
 import type { HeadgateError } from './errors.js';
+import type { DrmOptions } from './drm-options.js';
 import { Headgate, type HeadgateEventMap } from './headgate.js';
 import type { LiveDetail, TracksDetail } from './messages.js';
 import type { AbrOptions, HeadgateOptions } from './options.js';
@@ -15,6 +16,7 @@ export type HeadgateVideoEventMap = {
 const OPTION_ATTRIBUTES = [
   'abr',
   'beacon-url',
+  'licence-servers',
   'record',
   'site-key',
   'start-time',
@@ -28,7 +30,7 @@ const OPTION_ATTRIBUTES = [
 
 const NEXT = 'next-src';
 
-const FORWARDED = ['limitchange', 'live', 'loaded', 'metadata', 'renditionchange', 'scanchange', 'statechange', 'stats', 'tracks', 'warning'] as const;
+const FORWARDED = ['licencestored', 'limitchange', 'live', 'loaded', 'metadata', 'renditionchange', 'scanchange', 'statechange', 'stats', 'tracks', 'warning'] as const;
 
 /** A live stream in which one can go back further than this is one that viewers go back in. */
 const DVR_S = 60;
@@ -41,7 +43,7 @@ class TracksBase extends CustomVideoElement {}
  *
  * It has the attributes, properties, methods and events of `HTMLVideoElement`, and as Media Chrome reads them `videoRenditions`,
  * `audioTracks`, `streamType`, `targetLiveWindow` and `liveEdgeStart`. Further attributes: `abr` (an algorithm's name), `beacon-url`,
- * `site-key`, `viewer-id`, `video-id`, `video-title`, `start-time` (seconds), `thumbnails` (URL of a WebVTT file), `next-src` (what is to be
+ * `licence-servers` (`com.widevine.alpha=https://wv.example/ org.w3.clearkey=https://ck.example/`), `site-key`, `viewer-id`, `video-id`, `video-title`, `start-time` (seconds), `thumbnails` (URL of a WebVTT file), `next-src` (what is to be
  * preloaded: once it is set as `src`, it goes on from there), `record`, `wasm-url`, `transmux-wasm-url`; everything else is in {@link config}.
  */
 export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
@@ -56,6 +58,7 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
   }
 
   #config: HeadgateOptions = {};
+  #drm: DrmOptions | undefined;
   #player = new Headgate();
   /** A source waits for a reason to be loaded: `preload="none"`. */
   #deferred = false;
@@ -67,10 +70,12 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
 
   constructor() {
     super();
-    if (Object.hasOwn(this, 'config')) {
+    for (const name of ['config', 'drm'] as const) {
+      if (!Object.hasOwn(this, name)) continue;
       // Set before the element was defined, it would hide the accessor.
-      this.#config = this.config;
-      Reflect.deleteProperty(this, 'config');
+      const value = this[name];
+      Reflect.deleteProperty(this, name);
+      Reflect.set(this, name, value);
     }
     const player = this.#player;
     player.addEventListener('error', () => this.dispatchEvent(new Event('error')));
@@ -94,6 +99,15 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
 
   set config(options: HeadgateOptions) {
     this.#config = options;
+  }
+
+  /** Protected streams: in place of `config.drm`. Read when something is loaded; for the simple case there is `licence-servers`. */
+  get drm(): DrmOptions | undefined {
+    return this.#drm ?? this.#config.drm;
+  }
+
+  set drm(options: DrmOptions | undefined) {
+    this.#drm = options;
   }
 
   /** The engine's own API. */
@@ -232,8 +246,10 @@ export class HeadgateVideoElement extends MediaTracksMixin(TracksBase) {
     const text = (name: (typeof OPTION_ATTRIBUTES)[number]) => this.getAttribute(name) ?? undefined;
     const { config } = this;
     const algorithm = text('abr') as AbrOptions['algorithm'];
+    const servers = text('licence-servers');
     return {
       ...config,
+      drm: servers ? { ...this.drm, servers: { ...this.drm?.servers, ...pairs(servers) } } : this.drm,
       abr: algorithm ? { ...config.abr, algorithm } : config.abr,
       beaconUrl: absolute(text('beacon-url') ?? config.beaconUrl),
       siteKey: text('site-key') ?? config.siteKey,
@@ -323,6 +339,12 @@ export interface HeadgateVideoElement {
     options?: boolean | AddEventListenerOptions,
   ): void;
   addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
+}
+
+/** `org.w3.clearkey=https://… com.widevine.alpha=https://…` */
+function pairs(text: string): Record<string, string> {
+  const list = text.trim().split(/\s+/).map((pair) => [pair.split('=', 1)[0] ?? '', pair.slice(pair.indexOf('=') + 1)] as const);
+  return Object.fromEntries(list);
 }
 
 function absolute(url: string | undefined): string | undefined {

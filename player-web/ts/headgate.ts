@@ -1,4 +1,7 @@
 import type { Driver } from '../pkg/player_web.js';
+import { DrmLink, drmSettings } from './drm-link.js';
+import type { Settings } from './drm/settings.js';
+import type { DrmErrorDetail } from './drm-options.js';
 import { EarlyManifest } from './early.js';
 import { HeadgateError } from './errors.js';
 import { MediaLink } from './media-link.js';
@@ -6,6 +9,7 @@ import type {
   DriverEvent,
   ErrorDetail,
   FromDriver,
+  LicenceStoredDetail,
   LimitDetail,
   LiveDetail,
   LoadedDetail,
@@ -37,6 +41,8 @@ import { isLoaded, loadDriver } from './wasm.js';
 export interface HeadgateEventMap {
   /** Playback has ended with an error. */
   error: CustomEvent<HeadgateError>;
+  /** A licence was stored on this machine: keep its id for `drm.storedLicences`. */
+  licencestored: CustomEvent<LicenceStoredDetail>;
   /** Other renditions may be chosen than before: the element's size, dropped frames, a limit of yours, … */
   limitchange: CustomEvent<LimitDetail>;
   /** The window of a live stream has moved. */
@@ -101,6 +107,7 @@ export class Headgate extends EventTarget {
   /** Options for the next {@link load}. */
   options: HeadgateOptions;
   #link: MediaLink | undefined;
+  #drm: DrmLink | undefined;
   #texts: TextTracks | undefined;
   #thumbnailTrack: ThumbnailTrack | undefined;
   #thumbnails: readonly Thumbnail[] = [];
@@ -130,6 +137,7 @@ export class Headgate extends EventTarget {
   #stats: StatsDetail | null = null;
   #selected: string | null = null;
   #limit: LimitDetail | null = null;
+  #storedLicences: readonly string[] = [];
   #live: LiveDetail | null = null;
   #tracks: TracksDetail | null = null;
   /** The text that the engine has on, as far as the element's text tracks know. */
@@ -200,6 +208,11 @@ export class Headgate extends EventTarget {
     return this.#limit;
   }
 
+  /** Ids of the licences that this load has stored on this machine. */
+  get storedLicences(): readonly string[] {
+    return this.#storedLicences;
+  }
+
   /** The rendition that {@link selectRendition} asked for; `null` while the engine chooses. */
   get selectedRendition(): string | null {
     return this.#selected;
@@ -209,7 +222,20 @@ export class Headgate extends EventTarget {
   attach(video: HTMLVideoElement): void {
     if (this.#link?.video === video) return;
     if (this.#link) this.detach();
-    this.#link = new MediaLink(video, (message) => this.#send(message));
+    const player = this;
+    const send = (message: ToDriver) => this.#send(message);
+    this.#link = new MediaLink(video, send);
+    this.#drm = new DrmLink(video, {
+      send,
+      get request() {
+        return player.options.request;
+      },
+      warn: (message, cause) => this.#emit('warning', new HeadgateError('drm', message, false, { cause })),
+      fail: (error) => {
+        send({ type: 'unload' });
+        this.#fail(error);
+      },
+    });
     this.#texts = new TextTracks(video, this.#onTextWanted);
     this.#thumbnailTrack = new ThumbnailTrack(video);
   }
@@ -225,6 +251,8 @@ export class Headgate extends EventTarget {
     this.#thumbnailTrack = undefined;
     this.#link?.close();
     this.#link = undefined;
+    this.#drm?.close();
+    this.#drm = undefined;
   }
 
   /** Loads an HLS playlist or a DASH MPD, in place of what was loaded before. */
@@ -309,6 +337,12 @@ export class Headgate extends EventTarget {
     this.#send(this.#limits);
   }
 
+  /** Gives the stored licences of this load back: the machine loses them, and the licence server is told. */
+  releaseLicences(): void {
+    this.#storedLicences = [];
+    this.#send({ type: 'remove-licences' });
+  }
+
   /**
    * The log of what went in and out of the engine, for `headgate-sim replay`, if the option `record` asked for one.
    * After {@link detach} it is the last one. It holds the URLs that were fetched.
@@ -319,10 +353,10 @@ export class Headgate extends EventTarget {
 
   async #start(generation: number): Promise<void> {
     try {
-      const Driver = await loadDriver(this.options.wasm);
+      const [Driver, drm] = await Promise.all([loadDriver(this.options.wasm), drmSettings(this.options.drm)]);
       const link = this.#link;
       if (generation !== this.#generation || !this.#wanted || !link) return;
-      this.#openDriver(Driver);
+      this.#openDriver(Driver, drm);
       link.introduce();
       if (this.#limits) this.#send(this.#limits);
       const message = { ...this.#wanted, networkMemory: recall(this.options.storage) };
@@ -341,19 +375,24 @@ export class Headgate extends EventTarget {
       const Driver = await loadDriver(this.options.wasm);
       if (this.#ahead !== message || !(this.#driver ?? message.url)) return;
       // Other options count from the next load on.
-      if (!this.#driver) this.#openDriver(Driver);
+      if (!this.#driver) {
+        const drm = await drmSettings(this.options.drm);
+        if (this.#ahead !== message || this.#driver) return;
+        this.#openDriver(Driver, drm);
+      }
       this.#send({ ...message, networkMemory: recall(this.options.storage) });
     } catch {
       // The load will say so.
     }
   }
 
-  #openDriver(DriverClass: typeof Driver): void {
+  #openDriver(DriverClass: typeof Driver, drm: Settings | undefined): void {
+    this.#drm?.configure(drm);
     const signing = this.options.signing && {
       fetch: (url: string, init: RequestInit) => this.#signing.fetch(url, init),
       mask: (url: string) => this.#signing.mask(url),
     };
-    const options = { ...driverOptions(this.options, surroundings()), signing };
+    const options = { ...driverOptions(this.options, surroundings()), drm: drm?.engine, signing };
     const text = JSON.stringify(options);
     if (this.#driver && this.#driverOptions === text) return;
     this.#closeDriver();
@@ -391,6 +430,7 @@ export class Headgate extends EventTarget {
       // It has failed before, and has said so then.
     }
     this.#driver = undefined;
+    this.#drm?.end();
   }
 
   #send(message: ToDriver): void {
@@ -410,8 +450,8 @@ export class Headgate extends EventTarget {
     } else if (message.type === 'cues') {
       this.#syncTexts();
       this.#texts?.apply(message);
-    }
-    else this.#link?.apply(message);
+    } else if (message.type === 'attach' || message.type === 'detach' || message.type === 'seek') this.#link?.apply(message);
+    else this.#drm?.receive(message);
   }
 
   #showThumbnails(): void {
@@ -427,6 +467,9 @@ export class Headgate extends EventTarget {
     switch (type) {
       case 'error':
         return this.#report(detail as ErrorDetail);
+      case 'licence-stored':
+        this.#storedLicences = [...this.#storedLicences, (detail as LicenceStoredDetail).id];
+        return this.#emit('licencestored', detail as LicenceStoredDetail);
       case 'limit':
         this.#limit = detail as LimitDetail;
         return this.#emit('limitchange', this.#limit);
@@ -515,20 +558,28 @@ export class Headgate extends EventTarget {
     this.#send({ type: 'select-track', kind: 'text', track: choice });
   };
 
-  #report({ kind, fatal, message }: ErrorDetail): void {
-    const error = new HeadgateError(kind, message, fatal);
-    if (!fatal) return this.#emit('warning', error);
+  #report({ kind, fatal, message, drm }: ErrorDetail): void {
+    this.#raise(new HeadgateError(kind, message, fatal, drm && { drm: this.#keyError(drm) }));
+  }
+
+  #raise(error: HeadgateError): void {
+    if (!error.fatal) return this.#emit('warning', error);
     if (this.#error) return;
     // A broken engine is not used again.
-    if (kind === 'internal') this.#driverOptions = '';
+    if (error.kind === 'internal') this.#driverOptions = '';
     this.#error = error;
     this.#state = 'failed';
     this.#emit('error', error);
   }
 
+  /** With the name that others know a session by. */
+  #keyError({ session, ...detail }: ErrorDetail['drm'] & {}): DrmErrorDetail {
+    return { ...detail, sessionId: session === null ? null : (this.#drm?.sessionId(session) ?? null) };
+  }
+
   /** An exception on the way to the engine or out of it. */
   #fail(cause: unknown): void {
-    if (cause instanceof HeadgateError) return this.#report(cause);
+    if (cause instanceof HeadgateError) return this.#raise(cause);
     const message = cause instanceof Error ? cause.message : String(cause);
     this.#report({ kind: 'internal', fatal: true, message });
   }
@@ -547,6 +598,7 @@ export class Headgate extends EventTarget {
     this.#stats = null;
     this.#selected = null;
     this.#limit = null;
+    this.#storedLicences = [];
     this.#live = null;
     this.#tracks = null;
     this.#text = null;

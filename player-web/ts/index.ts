@@ -1,10 +1,21 @@
 // `headgate`: the player for any <video>. Importing it does nothing but define it.
 
+export type {
+  DrmBody,
+  DrmErrorDetail,
+  DrmErrorKind,
+  DrmOptions,
+  DrmRequest,
+  DrmRequestInfo,
+  DrmResponse,
+  KeySystemOptions,
+} from './drm-options.js';
 export { HeadgateError } from './errors.js';
 export { Headgate, type HeadgateEventMap, type LoadOptions } from './headgate.js';
 export type {
   ErrorKind,
   Id3Frame,
+  LicenceStoredDetail,
   LimitDetail,
   LiveDetail,
   LoadedDetail,

@@ -1,6 +1,6 @@
 // The only code that touches the media element for the engine: tells its state, does what the driver says.
 
-import type { AttachMessage, FromDriver, HostMessage, MediaMessage, ToDriver } from './messages.js';
+import type { AttachMessage, DetachMessage, HostMessage, MediaMessage, SeekMessage, ToDriver } from './messages.js';
 
 /** All that changes what the engine wants to know. */
 const MEDIA_EVENTS = [
@@ -26,6 +26,12 @@ const POLL_MS = 250;
 
 const MAX_ATTACH_ATTEMPTS = 10;
 
+/** Initialization data of keys that is remembered, to be told once. What is longer than 64 KB no browser takes. */
+const MAX_INIT_DATA = 64;
+const MAX_INIT_DATA_BYTES = 1 << 16;
+/** Its forms that the engine knows. */
+const INIT_DATA_TYPES = ['cenc', 'keyids', 'sinf', 'skd', 'webm'];
+
 export class MediaLink {
   readonly video: HTMLVideoElement;
   #send: (message: ToDriver) => void;
@@ -39,12 +45,16 @@ export class MediaLink {
   /** The engine has taken the source away from under a playing element, to give it another one. */
   #resume = false;
   #size = { width: 0, height: 0 };
+  /** What the present source has said of keys. */
+  #initData = new Set<string>();
 
   constructor(video: HTMLVideoElement, send: (message: ToDriver) => void) {
     this.video = video;
     this.#send = send;
     const { signal } = this.#stop;
     for (const type of MEDIA_EVENTS) video.addEventListener(type, this.#onMedia, { signal });
+    video.addEventListener('encrypted', this.#onEncrypted, { signal });
+    video.addEventListener('waitingforkey', () => this.#send({ type: 'drm', event: 'waiting-for-key' }), { signal });
     document.addEventListener('visibilitychange', this.#onHost, { signal });
     addEventListener('pageshow', this.#onHost, { signal });
     addEventListener('pagehide', this.#onPageHide, { signal });
@@ -76,7 +86,7 @@ export class MediaLink {
     this.#tellMedia();
   }
 
-  apply(message: Exclude<FromDriver, { type: 'cues' | 'event' | 'remember' | 'thumbnails' }>): void {
+  apply(message: AttachMessage | DetachMessage | SeekMessage): void {
     if (message.type === 'attach') this.#attach(message);
     else if (message.type === 'seek') this.video.currentTime = message.currentTime;
     else {
@@ -119,6 +129,7 @@ export class MediaLink {
     // Whatever it plays goes, also what it had before us.
     if (!this.#attached && !video.getAttribute('src') && !video.srcObject) return;
     this.#attached = false;
+    this.#initData.clear();
     video.removeAttribute('src');
     if (video.srcObject) video.srcObject = null;
     video.load();
@@ -135,6 +146,18 @@ export class MediaLink {
       clearInterval(this.#poll);
       this.#poll = undefined;
     }
+  };
+
+  /** Each source buffer says it, and each segment once more. */
+  #onEncrypted = ({ initData, initDataType }: MediaEncryptedEvent): void => {
+    if (!initData || initData.byteLength > MAX_INIT_DATA_BYTES || !INIT_DATA_TYPES.includes(initDataType)) return;
+    const bytes = new Uint8Array(initData.slice(0));
+    const known = `${initDataType} ${bytes.join()}`;
+    if (this.#initData.has(known)) return;
+    const [oldest] = this.#initData;
+    if (this.#initData.size >= MAX_INIT_DATA && oldest !== undefined) this.#initData.delete(oldest);
+    this.#initData.add(known);
+    this.#send({ type: 'drm', event: 'encrypted', initDataType, bytes });
   };
 
   #tellMedia = (): void => {

@@ -1,15 +1,19 @@
 // The messages between the owner of the media element and the driver, as in `src/message.rs`. Plain objects both ways:
 // they can be posted to a worker. Times are seconds of media, rates bits per second.
 
+import type { DrmFromDriver, DrmToDriver } from './drm-messages.js';
+import type { DrmErrorDetail } from './drm-options.js';
 import type { CuesMessage } from './text-tracks.js';
 import type { ThumbnailsMessage } from './thumbnails.js';
 
 export type ToDriver =
+  | DrmToDriver
   | HostMessage
   | LimitsMessage
   | LoadMessage
   | MediaMessage
   | PreloadMessage
+  | RemoveLicencesMessage
   | ScanMessage
   | SelectMessage
   | SelectTrackMessage
@@ -50,6 +54,11 @@ export interface LoadMessage {
 /** Load the beginning of this when there is the time for it, for the `load` of the same URL; without a URL, drop what was preloaded. */
 export interface PreloadMessage extends Partial<Omit<LoadMessage, 'type'>> {
   type: 'preload';
+}
+
+/** Give back the licences that were stored. */
+export interface RemoveLicencesMessage {
+  type: 'remove-licences';
 }
 
 /** What was learnt of a network. */
@@ -100,7 +109,15 @@ export interface UnloadMessage {
   type: 'unload';
 }
 
-export type FromDriver = AttachMessage | CuesMessage | DetachMessage | EventMessage | RememberMessage | SeekMessage | ThumbnailsMessage;
+export type FromDriver =
+  | AttachMessage
+  | CuesMessage
+  | DetachMessage
+  | DrmFromDriver
+  | EventMessage
+  | RememberMessage
+  | SeekMessage
+  | ThumbnailsMessage;
 
 /** Set the element's source: an object URL, or a handle from a worker. */
 export interface AttachMessage {
@@ -132,6 +149,7 @@ export interface EventMessage {
 
 export type DriverEvent =
   | ({ type: 'error' } & ErrorDetail)
+  | ({ type: 'licence-stored' } & LicenceStoredDetail)
   | ({ type: 'limit' } & LimitDetail)
   | ({ type: 'live' } & LiveDetail)
   | ({ type: 'loaded' } & LoadedDetail)
@@ -147,9 +165,12 @@ export interface ErrorDetail {
   /** Playback has ended, and only a new load can bring it back. */
   fatal: boolean;
   message: string;
+  /** More, if it is about keys; `session` is the engine's number. */
+  drm?: Omit<DrmErrorDetail, 'sessionId'> & { session: number | null };
 }
 
 export type ErrorKind =
+  | 'drm'
   | 'http'
   | 'internal'
   | 'manifest'
@@ -160,6 +181,12 @@ export type ErrorKind =
   | 'signing'
   | 'timeout'
   | 'unsupported';
+
+/** A licence was stored on this machine. */
+export interface LicenceStoredDetail {
+  /** `MediaKeySession.sessionId`, for `drm.storedLicences`. */
+  id: string;
+}
 
 /** Other renditions may be chosen than before. */
 export interface LimitDetail {

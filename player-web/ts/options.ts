@@ -1,5 +1,7 @@
 // What an application may set, and how it goes to the driver.
 
+import type { DrmOptions } from './drm-options.js';
+
 /** The engine: a URL, or what an application has loaded or compiled itself. */
 export type WasmSource = string | URL | WebAssembly.Module | BufferSource;
 
@@ -7,6 +9,8 @@ export interface HeadgateOptions {
   abr?: AbrOptions;
   buffer?: BufferOptions;
   cmcd?: CmcdOptions;
+  /** Protected streams: key systems, licence servers. Read at each load. */
+  drm?: DrmOptions;
   retry?: RetryOptions;
   tracks?: TrackOptions;
   /**
@@ -122,6 +126,7 @@ export interface RetryOptions extends RetryPolicy {
   init?: RetryPolicy;
   text?: RetryPolicy;
   key?: RetryPolicy;
+  /** Licences and certificates. Default: 3 attempts, 1 s between them, 15 s for the first byte; no second one after a status of 400 to 499. */
   licence?: RetryPolicy;
   /** Content steering. */
   steering?: RetryPolicy;
@@ -154,6 +159,7 @@ export interface RetryPolicy {
 /** A request that is about to be made. */
 export interface RequestInfo {
   kind:
+    | 'certificate'
     | 'clock'
     | 'init'
     | 'key'
@@ -253,7 +259,7 @@ export interface Surroundings {
 
 /** The options of the driver (`src/options.rs`). */
 export function driverOptions(options: HeadgateOptions, around: Surroundings): object {
-  const { wasm: _, transmuxWasm: __, storage: ___, signing: ____, beaconUrl, siteKey, viewerId, experiment, dimensions, ...rest } = options;
+  const { wasm: _, transmuxWasm: __, storage: ___, signing: ____, drm: _____, beaconUrl, siteKey, viewerId, experiment, dimensions, ...rest } = options;
   if (!beaconUrl || !siteKey) return rest;
   const named = Object.entries(dimensions ?? {}).map(([name, value]) => ({ name, value }));
   return { ...rest, beaconUrl, telemetry: { site: siteKey, viewerId, experiment, dimensions: named, ...around } };

@@ -29,12 +29,24 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write the keys of an encrypted test stream, for a licence server: everybody can have them, for they follow from its name.
+    #[command(after_help = KEYS_EXAMPLES)]
+    Keys(Keys),
     /// Serve every stream below a folder until Ctrl-C or SIGTERM.
     #[command(after_help = EXAMPLES)]
     Serve(Serve),
     /// Print a signed URL for an origin with the same signing key.
     #[command(after_help = SIGN_EXAMPLES)]
     Sign(Sign),
+}
+
+#[derive(Args)]
+struct Keys {
+    /// The stream: sample-20s-720p-cenc, …
+    name: String,
+    /// The file, in the form that headgate-encode has for --key-file.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -58,7 +70,8 @@ struct Serve {
     /// Serve only these streams.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     streams: Vec<String>,
-    /// Make this test stream first if it is not there: sample-10s, sample-20s-360p, …
+    /// Make this test stream first if it is not there: sample-10s, sample-20s-360p, …; encrypted sample-20s-720p-cenc, -cbcs,
+    /// -cenc-rotation, -cbcs-lead, -aes128, -aes128-iv, -sampleaes.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     make: Vec<String>,
     /// What shall go wrong: KIND:PATTERN or KINDxTIMES:PATTERN, KIND being a status from 400 to 599, break, html or truncate.
@@ -105,6 +118,9 @@ const SIGN_EXAMPLES: &str = "Examples:
   headgate-origin sign --signing-key 2026-07:secret.key --prefix /videos/demo/ --expires 10m --base-url https://cdn.example
   headgate-origin sign --signing-key secret.key --prefix /poster.jpg --json";
 
+const KEYS_EXAMPLES: &str = "Examples:
+  headgate-origin keys sample-20s-720p-cenc --out keys.json";
+
 const EXAMPLES: &str = "Examples:
   headgate-origin serve --root public --make sample-10s
   headgate-origin serve --root public --trace traces/norway_3g/report.2010-09-13_1003CEST.csv
@@ -125,6 +141,7 @@ fn main() -> ExitCode {
         .without_time()
         .init();
     let done = match command {
+        Command::Keys(Keys { name, out }) => write_keys(&name, &out),
         Command::Serve(serve) => run(serve),
         Command::Sign(sign) => print_signed(&sign),
     };
@@ -179,6 +196,10 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
         // Answers over a slow link are not waited for.
         () = async { stop.requested().await; tokio::time::sleep(PATIENCE).await } => Ok(()),
     }
+}
+
+fn write_keys(name: &str, out: &Path) -> anyhow::Result<()> {
+    Ok(Recipe::named(name)?.write_keys(out)?)
 }
 
 fn print_signed(sign: &Sign) -> anyhow::Result<()> {

@@ -6,14 +6,15 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAM = join(process.env.HEADGATE_BIN_DIR ?? fileURLToPath(new URL('../../../target/debug', import.meta.url)), 'headgate-origin');
+/** The program. */
+export const ORIGIN = join(process.env.HEADGATE_BIN_DIR ?? fileURLToPath(new URL('../../../target/debug', import.meta.url)), 'headgate-origin');
 
 /** Serves `folder` at a port of its own. `url` ends with a slash; `log()` is what it has written to standard error. */
 export async function startOrigin(folder, args = []) {
-  if (!existsSync(PROGRAM)) {
-    throw new Error(`${PROGRAM} is missing: build it with \`npm test -- --only bins\`, or name its folder in HEADGATE_BIN_DIR`);
+  if (!existsSync(ORIGIN)) {
+    throw new Error(`${ORIGIN} is missing: build it with \`npm test -- --only bins\`, or name its folder in HEADGATE_BIN_DIR`);
   }
-  const origin = spawn(PROGRAM, ['serve', '--root', folder, '--listen', '127.0.0.1:0', '--json', ...args], {
+  const origin = spawn(ORIGIN, ['serve', '--root', folder, '--listen', '127.0.0.1:0', '--json', ...args], {
     env: { ...process.env, HEADGATE_LOG: 'trace' },
   });
   let log = '';

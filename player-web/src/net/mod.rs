@@ -114,7 +114,7 @@ impl Received {
             Deliver::Handle => {
                 // The text that shows what is no MP4 would show a key.
                 let (integrity, media) = match fetch.kind {
-                    RequestKind::Key | RequestKind::Licence => Default::default(),
+                    RequestKind::Key => Default::default(),
                     _ => bodies::look(&body),
                 };
                 let complete = Input::Complete {
