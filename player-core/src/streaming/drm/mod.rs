@@ -218,6 +218,11 @@ impl Drm {
         Some(self.locks.clone())
     }
 
+    /// Renditions need other keys than before.
+    pub(crate) fn reconsider(&mut self) {
+        self.changed = true;
+    }
+
     /// What went wrong since this was asked last.
     pub(crate) fn take_trouble(&mut self) -> Vec<PlayerError> {
         core::mem::take(&mut self.trouble)
