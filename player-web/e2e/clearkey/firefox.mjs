@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { hasFirefox, startFirefox } from '../support/firefox.mjs';
-import { assertKept, failure, play, playsTo, shows, warnings } from '../support/protected.mjs';
+import { ANY_SIZE, assertKept, failure, play, playsTo, shows, warnings } from '../support/protected.mjs';
 
 export function firefox(lab) {
   describe('Firefox', { skip: !hasFirefox && 'Firefox ESR is not installed' }, () => {
@@ -22,7 +22,7 @@ export function firefox(lab) {
 
     for (const scheme of ['cenc', 'cbcs']) {
       test(`${scheme}, DASH: keys for sound, SD and HD`, async () => {
-        await play(page, lab, lab.url(scheme, 'dash'));
+        await play(page, lab, lab.url(scheme, 'dash'), { config: ANY_SIZE });
         await playsTo(page, 3);
         await shows(page, lab);
         const { frames, width } = await page.evaluate(() => ({ frames: video.getVideoPlaybackQuality().totalVideoFrames, width: video.videoWidth }));

@@ -1,9 +1,9 @@
 // What is played, and what of it.
 
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { afterEach, describe, test } from 'node:test';
 import { until } from '../support/page.mjs';
-import { hasPackager, play, playsTo, SECONDS, shows, warnings } from '../support/protected.mjs';
+import { ANY_SIZE, hasPackager, play, playsTo, SECONDS, shows, warnings } from '../support/protected.mjs';
 import { withPage } from '../support/with-page.mjs';
 
 const PROTOCOLS = ['hls', 'dash'];
@@ -37,13 +37,13 @@ export function playback(lab) {
     for (const scheme of ['cenc', 'cbcs']) {
       for (const protocol of PROTOCOLS) {
         test(`${scheme}, ${protocol}: keys for sound, SD and HD`, async () => {
-          const widths = await playThrough(scheme, protocol, [3]);
+          const widths = await playThrough(scheme, protocol, [3], { config: ANY_SIZE });
           assert.ok(widths.includes(1280), `sizes ${widths}`);
           assert.ok(lab.licence.requests.length >= 1 && lab.licence.requests.every(({ status }) => status === 200));
         });
 
         test(`${scheme}, ${protocol}: the key for HD is withheld`, async () => {
-          const widths = await playThrough(scheme, protocol, [3], { token: lab.licence.issue(['audio', 'sd']) });
+          const widths = await playThrough(scheme, protocol, [3], { config: ANY_SIZE, token: lab.licence.issue(['audio', 'sd']) });
           assert.ok(widths.includes(640) && !widths.includes(1280), `sizes ${widths}`);
         });
       }
@@ -52,7 +52,7 @@ export function playback(lab) {
     for (const scheme of ['cenc', 'cbcs']) {
       for (const protocol of PROTOCOLS) {
         test(`${scheme} by Shaka Packager, ${protocol}`, { skip: !hasPackager && 'Shaka Packager is not here' }, async () => {
-          const widths = await playThrough(`shaka-${scheme}`, protocol, [3]);
+          const widths = await playThrough(`shaka-${scheme}`, protocol, [3], { config: ANY_SIZE });
           assert.ok(widths.includes(854), `sizes ${widths}`);
         });
       }
@@ -91,6 +91,7 @@ export function playback(lab) {
     for (const protocol of PROTOCOLS) {
       test(`the licence is asked for while the first segment comes, ${protocol}`, async () => {
         const { page, heard } = here;
+        await lab.origin.shape({ rate_kbps: 8000, latency_ms: 100 });
         await play(page, lab, lab.url('cenc', protocol));
         await playsTo(page, 0.5);
         const asked = heard.events.findIndex(({ type, url, method }) => type === 'request' && method === 'POST' && url === lab.licence.url);
@@ -99,5 +100,7 @@ export function playback(lab) {
         assert.deepEqual(await warnings(page), []);
       });
     }
+
+    afterEach(() => lab.origin.shape({}));
   });
 }

@@ -25,15 +25,17 @@ export async function startOrigin(folder, args = []) {
     ended.then((code) => Promise.reject(new Error(`headgate-origin ended with ${code}: ${log}`))),
   ]);
   const { url } = JSON.parse(line);
+  const set = async (what, value) => {
+    const answer = await fetch(`${url}_origin/${what}`, { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(value) });
+    if (!answer.ok) throw new Error(await answer.text());
+  };
   return {
     url,
     log: () => log,
     /** What goes wrong from now on. */
-    async fault(...rules) {
-      const body = JSON.stringify(rules);
-      const answer = await fetch(`${url}_origin/faults`, { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body });
-      if (!answer.ok) throw new Error(await answer.text());
-    },
+    fault: (...rules) => set('faults', rules),
+    /** What the network is like from now on: `{ rate_kbps, latency_ms }`; without anything it has no limits. */
+    shape: (shape) => set('shape', shape),
     close() {
       origin.kill();
       return ended;

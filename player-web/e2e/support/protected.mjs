@@ -29,6 +29,8 @@ export const STREAMS = {
   sampleaes: 'sample-8s-180p-sampleaes',
 };
 const MANIFESTS = { hls: 'hls/master.m3u8', dash: 'dash/manifest.mpd' };
+/** Of Shaka Packager, which wants them above the segments. */
+const PACKED = { hls: 'master.m3u8', dash: 'manifest.mpd' };
 
 /** Makes all of it; takes half a minute. */
 export async function startLab() {
@@ -51,19 +53,18 @@ export async function startLab() {
       licence.add(keyFiles[name]);
     }
     const clip = join(folder, 'clip.mp4');
-    joined(join(folder, 'videos', CLEAR), clip);
+    writeFileSync(clip, whole(join(folder, 'videos', CLEAR), '480p'));
     const pictures = await picturesOf(clip);
     if (hasPackager) for (const scheme of ['cenc', 'cbcs']) pack(folder, scheme, licence.keysOf(keyFiles[scheme]));
-    const url = (name, protocol) => `${origin.url}videos/${STREAMS[name] ?? name}/${MANIFESTS[protocol]}`;
+    const url = (name, protocol) => {
+      const manifest = (STREAMS[name] ? MANIFESTS : PACKED)[protocol];
+      return `${origin.url}videos/${STREAMS[name] ?? name}/${manifest}`;
+    };
     return { site, licence, origin, pictures, url, keys: (name) => licence.keysOf(keyFiles[name]), close };
   } catch (error) {
     await close();
     throw error;
   }
-}
-
-function joined(stream, to) {
-  writeFileSync(to, whole(stream, '360p'));
 }
 
 /** A rendition of a clear stream as one fragmented file. */
@@ -78,10 +79,10 @@ function whole(stream, rendition) {
 function pack(folder, scheme, keys) {
   const clear = join(folder, 'videos', CLEAR);
   const out = join(folder, 'videos', `shaka-${scheme}`);
-  for (const name of ['hls', 'dash']) mkdirSync(join(out, name), { recursive: true });
+  mkdirSync(out, { recursive: true });
   const input = (rendition, kind, label, ...more) => {
     writeFileSync(join(folder, `${rendition}.mp4`), whole(clear, rendition));
-    const files = [`init_segment=${rendition}/init.mp4`, `segment_template=${rendition}/$Number$.m4s`, `playlist_name=hls/${rendition}.m3u8`];
+    const files = [`init_segment=${rendition}/init.mp4`, `segment_template=${rendition}/$Number$.m4s`, `playlist_name=${rendition}.m3u8`];
     return [`in=${join(folder, `${rendition}.mp4`)}`, `stream=${kind}`, ...files, `drm_label=${label}`, ...more].join(',');
   };
   const labels = ['audio', 'sd', 'hd'];
@@ -90,7 +91,7 @@ function pack(folder, scheme, keys) {
     ...[input('480p', 'video', 'hd'), input('360p', 'video', 'sd'), input('audio', 'audio', 'audio', 'hls_group_id=sound')],
     ...['--enable_raw_key_encryption', '--keys', raw.join(','), '--protection_scheme', scheme, '--protection_systems', 'Common,Widevine,PlayReady'],
     ...['--clear_lead', '0', '--segment_duration', '2', '--generate_static_live_mpd'],
-    ...['--mpd_output', MANIFESTS.dash, '--hls_master_playlist_output', MANIFESTS.hls],
+    ...['--mpd_output', PACKED.dash, '--hls_master_playlist_output', PACKED.hls],
   ], { cwd: out, stdio: 'pipe' });
 }
 
@@ -141,6 +142,9 @@ export async function play(page, lab, url, { drm = {}, token = lab.licence.issue
     [url, { ...(!drm.clearKeys && { servers: { [CLEARKEY]: lab.licence.url } }), ...drm }, config, token, renew && `${lab.licence.url}token?${renew}`],
   );
 }
+
+/** The highest rendition is played, however small the element is. */
+export const ANY_SIZE = { abr: { capToElementSize: false } };
 
 /** Plays up to a time; tells what is wrong at once, if something is. */
 export async function playsTo(page, time) {

@@ -3,9 +3,9 @@
 const MBIT_50 = { points: [{ ms: 1000, kbps: 50_000 }], rttMs: 20 };
 /** Far from what is buffered at each time, and inside of segments and of groups of pictures. */
 const SEEKS_S = [57.3, 101.1, 145.7];
-const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 30_000;
 
-function open({ browser, server }, player, protocol, flags, use) {
+export function open({ browser, server }, player, protocol, flags, use) {
   server.link.shape(MBIT_50);
   server.requests.length = 0;
   const query = new URLSearchParams({ player, protocol, ...flags });

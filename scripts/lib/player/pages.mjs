@@ -19,13 +19,16 @@ export function playersOf(protocol) {
 /** Seconds to have ahead of the playhead, for all. */
 const GOAL_S = 30;
 
-/** Each gets `video`, `url`, and `lowest`: whether it begins with the lowest rung, as all do then, or as it is used to. */
+/**
+ * Each gets `video`, `url`, `lowest`: whether it begins with the lowest rung, as all do then, or as it is used to, and `servers`: those of
+ * licences, if there are any.
+ */
 const EMBEDS = {
   [OURS]: `<script type="module">
       import { Headgate } from '/headgate/index.js';
       // What others have in their scripts.
       const wasm = manual ? await WebAssembly.compileStreaming(fetch('/headgate/player.wasm')) : undefined;
-      const player = new Headgate({ wasm, buffer: { goalS: ${GOAL_S} }, ...(lowest && { abr: { initialThroughputKbps: null } }) });
+      const player = new Headgate({ wasm, buffer: { goalS: ${GOAL_S} }, ...(lowest && { abr: { initialThroughputKbps: null } }), ...(servers && { drm: { servers } }) });
       player.attach(video);
       begin(() => player.load(url));
     </script>`,
@@ -47,6 +50,7 @@ const EMBEDS = {
     <script>
       const player = new shaka.Player();
       player.configure({ streaming: { bufferingGoal: ${GOAL_S} } });
+      if (servers) player.configure({ drm: { servers } });
       if (lowest) player.configure({ abr: { useNetworkInformation: false, defaultBandwidthEstimate: 1 } });
       begin(async () => { await player.attach(video); await player.load(url); });
     </script>`,
@@ -73,7 +77,7 @@ function everyFrame() {
 }
 
 /**
- * Of `?player=&protocol=&manifest=`, where there may be, too: `lowest`; `manual`, then it begins when `go()` is called; `frames`, then
+ * Of `?player=&protocol=&manifest=`, where there may be, too: `lowest`; `licence`, then keys are at that path; `manual`, then it begins when `go()` is called; `frames`, then
  * it notes all of them, in place of the first one's time.
  */
 export function page(query) {
@@ -92,6 +96,7 @@ export function page(query) {
       const url = new URL('${url}', location).href;
       const lowest = ${query.has('lowest')};
       const manual = ${query.has('manual')};
+      const servers = ${query.has('licence')} && { 'org.w3.clearkey': new URL(${JSON.stringify(query.get('licence') ?? '')}, location).href };
       const begin = (act) => {
         if (!manual) return act();
         globalThis.go = () => {

@@ -28,9 +28,10 @@ const compressed = new Map();
 
 /**
  * @param folder the ladder
+ * @param {Record<string, (body: Buffer) => { bytes: Buffer, type: string }>} [services] answers to what is posted to these paths
  * @returns `{ origin, link, requests, close }`; with `link.shape({ ..., mediaOnly: true })` scripts are not slowed down
  */
-export async function startServer(folder) {
+export async function startServer(folder, services = {}) {
   const link = new Link();
   const shared = { link, requests: [], mediaOnly: false };
   const server = createServer((request, response) => {
@@ -44,7 +45,7 @@ export async function startServer(folder) {
     const url = new URL(request.url, 'http://x');
     const path = decodeURIComponent(url.pathname);
     shared.requests.push(path);
-    const found = find(url, path);
+    const found = services[path] ? services[path](await bodyOf(request)) : find(url, path);
     if (!found) return response.writeHead(404).end();
     const { bytes, type, encoding } = found;
     const send = (from, to) => response.write(bytes.subarray(from, to));
@@ -86,6 +87,12 @@ export async function startServer(folder) {
     return new Promise((resolve) => server.close(resolve));
   };
   return Object.assign(shared, { origin, close });
+}
+
+async function bodyOf(request) {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
 function file(folder, name) {

@@ -24,7 +24,7 @@ const RUN = [
 /** Packages by purpose: what `npm start` needs, what the tests need on top, a compiler that has Wasm. */
 export const packages = {
   run: RUN,
-  test: [...RUN, 'chromium', 'chromium-driver', 'fonts-dejavu-core', 'libxml2-utils', 'unzip'],
+  test: [...RUN, 'chromium', 'chromium-driver', 'firefox-esr', 'fonts-dejavu-core', 'libxml2-utils', 'unzip'],
   wasm: ['cargo-web', 'libstd-rust-web-dev', 'lld-22', 'rust-web-llvm', 'rust-web-src', 'rustc-web'],
 };
 
