@@ -467,7 +467,7 @@ impl Default for KeySystemConfig {
 pub enum Certificate {
     /// The driver has it.
     Given,
-    /// There is none; the manifest may name one (`dashif:Certurl`).
+    /// From where the manifest says (`dashif:Certurl`), or there is none.
     #[default]
     None,
     /// From this absolute URL.

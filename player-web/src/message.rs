@@ -676,7 +676,7 @@ impl Event {
             PlayerEvent::Scan { rate } => Self::Scan { rate },
             PlayerEvent::State { state, cause } => Self::State {
                 state: state_name(state),
-                cause: cause.map(cause_name),
+                cause: cause.map(RebufferCause::name),
             },
             PlayerEvent::Stats(stats) => Self::Stats {
                 buffer: stats.buffer.as_secs_f64(),
@@ -718,15 +718,6 @@ fn state_name(state: PlaybackState) -> &'static str {
         PlaybackState::Seeking => "seeking",
         PlaybackState::Ended => "ended",
         PlaybackState::Failed => "failed",
-    }
-}
-
-fn cause_name(cause: RebufferCause) -> &'static str {
-    match cause {
-        RebufferCause::Decode => "decode",
-        RebufferCause::Network => "network",
-        RebufferCause::Seek => "seek",
-        RebufferCause::Other => "other",
     }
 }
 

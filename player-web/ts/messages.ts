@@ -288,7 +288,7 @@ export interface ScanDetail {
 export interface StateDetail {
   state: PlaybackState;
   /** Why, if it is rebuffering. */
-  cause: 'decode' | 'network' | 'seek' | 'other' | null;
+  cause: 'decode' | 'key' | 'network' | 'seek' | 'other' | null;
 }
 
 export type PlaybackState =

@@ -31,5 +31,9 @@ fn read(bytes: &[u8]) {
     assert!(facts.tracks.len() <= 64 && facts.starts.len() <= 64);
     assert!(facts.events.len() <= 64 && facts.clocks.len() <= 64);
     assert!(facts.events.iter().all(|event| event.timescale > 0));
+    if let Some(keys) = &facts.protection {
+        assert!(keys.tracks.len() <= 64 && keys.fragment_keys.len() <= 64 && keys.pssh.len() <= 16);
+        assert!(keys.pssh.iter().map(Vec::len).sum::<usize>() <= 64 << 10);
+    }
     let _ = (facts.start(&[]), facts.mime());
 }

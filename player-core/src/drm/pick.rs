@@ -1,8 +1,7 @@
 //! Which initialization data a key system is given, of what manifest and media offer.
 
 use super::playready::{self, Header};
-use super::pssh::{self, Pssh};
-use super::system::COMMON;
+use super::pssh;
 use super::{InitData, InitDataType, KeyId, KeySystem, MAX_INIT_DATA};
 use crate::base64;
 use crate::presentation::Protection;
@@ -19,7 +18,7 @@ impl InitData {
         let boxes = core::slice::from_ref(&protection.pssh);
         let mut ids: Vec<KeyId> = protection.key_ids.iter().copied().map(KeyId).collect();
         if !is_own {
-            // Another system's description names keys, too; the common boxes are for every system.
+            // Another system's description names keys, too.
             if ids.is_empty() && system == KeySystem::ClearKey && declared.is_some() {
                 ids = Self::of_manifest(declared?, protection)?.key_ids();
             }
@@ -31,7 +30,7 @@ impl InitData {
             .or_else(|| Self::of_media(system, &[], &ids))
     }
 
-    /// What media offer a system: its `pssh` boxes, else the W3C's common ones. ClearKey is given the ids of keys, if there are any.
+    /// What media offer a system: its `pssh` boxes. ClearKey is given the ids of keys, or those that the W3C's common boxes name.
     pub fn of_media(system: KeySystem, boxes: &[Vec<u8>], key_ids: &[KeyId]) -> Option<Self> {
         if system != KeySystem::ClearKey {
             return of_boxes(system, boxes);
@@ -51,28 +50,27 @@ impl InitData {
     }
 }
 
-/// The boxes of a system, each once, or else those that are for all; only such that the system can read.
+/// The boxes of a system, each once; only such that the system can read. The W3C's common ones are ClearKey's: what other systems make of
+/// them differs, and a session for them beside the one for a system's own box would ask for the same keys again.
 fn of_boxes(system: KeySystem, boxes: &[Vec<u8>]) -> Option<InitData> {
-    let own = |found: &Pssh<'_>| system.system_ids().contains(&found.system_id);
-    let common = |found: &Pssh<'_>| found.system_id == COMMON;
-    let of = |wanted: &dyn Fn(&Pssh<'_>) -> bool| {
-        let mut data = Vec::new();
-        let mut taken: Vec<&[u8]> = Vec::new();
-        // A box that is broken ends the boxes that it is in.
-        for found in boxes.iter().flat_map(|boxes| pssh::parse(boxes)).flatten() {
-            let again = taken.contains(&found.source);
-            if again || !wanted(&found) || data.len() + found.source.len() > MAX_INIT_DATA {
-                continue;
-            }
-            let alone = InitData::new(InitDataType::Cenc, found.source.to_vec()).ok()?;
-            if alone.check(system).is_ok() {
-                taken.push(found.source);
-                data.extend_from_slice(found.source);
-            }
+    let mut data = Vec::new();
+    let mut taken: Vec<&[u8]> = Vec::new();
+    // A box that is broken ends the boxes that it is in.
+    for found in boxes.iter().flat_map(|boxes| pssh::parse(boxes)).flatten() {
+        let is_own = system.system_ids().contains(&found.system_id);
+        let again = taken.contains(&found.source);
+        if again || !is_own || data.len() + found.source.len() > MAX_INIT_DATA {
+            continue;
         }
-        InitData::new(InitDataType::Cenc, data).ok()
-    };
-    of(&own).or_else(|| of(&common))
+        let alone = InitData::new(InitDataType::Cenc, found.source.to_vec());
+        if alone.and_then(|alone| alone.check(system)).is_ok() {
+            taken.push(found.source);
+            data.extend_from_slice(found.source);
+        }
+    }
+    let all = InitData::new(InitDataType::Cenc, data).ok();
+    // Together they may name more keys than there may be.
+    all.filter(|all| all.check(system).is_ok())
 }
 
 /// A PlayReady object as a box, if there is a header in it that can be used.
@@ -139,6 +137,7 @@ mod tests {
 
     use KeySystem::{ClearKey, FairPlay, PlayReady, Widevine};
 
+    use super::super::system::COMMON;
     use super::*;
 
     fn id(byte: u8) -> KeyId {
@@ -195,7 +194,7 @@ mod tests {
             (of(ClearKey).kind, of(ClearKey).key_ids()),
             (InitDataType::KeyIds, vec![id(1)])
         );
-        assert_eq!(of(FairPlay).data, common(1));
+        assert_eq!(InitData::of_media(FairPlay, &boxes, &[]), None);
         let named = InitData::of_media(ClearKey, &boxes, &[id(7)]).unwrap();
         assert_eq!(named.key_ids(), [id(7)]);
         assert_eq!(InitData::of_media(PlayReady, &[widevine(1)], &[id(1)]), None);
@@ -223,6 +222,12 @@ mod tests {
         let large = |byte| pssh::write(&Widevine.system_ids()[0], &[], &vec![byte; 40_000]);
         let found = InitData::of_media(Widevine, &[large(1), large(2), widevine(3)], &[]).unwrap();
         assert_eq!(found.data, [large(1), widevine(3)].concat());
+        let many = |from: u128| {
+            let ids: Vec<_> = (from..from + 600).map(|n| KeyId(n.to_be_bytes())).collect();
+            pssh::write(&COMMON, &ids, &[])
+        };
+        assert!(InitData::of_media(ClearKey, &[many(1)], &[]).is_some());
+        assert_eq!(InitData::of_media(ClearKey, &[many(1), many(601)], &[]), None);
     }
 
     #[test]
@@ -261,7 +266,7 @@ mod tests {
             ..protection(&urn(ClearKey))
         };
         assert_eq!(InitData::of_manifest(ClearKey, &shared).unwrap().data, common(3));
-        assert_eq!(InitData::of_manifest(Widevine, &shared).unwrap().data, common(3));
+        assert_eq!(InitData::of_manifest(Widevine, &shared), None);
         let url = Protection {
             url: "https://l.example/".into(),
             ..general

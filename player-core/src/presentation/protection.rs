@@ -9,6 +9,8 @@ pub struct Protection {
     pub method: String,
     /// Where the key or the licence is (absolute, or `data:` or `skd:`); empty if not declared.
     pub url: String,
+    /// Where the certificate of the licence server is (`dashif:Certurl`); empty if not declared.
+    pub certificate_url: String,
     /// Initialization vector, if declared.
     pub iv: Option<[u8; 16]>,
     /// Ids of the keys, if declared.

@@ -551,6 +551,16 @@ impl Slots {
     }
 
     /// Takes over what the machine says of renditions.
+    /// Keys have changed: what others than `rendition` needed last does not count any more.
+    pub(crate) fn forget_rotated(&mut self, rendition: usize) {
+        let first = self.first;
+        for (i, slot) in self.all.iter_mut().enumerate() {
+            if first + i != rendition {
+                slot.lock.forget_rotated();
+            }
+        }
+    }
+
     pub(crate) fn judge(&mut self, abilities: &Abilities) {
         for slot in self
             .all

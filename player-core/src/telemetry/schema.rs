@@ -222,6 +222,8 @@ pub enum PlaybackState {
 pub enum RebufferCause {
     /// Media is there, frames do not advance.
     Decode,
+    /// Media is there, the key to it is not.
+    Key,
     /// The next media has not arrived.
     Network,
     /// The wait follows a seek.
@@ -229,6 +231,19 @@ pub enum RebufferCause {
     /// A cause that this version does not know.
     #[serde(other)]
     Other,
+}
+
+impl RebufferCause {
+    /// The name in beacons and events, as `network`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::Key => "key",
+            Self::Network => "network",
+            Self::Seek => "seek",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// Totals since the view began. Milliseconds are of the monotonic clock, unless they say media.

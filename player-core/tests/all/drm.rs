@@ -9,9 +9,10 @@ use player_core::drm::cdm::{ClosedReason, Command, Event, KeyStatus, NoAccess, R
 use player_core::drm::{KeyId, KeySystem};
 use player_core::error::{DrmErrorKind, PlayerError};
 use player_core::input::{Input, Load};
+use player_core::media::fmp4::{Facts, Protected};
 use player_core::output::{Limit, PlayerEvent, RequestKind};
 use player_core::telemetry::schema::PlaybackState;
-use world::{Cdm, World, status, text};
+use world::{World, status, text};
 
 use crate::world;
 
@@ -518,13 +519,95 @@ fn the_manifest_may_name_the_licence_server() {
         let url = "https://h/manifest.mpd";
         let mpd = String::from_utf8(world.files[url].body.clone()).unwrap();
         let laurl = format!(
-            "<dashif:Laurl xmlns:dashif=\"https://dashif.org/CPS\">{SERVER}</dashif:Laurl><cenc:pssh>"
+            "<dashif:Certurl xmlns:dashif=\"https://dashif.org/CPS\">certificate</dashif:Certurl><dashif:Laurl xmlns:dashif=\"https://dashif.org/CPS\">{SERVER}</dashif:Laurl><cenc:pssh>"
         );
         let mpd = mpd.replace("<cenc:pssh>", &laurl);
+        world
+            .files
+            .insert("https://h/certificate".into(), text("certificate"));
         world.files.insert(url.into(), text(&mpd));
     });
     world.run(5.0);
     assert_eq!((world.errors(), world.state()), (vec![], PlaybackState::Playing));
+    assert_eq!(
+        count(&world, |c| matches!(c, Command::Certify { response: Some(_) })),
+        1
+    );
+}
+
+#[test]
+fn keys_rotate_in_the_media() {
+    let (first, second, third) = (KeyId([21; 16]), KeyId([22; 16]), KeyId([23; 16]));
+    let mut world = World::new(clear_key());
+    let url = world.serve_dash(20);
+    let mpd = String::from_utf8(world.files[url].body.clone()).unwrap();
+    let common = "<ContentProtection schemeIdUri=\"urn:mpeg:dash:mp4protection:2011\" value=\"cenc\"/>";
+    let mpd = mpd.replace(
+        "codecs=\"avc1.64001f\">",
+        &format!("codecs=\"avc1.64001f\">{common}"),
+    );
+    world.files.insert(url.into(), text(&mpd));
+    world.files.insert(SERVER.into(), text("a licence"));
+    for (name, ..) in world::LADDER {
+        for n in 1..=20 {
+            let facts = Facts {
+                protection: Some(Box::new(Protected {
+                    fragment_keys: vec![[first, second, third][n / 7]],
+                    ..Protected::default()
+                })),
+                ..Facts::default()
+            };
+            world.facts.insert(format!("https://h/{name}/{n}.m4s"), facts);
+        }
+    }
+    world.cdm.licence = usable(&[first]);
+    world.cdm.later = Some(usable(&[second]));
+    world.load(url);
+    world.play();
+    world.run(30.0);
+    assert_eq!((world.errors(), world.state()), (vec![], PlaybackState::Playing));
+    assert_eq!(licences(&world), 2);
+    // Nobody has the third.
+    world.run(40.0);
+    assert_eq!(fatal_kind(&world), DrmErrorKind::KeyMissingTimeout);
+}
+
+#[test]
+fn an_output_without_hdcp_does_not_get_what_demands_it() {
+    let mut world = World::new(clear_key());
+    let url = world.serve_hls(20);
+    let key = "#EXT-X-KEY:METHOD=SAMPLE-AES-CTR,KEYFORMAT=\"org.w3.clearkey\",URI=\"data:,\",KEYID=0x";
+    let files: Vec<String> = world
+        .files
+        .keys()
+        .filter(|name| name.ends_with(".m3u8"))
+        .cloned()
+        .collect();
+    for name in files {
+        let playlist = String::from_utf8(world.files[&name].body.clone()).unwrap();
+        let playlist = playlist
+            .replace(
+                "#EXT-X-TARGETDURATION:4\n",
+                &format!("#EXT-X-TARGETDURATION:4\n{key}{SD}\n"),
+            )
+            .replace("RESOLUTION=1920x1080", "RESOLUTION=1920x1080,HDCP-LEVEL=TYPE-1");
+        world.files.insert(name, text(&playlist));
+    }
+    world.files.insert(SERVER.into(), text("a licence"));
+    world.cdm.licence = usable(&[SD]);
+    world.cdm.hdcp_lacking = vec!["2.2".into()];
+    world.bps = 50e6;
+    world.load(url);
+    world.play();
+    world.run(30.0);
+    assert_eq!((world.errors(), world.rendition()), (vec![], Some("mid")));
+    assert!(
+        world
+            .cdm
+            .commands
+            .iter()
+            .any(|c| matches!(c, Command::Hdcp { versions } if versions == &["2.2"]))
+    );
 }
 
 #[test]
@@ -573,5 +656,4 @@ fn nothing_of_a_licence_is_in_the_log() {
     world.run(10.0);
     assert!(world.log.iter().any(|line| line.contains("license-request")));
     assert!(!world.log.iter().any(|line| line.contains("a licence")));
-    let _: &Cdm = &world.cdm;
 }

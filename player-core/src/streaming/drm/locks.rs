@@ -61,10 +61,17 @@ impl Lock {
         }
     }
 
-    /// A segment has keys of its own.
-    pub(crate) fn rotate(&mut self, keys: Vec<KeyId>) {
+    /// A segment has keys of its own. True if these are others than those of the one before.
+    pub(crate) fn rotate(&mut self, keys: Vec<KeyId>) -> bool {
         self.is_protected = true;
+        let changed = !self.rotated.is_empty() && self.rotated != keys;
         self.rotated = keys;
+        changed
+    }
+
+    /// The keys of its newest segment are those of another time.
+    pub(crate) fn forget_rotated(&mut self) {
+        self.rotated.clear();
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Drm {
     video: Vec<String>,
     /// Versions of HDCP that renditions demand.
     hdcp: Vec<String>,
+    /// So many of them the browser was asked about.
+    hdcp_asked: usize,
     /// What the browser was asked for.
     offered: Vec<(KeySystemConfig, Candidate)>,
     chosen: Option<KeySystemConfig>,
@@ -167,6 +169,8 @@ impl Drm {
     fn needs_key(&mut self, now: Instant, id: KeyId) {
         if let Some(key) = self.key(id) {
             key.needed.get_or_insert(now);
+            // Another rendition has it too.
+            self.changed |= key.blocked.is_some();
         }
     }
 
@@ -214,6 +218,11 @@ impl Drm {
         Some(self.locks.clone())
     }
 
+    /// Renditions need other keys than before.
+    pub(crate) fn reconsider(&mut self) {
+        self.changed = true;
+    }
+
     /// What went wrong since this was asked last.
     pub(crate) fn take_trouble(&mut self) -> Vec<PlayerError> {
         core::mem::take(&mut self.trouble)
@@ -241,7 +250,14 @@ impl Drm {
                 self.ask(cx);
                 None
             }
-            Stage::Ready => self.open(cx),
+            Stage::Ready => {
+                if self.hdcp.len() > self.hdcp_asked {
+                    self.hdcp_asked = self.hdcp.len();
+                    let versions = self.hdcp.clone();
+                    cx.send(Output::Drm(Command::Hdcp { versions }));
+                }
+                self.open(cx)
+            }
             _ => None,
         };
         [again, self.judge(cx)].into_iter().flatten().min()
@@ -332,14 +348,18 @@ impl Drm {
         self.locks.robustness = Some((system.system, candidate.video_robustness));
         self.changed = true;
         cx.send(Output::Drm(Command::Attach));
-        let certified = match &system.certificate {
-            Certificate::Url(url) => {
-                requests.start_certificate(cx, url);
-                false
-            }
-            Certificate::Given => false,
-            Certificate::None => true,
+        let named = self.ways.iter().map(|way| &way.protection).find(|way| {
+            !way.certificate_url.is_empty() && KeySystem::of_scheme(&way.scheme) == Some(system.system)
+        });
+        let url = match &system.certificate {
+            Certificate::Url(url) => Some(url),
+            Certificate::Given => None,
+            Certificate::None => named.map(|way| &way.certificate_url),
         };
+        if let Some(url) = url {
+            requests.start_certificate(cx, url);
+        }
+        let certified = url.is_none() && system.certificate != Certificate::Given;
         self.chosen = Some(system);
         self.stage = Stage::Attaching {
             attached: false,
@@ -412,10 +432,6 @@ impl Drm {
             return;
         }
         self.stage = Stage::Ready;
-        if !self.hdcp.is_empty() {
-            let versions = self.hdcp.clone();
-            cx.send(Output::Drm(Command::Hdcp { versions }));
-        }
         self.load_stored(cx);
     }
 

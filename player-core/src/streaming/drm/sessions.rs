@@ -156,7 +156,9 @@ impl Drm {
         for init in found {
             self.enqueue(init);
         }
-        let mut queue = core::mem::take(&mut self.queue);
+        // What the element has met may be for every key system.
+        let queue = core::mem::take(&mut self.queue).into_iter();
+        let mut queue: Vec<InitData> = queue.filter_map(|init| init.for_system(system)).collect();
         queue.retain(|init| {
             let keys = init.key_ids();
             keys.is_empty() || keys.iter().any(|key| !self.covers(*key))

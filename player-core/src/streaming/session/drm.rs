@@ -95,13 +95,19 @@ impl Session {
         let Some(slot) = loader.slots.get_mut(rendition) else {
             return;
         };
+        let mut rotated = false;
         for id in facts.tracks.iter().filter_map(|track| track.key_id) {
             slot.lock.learn(id);
         }
         if !facts.fragment_keys.is_empty() {
-            slot.lock.rotate(facts.fragment_keys.clone());
+            rotated = slot.lock.rotate(facts.fragment_keys.clone());
         }
         let mime = slot.rendition.mime();
+        if rotated {
+            // What could not be shown until now may have a key that there is.
+            loader.slots.forget_rotated(rendition);
+            self.shared.drm.reconsider();
+        }
         self.shared.drm.on_media(cx.now, kind, &mime, facts);
     }
 

@@ -22,7 +22,9 @@ impl Session {
         let buffer = buffers.map(|l| l.playable(position)).min().unwrap_or_default();
         self.see(position);
         let rendition = self.visible.as_ref().map(|(_, rung)| rung);
-        let cause = if buffer > STARVED {
+        let cause = if self.shared.drm.is_waited_for() {
+            RebufferCause::Key
+        } else if buffer > STARVED {
             RebufferCause::Decode
         } else {
             RebufferCause::Network

@@ -14,7 +14,7 @@ mod cdm;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(crate) use cdm::Cdm;
+use cdm::Cdm;
 use player_core::abr::NetworkMemory;
 use player_core::drm::KeyId;
 use player_core::drm::cdm::Event as DrmEvent;

@@ -518,7 +518,7 @@ impl<'a, 'log> View<'a, 'log> {
                     .collect();
             }
             PlayerEvent::State { state, cause } => {
-                self.turn(Some((state, cause.map(name_of))));
+                self.turn(Some((state, cause.map(RebufferCause::name))));
             }
             _ => {}
         }
@@ -552,15 +552,6 @@ impl<'a, 'log> View<'a, 'log> {
 
     fn view_ms(&self) -> i64 {
         self.now.since(self.start).as_millis() as i64
-    }
-}
-
-const fn name_of(cause: RebufferCause) -> &'static str {
-    match cause {
-        RebufferCause::Decode => "decode",
-        RebufferCause::Network => "network",
-        RebufferCause::Seek => "seek",
-        RebufferCause::Other => "other",
     }
 }
 

@@ -85,6 +85,9 @@ fn protection(mpd: &Mpd, own: &Element, shared: Option<&Element>) -> Protection 
                 };
                 protection.url = url::resolve(&mpd.url, reference).unwrap_or_default();
             }
+            "Certurl" if protection.certificate_url.is_empty() => {
+                protection.certificate_url = url::resolve(&mpd.url, child.text()).unwrap_or_default();
+            }
             _ => {}
         }
     }
