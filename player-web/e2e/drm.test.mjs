@@ -100,12 +100,40 @@ describe('protected streams', { timeout: 300_000 }, () => {
     const text = await log();
     assert.match(text, new RegExp(`"keys":\\[\\[?.*${KEYS[0]}.*usable`));
     assert.doesNotMatch(text, new RegExp(`${key}|_ty6mHZUMhABI0VniavN7w|/ty6mHZUMhABI0VniavN7w`));
-    assert.equal(await page.evaluate(() => video.nativeEl.mediaKeys instanceof MediaKeys), true);
+    // The next stream of the same key system has the same MediaKeys, and a clear one none.
+    assert.equal(await page.evaluate(() => (globalThis.kept = video.nativeEl.mediaKeys) instanceof MediaKeys), true);
+    await page.evaluate(() => (video.src = '/stream/clearkey.mpd?again'));
+    await plays(page);
+    assert.equal(await page.evaluate(() => video.nativeEl.mediaKeys === kept), true);
+    await page.evaluate(() => (video.src = '/stream/dash.mpd'));
+    await plays(page);
+    assert.equal(await page.evaluate(() => video.nativeEl.mediaKeys), null);
+    await page.evaluate(() => (video.src = '/stream/clearkey.mpd'));
+    await plays(page);
+    assert.equal(await page.evaluate(() => video.nativeEl.mediaKeys === kept), true);
     await page.evaluate(() => {
       globalThis.inner = video.nativeEl;
       video.remove();
     });
     await page.waitForFunction(() => inner.mediaKeys === null, undefined, { timeout: 10_000 });
+  });
+
+  test('what the element says of keys is told once', async () => {
+    await play('clearkey.mpd', `{ clearKeys: { '${KEYS[0]}': '${KEYS[1]}' } }`);
+    await until(page, () => video.readyState > 0);
+    await page.evaluate(() => {
+      const say = (initDataType, ...bytes) =>
+        video.nativeEl.dispatchEvent(new MediaEncryptedEvent('encrypted', { initDataType, initData: bytes.length > 0 ? Uint8Array.from(bytes).buffer : null }));
+      say('webm', 1, 2, 3);
+      say('webm', 1, 2, 3);
+      say('keyids', 1, 2, 3);
+      say('webm');
+      say('');
+      video.nativeEl.dispatchEvent(new Event('waitingforkey'));
+    });
+    const lines = (await log()).split('\n').filter((line) => line.includes('"encrypted"'));
+    assert.deepEqual(lines.map((line) => /"type":"(\w+)"/.exec(line)?.[1]), ['webm', 'keyids']);
+    assert.match(await log(), /waiting_for_key/);
   });
 
   test('without a server in the options, the attribute names it', async () => {
@@ -299,7 +327,9 @@ describe('protected streams', { timeout: 300_000 }, () => {
       await page.evaluate(() => globalThis.video?.remove());
       await play('widevine.mpd', `{ servers: { '${WIDEVINE}': '${server()}' } }`);
       const error = await problem();
-      assert.deepEqual([error.kind, error.status], [kind, status]);
+      assert.deepEqual([error.kind, error.status, error.keySystem], [kind, status, WIDEVINE]);
+      // As the licence server's log has it.
+      assert.match(error.sessionId, /^session-\d+$/);
       assert.ok(!JSON.stringify(error).includes(TOKEN) && !(await log()).includes(TOKEN));
     }
   });

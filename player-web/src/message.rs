@@ -6,7 +6,7 @@
 use player_core::MediaTime;
 use player_core::abr::NetworkMemory;
 use player_core::drm::cdm::Command;
-use player_core::error::{DrmError, PlayerError};
+use player_core::error::PlayerError;
 use player_core::input::{Host, Load, MediaState, TrackKind};
 use player_core::media::id3;
 use player_core::metadata::{self, MetadataEvent};
@@ -16,7 +16,7 @@ use player_core::text::TextCue;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
-use crate::drm::FromCdm;
+use crate::drm::{FromCdm, KeyError};
 use crate::fields::{Faults, FieldError, Fields};
 
 /// A message to the driver.
@@ -356,46 +356,6 @@ pub enum Event {
         /// Subtitles and captions.
         text: Vec<Track>,
     },
-}
-
-/// What is wrong with keys, in the web's terms.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct KeyError {
-    /// As `output-restricted`.
-    pub kind: String,
-    /// To load again may help.
-    pub retriable: bool,
-    /// As `com.widevine.alpha`, or null.
-    pub key_system: Option<&'static str>,
-    /// The engine's number of it, or null.
-    pub session: Option<u64>,
-    /// 32 hexadecimal digits, or null.
-    pub key_id: Option<String>,
-    /// Of HTTP, or null.
-    pub status: Option<u16>,
-}
-
-impl From<DrmError> for KeyError {
-    fn from(error: DrmError) -> Self {
-        let DrmError {
-            kind,
-            retriable,
-            system,
-            session,
-            key_id,
-            status,
-        } = error;
-        let name = kind.name();
-        Self {
-            kind: name.strip_prefix("drm_").unwrap_or(name).replace('_', "-"),
-            retriable,
-            key_system: system.and_then(|system| system.key_systems().last().copied()),
-            session: session.map(|session| session.0),
-            key_id: key_id.map(|id| id.to_string()),
-            status,
-        }
-    }
 }
 
 /// Timed metadata in the web's terms.

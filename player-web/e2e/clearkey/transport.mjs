@@ -23,8 +23,8 @@ export function transport(lab) {
         await playsTo(page, 1);
         await shows(page, lab);
         // In a segment further on, too.
-        await page.evaluate(() => (video.currentTime = 6.2));
-        await until(page, () => video.error || (!video.seeking && video.currentTime > 6.3));
+        await page.evaluate(() => (video.currentTime = 6.5));
+        await until(page, () => video.error || (!video.seeking && video.currentTime > 6.6));
         await shows(page, lab);
         await until(page, () => video.error || video.ended);
         assert.ok((await page.evaluate(() => video.nativeEl.webkitAudioDecodedByteCount)) > 5000, 'it is silent');

@@ -102,7 +102,7 @@ export function listen(page) {
     heard.events.push({ type: 'request', url: request.url(), method: request.method() });
     heard.sent.push({ url: request.url(), rest: JSON.stringify([request.headers(), request.postData()]) });
   });
-  page.on('requestfinished', (request) => heard.events.push({ type: 'finished', url: request.url(), method: request.method() }));
+  page.on('requestfinished', (request) => heard.events.push({ type: 'finished', url: request.url(), method: request.method(), at: performance.now() }));
   page.on('console', (message) => heard.said.push(message.text()));
   return heard;
 }
@@ -133,7 +133,7 @@ export async function play(page, lab, url, { drm = {}, token = lab.licence.issue
       video.shown = [];
       video.began = performance.now();
       const look = (_, { width, mediaTime }) => {
-        video.shown.push({ width, time: mediaTime, at: performance.now() });
+        video.shown.push({ width, time: mediaTime });
         video.nativeEl.requestVideoFrameCallback(look);
       };
       video.nativeEl.requestVideoFrameCallback(look);

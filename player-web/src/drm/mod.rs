@@ -6,6 +6,7 @@
 //! engine ── Output::Fetch ─▶ { type: 'licence', request, url, headers, body, … } ─▶ owner ── response, body, failed ─▶ engine
 //! ```
 
+mod error;
 mod event;
 pub(crate) mod options;
 
@@ -23,6 +24,7 @@ use crate::message::FromDriver;
 use crate::net::retry_after_s;
 use crate::shell::Shell;
 use crate::source::to_js;
+pub use error::KeyError;
 pub use event::{Bytes, FromCdm};
 
 /// Messages of a session that are kept: a newer one is sent in place of those before.
