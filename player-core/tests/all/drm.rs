@@ -327,6 +327,18 @@ fn what_runs_out_is_renewed_once() {
 }
 
 #[test]
+fn what_has_run_out_before_its_licence_was_taken_is_renewed_too() {
+    let mut world = start(clear_key(), |world| world.cdm.keys_first = true);
+    world.cdm.licence = [SD, HD, SOUND].map(|key| (key, KeyStatus::Expired)).to_vec();
+    world.cdm.later = Some(usable(&[SD, HD, SOUND]));
+    world.run(5.0);
+    assert_eq!(
+        (fatal(&world), world.cdm.opened, world.state()),
+        (None, 2, PlaybackState::Playing)
+    );
+}
+
+#[test]
 fn fairplay_renews_in_its_session_and_needs_its_certificate() {
     let fairplay = |certificate| KeySystemConfig {
         certificate,

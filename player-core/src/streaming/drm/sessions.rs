@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::errors::Trouble;
-use super::verdicts::{HOLD, Renewal};
+use super::verdicts::{HOLD, Key, Renewal};
 use super::{Drm, MAX_QUEUED, Stage};
 use crate::drm::cdm::{ClosedReason, Command, KeyStatus, MessageId, Refusal, SessionId};
 use crate::drm::{InitData, InitDataType, KeyId, KeySystem, MessageType};
@@ -39,6 +39,8 @@ pub(super) struct KeySession {
     pub(super) failed: Option<DrmErrorKind>,
     pub(super) error: Option<(Trouble, String)>,
     closed: bool,
+    /// Its keys had run out before it was done with their licence.
+    renews: bool,
     /// The CDM's id of it was told.
     stored: bool,
     cdm_id: String,
@@ -59,6 +61,7 @@ impl KeySession {
             failed: None,
             error: None,
             closed: false,
+            renews: false,
             stored: false,
             cdm_id: String::new(),
         }
@@ -340,10 +343,15 @@ impl Drm {
         session.answered_at = Some(cx.now);
         session.failed = None;
         session.error = None;
+        let renews = core::mem::take(&mut session.renews);
         if cx.config.drm.persistent && !session.stored && !session.cdm_id.is_empty() {
             session.stored = true;
             let id = session.cdm_id.clone();
             cx.event(PlayerEvent::LicenceStored { id });
+        }
+        let is_over = |key: &Key| key.session == Some(id) && key.status == Some(KeyStatus::Expired);
+        if renews && self.keys.iter().any(is_over) {
+            self.renew(cx, id);
         }
     }
 
@@ -423,6 +431,7 @@ impl Drm {
         let system = self.system();
         let Some(session) = self.session(id) else { return };
         if session.is_busy() {
+            session.renews = true;
             return;
         }
         if system == Some(KeySystem::FairPlay) {

@@ -24,6 +24,8 @@ pub(crate) struct Cdm {
     /// Answers to the next sessions, before they are made.
     pub(crate) refusals: Vec<Refusal>,
     pub(crate) update_error: Option<String>,
+    /// It tells of keys before it has done with the licence.
+    pub(crate) keys_first: bool,
     /// Stored licences.
     pub(crate) stored: Vec<String>,
     pub(crate) hdcp_lacking: Vec<String>,
@@ -48,6 +50,7 @@ impl Default for Cdm {
             later: None,
             refusals: Vec::new(),
             update_error: None,
+            keys_first: false,
             stored: Vec::new(),
             hdcp_lacking: Vec::new(),
             latency: Duration::from_millis(5),
@@ -147,6 +150,7 @@ impl Cdm {
                     session,
                     error: Some(why),
                 }],
+                None if self.keys_first => vec![self.keys(session), Event::Updated { session, error: None }],
                 None => vec![Event::Updated { session, error: None }, self.keys(session)],
             },
             Command::Renew { session } => vec![
