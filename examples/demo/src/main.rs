@@ -4,9 +4,13 @@
 //! |---|---|
 //! | `/` | the page of `web/` with `<headgate-video>` |
 //! | `/videos/` | the origin of `test-streams` with the encoded videos |
+//! | `/licences/clearkey` | licences for the encrypted video: `licence-server` |
+//! | `/entitlement` | what an application's own server does: tokens that say what a viewer may see |
 //! | `/v1/`, `/dashboard` | the collector, the queries and the dashboard of `analytics-server` |
 
 mod page;
+mod protected;
+mod rights;
 mod video;
 
 use std::io::{ErrorKind, Write};
@@ -29,6 +33,7 @@ use test_streams::stop::Stop;
 use tokio::net::TcpListener;
 
 use page::{Demo, Page};
+use protected::Protected;
 use video::{Encoded, Source};
 
 /// Plays your video, or a sample clip, with everything that Headgate has.
@@ -160,16 +165,19 @@ async fn play(
         fresh,
         json,
     } = job;
-    let Some(encoded) = prepare(source, ladder, data.clone(), fresh, json, stop.clone()).await? else {
+    let Some((encoded, protected)) = prepare(source, ladder, data.clone(), fresh, json, stop.clone()).await?
+    else {
         return Ok(());
     };
+    let rights = rights::router(&protected, &data).await?;
     let mut config = OriginConfig::new(data.join("videos"));
     config.faults = faults;
     let origin = Origin::open(config)?;
-    let demo = Demo::new(&encoded);
+    let demo = Demo::new(&encoded, &protected);
     let app = Router::new()
         .nest("/videos", origin.router())
         .merge(analytics.router())
+        .merge(rights)
         .merge(page.router(&demo));
     announce(listener.local_addr()?, &demo, json)?;
     let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().requested());
@@ -226,7 +234,7 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     }
 }
 
-/// Encodes what was not encoded before; `None` when a signal came first.
+/// Encodes and encrypts what was not before; `None` when a signal came first.
 async fn prepare(
     source: Source,
     ladder: Ladder,
@@ -234,15 +242,17 @@ async fn prepare(
     fresh: bool,
     json: bool,
     stop: Stop,
-) -> anyhow::Result<Option<Encoded>> {
+) -> anyhow::Result<Option<(Encoded, Protected)>> {
     let cancel = CancelToken::default();
     let flag = cancel.clone();
     let mut working = tokio::task::spawn_blocking(move || {
         let mut view = View::with_lines(json);
-        video::prepare(&source, &ladder, &data, fresh, &flag, &mut view)
+        let encoded = video::prepare(&source, &ladder, &data, fresh, &flag, &mut view)?;
+        let protected = protected::prepare(&encoded, &data, fresh, &flag, &mut view)?;
+        Ok::<_, anyhow::Error>((encoded, protected))
     });
     tokio::select! {
-        encoded = &mut working => Ok(Some(encoded.context("the encoder failed")??)),
+        ready = &mut working => Ok(Some(ready.context("the encoder failed")??)),
         () = stop.requested() => {
             cancel.cancel();
             // It removes what is half done.

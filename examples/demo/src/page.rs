@@ -17,6 +17,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::protected::Protected;
 use crate::video::Encoded;
 
 /// Where the build puts the page.
@@ -30,8 +31,18 @@ pub(crate) struct Demo {
     pub(crate) title: String,
     pub(crate) hls: String,
     pub(crate) dash: String,
+    protected: Addresses,
+    licence_url: &'static str,
+    entitlement_url: &'static str,
     site_key: &'static str,
     beacon_url: &'static str,
+}
+
+/// Where the encrypted video is.
+#[derive(Clone, Debug, Serialize)]
+struct Addresses {
+    hls: String,
+    dash: String,
 }
 
 /// The page's files by name.
@@ -47,16 +58,30 @@ struct File {
 }
 
 impl Demo {
-    pub(crate) fn new(encoded: &Encoded) -> Self {
+    pub(crate) fn new(encoded: &Encoded, protected: &Protected) -> Self {
         let Encoded { id, title } = encoded;
         Self {
             title: title.clone(),
-            hls: format!("videos/{id}/hls/master.m3u8"),
-            dash: format!("videos/{id}/dash/manifest.mpd"),
+            hls: hls(id),
+            dash: dash(id),
+            protected: Addresses {
+                hls: hls(&protected.id),
+                dash: dash(&protected.id),
+            },
+            licence_url: "licences/clearkey",
+            entitlement_url: "entitlement",
             site_key: SITE,
             beacon_url: "v1/beacons",
         }
     }
+}
+
+fn hls(id: &str) -> String {
+    format!("videos/{id}/hls/master.m3u8")
+}
+
+fn dash(id: &str) -> String {
+    format!("videos/{id}/dash/manifest.mpd")
 }
 
 impl Page {

@@ -3,6 +3,7 @@
 import 'media-chrome';
 import 'media-chrome/menu';
 import 'headgate/element';
+import type { DrmOptions, HeadgateError } from 'headgate';
 import type { HeadgateVideoElement } from 'headgate/element';
 import { Chart } from './chart.js';
 import { networkState, setThrottle, throttles, type ShapeState } from './network.js';
@@ -10,21 +11,32 @@ import { Panel } from './panel.js';
 import { View } from './view.js';
 
 /** What the server says of the video: `demo.json`. */
-interface Demo {
+interface Demo extends Addresses {
   title: string;
-  hls: string;
-  dash: string;
+  /** The same, encrypted. */
+  protected: Addresses;
+  /** The licence server, and the application's own server, which says what a viewer may see. */
+  licence_url: string;
+  entitlement_url: string;
   site_key: string;
   beacon_url: string;
 }
 
+interface Addresses {
+  hls: string;
+  dash: string;
+}
+
 type Protocol = 'hls' | 'dash';
+/** What the viewer may see of the encrypted video; `clear` is the other one. */
+type Protection = 'clear' | 'full' | 'sd' | 'none';
 
 const TICK_MS = 500;
 
 const video = element<HeadgateVideoElement>('video');
 const toolbar = element<HTMLFormElement>('toolbar');
 const throttle = element<HTMLSelectElement>('throttle');
+const protection = element<HTMLSelectElement>('protection');
 const hint = element('hint');
 const panel = new Panel(video);
 const view = new View(video);
@@ -54,28 +66,61 @@ async function start(): Promise<void> {
   video.setAttribute('video-title', demo.title);
   const protocol: Protocol = query.get('protocol') === 'dash' ? 'dash' : 'hls';
   radio(protocol).checked = true;
-  load(demo[protocol]);
+  const asked = query.get('protection');
+  if ([...protection.options].some(({ value }) => value === asked)) protection.value = asked as Protection;
+  load(demo);
 
   toolbar.addEventListener('submit', (event) => event.preventDefault());
   toolbar.addEventListener('change', (event) => {
     const { name, value } = event.target as HTMLInputElement | HTMLSelectElement;
     remember(name, value);
-    if (name === 'protocol') load(demo[value as Protocol]);
+    if (name === 'protocol' || name === 'protection') load(demo);
     if (name === 'throttle') applyThrottle(value).catch((error: Error) => say(error.message));
   });
   video.addEventListener('headgate-loaded', ({ detail }) => {
     chart.ladderKbps = Math.max(...detail.renditions.map(({ bitrate }) => bitrate)) / 1000;
   });
   video.addEventListener('error', () => {
-    for (const text of document.querySelectorAll('.error-text')) text.textContent = video.error?.message ?? '';
+    const { title, message } = explain();
+    element('error-title').textContent = title;
+    for (const text of document.querySelectorAll('.error-text')) text.textContent = message;
   });
   setInterval(tick, TICK_MS);
 }
 
-function load(url: string): void {
+function load(demo: Demo): void {
+  const protocol: Protocol = radio('dash').checked ? 'dash' : 'hls';
+  const right = protection.value as Protection;
+  const url = (right === 'clear' ? demo : demo.protected)[protocol];
+  video.drm = right === 'clear' ? undefined : licences(demo, right);
   panel.begin(url);
   view.begin(video.autoplay || !video.paused);
-  video.src = url;
+  // Another right to the same video.
+  if (video.getAttribute('src') === url) video.load();
+  else video.src = url;
+}
+
+/** As an application does it: its own server gives the viewer a token that lives for minutes, and the licence server believes that. */
+function licences(demo: Demo, right: Protection): DrmOptions {
+  return {
+    servers: { 'org.w3.clearkey': new URL(demo.licence_url, location.href).href },
+    requestTransform: async (request) => {
+      const response = await fetch(demo.entitlement_url, { method: 'POST', body: right });
+      if (!response.ok) throw new Error(`the demo gives no entitlement (status ${response.status})`);
+      request.headers.Authorization = `Bearer ${await response.text()}`;
+    },
+  };
+}
+
+/** In the words of this application where it knows better. */
+function explain(): { title: string; message: string } {
+  const error = video.error as HeadgateError | null;
+  if (error?.drm?.kind === 'request-http' && error.drm.status === 403) {
+    const message = 'You have no right to watch this video: the licence server refused the key. Choose another protection below.';
+    return { title: 'Not in your subscription', message };
+  }
+  const title = error?.kind === 'drm' ? 'The key to this video is missing' : 'This cannot be played';
+  return { title, message: error?.message ?? '' };
 }
 
 function tick(): void {
