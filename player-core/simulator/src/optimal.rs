@@ -455,7 +455,7 @@ mod tests {
         #[test]
         fn the_link_carries_what_the_trace_does(
             pieces in prop::collection::vec((1_u32..5000, 0_u32..100_000, 0_u32..200), 1..40),
-            times in prop::collection::vec(0.0_f64..400.0, 1..20),
+            times in prop::collection::vec(0_u64..400_000_000, 1..20),
             sizes in prop::collection::vec(1_u64..20_000_000, 1..20),
         ) {
             let mut points: Vec<_> = pieces
@@ -469,14 +469,21 @@ mod tests {
             points.push(Point { duration_ms: 700.0, bandwidth_kbps: 900.0, latency_ms: 30.0 });
             let trace = Trace::new("t", &points).unwrap();
             let link = Link::new(&trace);
-            for at_s in times {
-                let at = Duration::from_secs_f64(at_s);
+            for at in times {
+                let at = Duration::from_micros(at);
+                let at_s = at.as_secs_f64();
                 let bits = trace.carried(at) as f64 / 1e6;
                 prop_assert!((link.carried(at_s) - bits).abs() < 1000.0 + bits * 1e-9);
                 for bytes in &sizes {
                     let end = trace.transfer_end(at, *bytes).as_secs_f64();
                     let ours = link.time_of(link.carried(at_s) + *bytes as f64 * 8.0);
-                    prop_assert!((ours - end).abs() < 1e-3, "{at_s} {bytes} {ours} {end}");
+                    // The trace ends on whole microseconds, each worth up to 100 bits; where the
+                    // link is slow or down, a few bits are a long time.
+                    let bits = (link.carried(ours) - link.carried(end)).abs();
+                    prop_assert!(
+                        (ours - end).abs() < 1e-3 || bits < 200.0,
+                        "{at_s} {bytes} {ours} {end}"
+                    );
                 }
             }
         }
