@@ -130,11 +130,18 @@ impl Element {
 
     /// Its source is taken away: it is empty and at zero, and plays on as fast as before once it has something again.
     pub fn close(&mut self) {
+        self.unstick();
         *self = Self {
             now: self.now,
             paused: self.paused,
             rate: self.rate,
-            waiting_since: self.now,
+            waiting_since: if self.playing {
+                self.now
+            } else {
+                self.waiting_since
+            },
+            waited_for_key: self.waited_for_key,
+            stalls: std::mem::take(&mut self.stalls),
             locks: self.locks.emptied(),
             ..Self::default()
         };
