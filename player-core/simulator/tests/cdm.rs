@@ -180,7 +180,7 @@ fn the_same_scenario_is_the_same_session_and_its_log_replays() {
 /// Plays with what chance makes of a CDM and of a licence server, over a network of the seed; how it went, in a few words.
 fn by_chance(seed: u64) -> String {
     let mut rng = Rng::of(&[seed, 0xd4]);
-    let faults = seed % 4 > 0;
+    let faults = !seed.is_multiple_of(4);
     let scenario = Scenario::random(&mut rng, faults);
     let kinds = Kind::ALL;
     let kind = kinds[(rng.next() % kinds.len() as u64) as usize];
@@ -196,7 +196,7 @@ fn by_chance(seed: u64) -> String {
         (result, log)
     };
     let (result, log) = play();
-    if seed % 16 == 0 {
+    if seed.is_multiple_of(16) {
         assert!(play().1 == log, "{seed}: another log, {scenario}");
         let replayed = record::replay(Cursor::new(&log), &mut std::io::sink()).unwrap();
         assert_eq!(replayed.first_difference, None, "{seed}: {scenario}");
@@ -238,6 +238,11 @@ fn sweep(seeds: std::ops::Range<u64>) -> BTreeMap<String, u32> {
         *ends.entry(by_chance(seed)).or_default() += 1;
     }
     ends
+}
+
+#[test]
+fn a_renewal_over_a_slow_network_is_waited_for() {
+    assert_eq!(by_chance(1868), "played");
 }
 
 #[test]

@@ -272,7 +272,8 @@ impl Driver<'_, '_> {
                 }
                 self.queue.retain(|input| request_of(input) != Some(request));
             }
-            Output::CloseSource => {
+            // Nothing but keys has the engine open it anew before the end.
+            Output::CloseSource if self.keys.is_some() => {
                 self.note_level();
                 self.element.close();
                 self.queue.retain(|input| {
