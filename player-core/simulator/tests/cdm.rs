@@ -215,7 +215,7 @@ fn by_chance(seed: u64) -> String {
             }
             "played".to_owned()
         }
-        Err(SessionError::Player { at, error }) => {
+        Err(SessionError::Player { error, .. }) => {
             let drm = error
                 .drm
                 .unwrap_or_else(|| panic!("{seed}: {} with {scenario}", error.message));
@@ -224,7 +224,7 @@ fn by_chance(seed: u64) -> String {
                 "{seed}: {} with {scenario}",
                 error.message
             );
-            assert!(!error.message.is_empty() && at.now > player_core::Instant::ZERO);
+            assert!(!error.message.is_empty());
             drm.kind.name().to_owned()
         }
         // Neither an endless wait, nor a loop, nor a broken contract.
