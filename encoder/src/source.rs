@@ -94,8 +94,15 @@ pub(crate) fn open(path: &Path) -> Result<Source, EncodeError> {
 
 /// As [`open`], of what may be in several files.
 pub(crate) fn open_medium(medium: &Medium) -> Result<Source, EncodeError> {
-    let path = medium.path.as_path();
-    let input = open_medium_input(medium)?;
+    let source = of_input(&medium.path, open_medium_input(medium)?)?;
+    Ok(Source {
+        can_seek: source.can_seek && !medium.is_joined(),
+        ..source
+    })
+}
+
+/// What is in an opened container; `path` names it in what is said of it.
+pub(crate) fn of_input(path: &Path, input: Input) -> Result<Source, EncodeError> {
     let format_name = input.format().name().to_owned();
     let mut left_out = Vec::new();
     let video = open_video(path, &input, &mut left_out)?;
@@ -123,7 +130,7 @@ pub(crate) fn open_medium(medium: &Medium) -> Result<Source, EncodeError> {
         duration_s,
         left_out,
         may_jump: ["mpegts", "mpeg"].contains(&format_name.as_str()),
-        can_seek: !medium.is_joined() && (format_name.contains("mp4") || format_name.contains("matroska")),
+        can_seek: format_name.contains("mp4") || format_name.contains("matroska"),
         input,
     })
 }

@@ -1,0 +1,112 @@
+//! Hands what the encoders make to the sink: first the take with all its tracks, then their parts.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, SystemTime};
+
+use crate::error::EncodeError;
+use crate::live::{LiveError, LiveSink, Part, Take, Track};
+
+/// What an encoder made, with its track's place.
+pub(crate) enum Made {
+    Track(usize, Track),
+    Part(usize, Part),
+}
+
+/// One track's way to the sink.
+#[derive(Clone)]
+pub(crate) struct Outlet {
+    track: usize,
+    queue: SyncSender<Made>,
+}
+
+impl Outlet {
+    pub(crate) fn begin(&self, track: Track) -> Result<(), EncodeError> {
+        self.send(Made::Track(self.track, track))
+    }
+
+    pub(crate) fn part(&self, part: Option<Part>) -> Result<(), EncodeError> {
+        match part {
+            Some(part) => self.send(Made::Part(self.track, part)),
+            None => Ok(()),
+        }
+    }
+
+    /// The delivery is gone only when the sink failed, which says why itself.
+    fn send(&self, made: Made) -> Result<(), EncodeError> {
+        self.queue.send(made).map_err(|_| EncodeError::Cancelled)
+    }
+}
+
+/// Collects what the tracks of one take are, and gives it to the sink in order.
+pub(crate) struct Delivery {
+    pub(crate) wall: SystemTime,
+    pub(crate) part_target: Duration,
+    pub(crate) segment_target: Duration,
+    made: Receiver<Made>,
+}
+
+/// Parts that may wait for the sink, of all tracks together.
+const QUEUED_PARTS: usize = 64;
+
+impl Delivery {
+    /// For `tracks` tracks; each gets its outlet.
+    pub(crate) fn new(
+        tracks: usize,
+        wall: SystemTime,
+        part_target: Duration,
+        segment_target: Duration,
+    ) -> (Self, Vec<Outlet>) {
+        let (queue, made) = sync_channel(QUEUED_PARTS);
+        let outlets = (0..tracks).map(|track| Outlet {
+            track,
+            queue: queue.clone(),
+        });
+        let outlets = outlets.collect();
+        let delivery = Self {
+            wall,
+            part_target,
+            segment_target,
+            made,
+        };
+        (delivery, outlets)
+    }
+
+    /// Runs until all outlets are gone; `tell` hears of the take when it begins. Gives whether it began.
+    pub(crate) fn run(
+        self,
+        tracks: usize,
+        sink: &dyn LiveSink,
+        tell: &(dyn Fn(&Take) + Sync),
+    ) -> Result<bool, LiveError> {
+        let mut known: Vec<Option<Track>> = (0..tracks).map(|_| None).collect();
+        let mut waiting = Vec::new();
+        let mut has_begun = false;
+        for made in self.made {
+            match made {
+                Made::Part(track, part) if has_begun => sink.part(track, part)?,
+                Made::Part(track, part) => waiting.push((track, part)),
+                Made::Track(place, track) => {
+                    if let Some(slot) = known.get_mut(place) {
+                        *slot = Some(track);
+                    }
+                    if has_begun || known.iter().any(Option::is_none) {
+                        continue;
+                    }
+                    let take = Take {
+                        tracks: known.iter().flatten().cloned().collect(),
+                        wall: self.wall,
+                        part_target: self.part_target,
+                        segment_target: self.segment_target,
+                    };
+                    tell(&take);
+                    sink.begin(take)?;
+                    has_begun = true;
+                    for (track, part) in waiting.drain(..) {
+                        sink.part(track, part)?;
+                    }
+                }
+            }
+        }
+        Ok(has_begun)
+    }
+}

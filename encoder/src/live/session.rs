@@ -1,0 +1,475 @@
+//! One stream: its publishers, one after the other, and their takes.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+
+use ffmpeg_next::frame;
+
+use super::encode::{
+    Cutting, Delivery, Lane, Load, Outlet, PictureLine, Refusal, SoundLine, VideoCoder, encode_sound,
+};
+use super::event::{EncoderStatus, LatencyBudget, TakenRendition};
+use super::ingest::{Fed, Feeder, StreamKey, srt};
+use super::{LiveError, LiveEvent, LiveOptions, LiveSink, Take};
+use crate::encode::VideoTarget;
+use crate::error::EncodeError;
+use crate::index::Sound;
+use crate::ladder::{AudioCodec, Rung};
+use crate::plan::{self, AudioPlan};
+use crate::text;
+
+/// Encodes one live stream into its sink.
+pub struct LiveEncoder<'a> {
+    name: &'a str,
+    options: &'a LiveOptions,
+    sink: Arc<dyn LiveSink>,
+    tell: &'a (dyn Fn(LiveEvent) + Sync),
+    /// Rungs from the top that this machine is too slow for.
+    left_out: usize,
+}
+
+/// How a take ended.
+enum TakeEnd {
+    /// Nothing follows.
+    Over,
+    /// What follows, from this picture on, is of another take.
+    Jump(Option<frame::Video>),
+}
+
+/// What every thread of a take shares.
+struct Shared<'a> {
+    cutting: &'a Cutting,
+    rungs: &'a [Rung],
+    sound: &'a AudioPlan,
+    loads: &'a [Load],
+    wall: SystemTime,
+    threads: usize,
+}
+
+impl<'a> LiveEncoder<'a> {
+    /// For the stream of this name.
+    ///
+    /// # Errors
+    /// [`LiveError::BadOption`] for options that cannot be used.
+    pub fn new(
+        name: &'a str,
+        options: &'a LiveOptions,
+        sink: Arc<dyn LiveSink>,
+        tell: &'a (dyn Fn(LiveEvent) + Sync),
+    ) -> Result<Self, LiveError> {
+        crate::init_ffmpeg();
+        options.check()?;
+        Ok(Self {
+            name,
+            options,
+            sink,
+            tell,
+            left_out: 0,
+        })
+    }
+
+    /// Plays a file in real time, over and over if it `loops`, and ends the stream after it.
+    ///
+    /// # Errors
+    /// [`LiveError`] for a file that cannot be played, and when encoding or the sink fails.
+    pub fn play_file(self, path: &Path, loops: bool) -> Result<(), LiveError> {
+        let feeder = Feeder::of_file(path.to_owned(), loops)?;
+        self.play(feeder)?;
+        self.end()
+    }
+
+    /// Waits for publishers by SRT at `address`, one after the other, and ends the stream when it is cancelled.
+    ///
+    /// # Errors
+    /// [`LiveError`] when the address cannot be listened on, and when encoding or the sink fails. What a publisher does wrong ends
+    /// its connection alone.
+    pub fn serve_srt(self, address: SocketAddr, key: &StreamKey) -> Result<(), LiveError> {
+        self.tell(LiveEvent::Listening {
+            stream: self.name.to_owned(),
+            address: format!("srt://{address}"),
+        });
+        while !self.options.cancel.is_cancelled() {
+            match srt::accept(address, key, &self.options.cancel) {
+                Ok(Some(feeder)) => self.publish(feeder)?,
+                Ok(None) => break,
+                Err(error @ LiveError::Listen { .. }) => return Err(error),
+                Err(error) => self.refuse(&error),
+            }
+        }
+        self.end()
+    }
+
+    /// Plays one publisher to its end.
+    fn publish(&self, feeder: Feeder) -> Result<(), LiveError> {
+        match self.play(feeder) {
+            Ok(()) => self.tell(LiveEvent::Paused {
+                stream: self.name.to_owned(),
+                reason: "the publisher is gone".to_owned(),
+            }),
+            Err(error @ LiveError::NoPicture) => self.refuse(&error),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Says that a publisher's media cannot be used. The next may come in a moment: one that tries again at once must not keep a core
+    /// busy.
+    fn refuse(&self, error: &LiveError) {
+        self.tell(LiveEvent::Refused {
+            stream: Some(self.name.to_owned()),
+            reason: crate::explain(error),
+        });
+        thread::sleep(AFTER_REFUSAL);
+    }
+
+    /// Says that no publisher follows.
+    fn end(&self) -> Result<(), LiveError> {
+        self.sink.end()?;
+        self.tell(LiveEvent::Ended {
+            stream: self.name.to_owned(),
+        });
+        Ok(())
+    }
+
+    fn tell(&self, event: LiveEvent) {
+        (self.tell)(event);
+    }
+
+    /// Plays what comes until it ends, take by take.
+    fn play(&self, mut feeder: Feeder) -> Result<(), LiveError> {
+        let mut next = None;
+        loop {
+            let first = match next.take() {
+                Some(first) => first,
+                None => match self.first_picture(&mut feeder)? {
+                    Some(first) => first,
+                    None => return Ok(()),
+                },
+            };
+            match self.take(&mut feeder, first)? {
+                TakeEnd::Over => return Ok(()),
+                TakeEnd::Jump(picture) => next = picture,
+            }
+        }
+    }
+
+    fn first_picture(&self, feeder: &mut Feeder) -> Result<Option<frame::Video>, LiveError> {
+        while !self.options.cancel.is_cancelled() {
+            match feeder.next()? {
+                Some(Fed::Picture(picture)) => return Ok(Some(picture)),
+                Some(Fed::Sound(_)) => {}
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The rungs that are encoded, as this machine can.
+    fn rungs(&self, feeder: &Feeder) -> Vec<Rung> {
+        let video = feeder.video();
+        let mut rungs = self.options.ladder.fit(video.width, video.height);
+        // From the highest, of which some may be left out.
+        rungs.sort_by_key(|rung| std::cmp::Reverse((rung.height, rung.bitrate_kbps)));
+        let kept = rungs.len().saturating_sub(self.left_out).max(1);
+        rungs.drain(..rungs.len() - kept);
+        for rung in &mut rungs {
+            rung.tune.get_or_insert_with(|| "zerolatency".to_owned());
+            rung.preset.get_or_insert_with(|| self.options.preset.clone());
+            rung.cbr = rung.crf.is_none();
+        }
+        rungs
+    }
+
+    /// One track of sound, also where the publisher has none: a microphone that comes later finds its place.
+    fn sound(&self, feeder: &Feeder) -> AudioPlan {
+        let rung = self.options.ladder.audio.first().cloned().unwrap_or_default();
+        let stream = feeder.sound();
+        let said = stream.and_then(|stream| stream.language.as_deref());
+        let language = said.and_then(text::language::tag);
+        AudioPlan {
+            name: "audio".to_owned(),
+            stream: stream.map_or(0, |stream| stream.index),
+            codec: AudioCodec::Aac,
+            bitrate_kbps: rung.bitrate_kbps,
+            language: text::language::header_code(said.unwrap_or_default()),
+            sound: Sound {
+                rate: SOUND_RATE,
+                channels: rung.channels,
+                language,
+                label: "Audio".to_owned(),
+                is_default: true,
+                describes_video: false,
+                group: "audio".to_owned(),
+            },
+        }
+    }
+
+    /// One take, from `first` on.
+    fn take(&self, feeder: &mut Feeder, first: frame::Video) -> Result<TakeEnd, LiveError> {
+        let rungs = self.rungs(feeder);
+        let rate = feeder.video().rate;
+        let part_s = f64::from(self.options.part_ms) / 1000.0;
+        let step = plan::step(&rungs, rate);
+        let cutting = Cutting::new(rate, self.options.segment_s, part_s, step);
+        let sound = self.sound(feeder);
+        let loads: Vec<Load> = rungs.iter().map(|_| Load::default()).collect();
+        let wall = feeder.captured(first.pts().unwrap_or(0));
+        let shared = Shared {
+            cutting: &cutting,
+            rungs: &rungs,
+            sound: &sound,
+            loads: &loads,
+            wall,
+            threads: match self.options.threads {
+                0 => (cores() / rungs.len()).max(1),
+                threads => threads,
+            },
+        };
+        let tracks = rungs.len() + 1;
+        let (delivery, outlets) = Delivery::new(
+            tracks,
+            wall,
+            cutting.part_target(sound.sound.rate),
+            cutting.segment_target(),
+        );
+        let sink = Arc::clone(&self.sink);
+        let tell_take = |take: &Take| self.tell(self.describe(take, &cutting));
+        let (fed, delivered, coded) = thread::scope(|scope| {
+            let deliver = scope.spawn(|| delivery.run(tracks, sink.as_ref(), &tell_take));
+            let mut coders = Coders::default();
+            let fed = self.encode(scope, &shared, outlets, &mut coders, feeder, first);
+            let coded = coders.join();
+            (fed, join(deliver), coded)
+        });
+        // The sink's word first, then the encoders': what they say is why the rest stopped.
+        let has_begun = delivered?;
+        if has_begun {
+            self.sink.pause();
+        }
+        coded?;
+        fed
+    }
+
+    /// Starts the encoders and feeds them until the take ends.
+    fn encode<'scope, 'env>(
+        &self,
+        scope: &'scope Scope<'scope, 'env>,
+        shared: &'env Shared<'env>,
+        outlets: Vec<Outlet>,
+        coders: &mut Coders<'scope>,
+        feeder: &mut Feeder,
+        first: frame::Video,
+    ) -> Result<TakeEnd, LiveError> {
+        let mut outlets = outlets.into_iter();
+        let mut lanes = Vec::new();
+        for ((rung, load), outlet) in shared.rungs.iter().zip(shared.loads).zip(&mut outlets) {
+            let coder = VideoCoder {
+                target: VideoTarget {
+                    rung,
+                    preset: rung.preset.as_deref().unwrap_or_default(),
+                    threads: shared.threads,
+                    divisor: shared.cutting.rate().divisor(rung.max_fps),
+                    first_frame: 0,
+                    source_colour: feeder.video().colour,
+                },
+                cutting: shared.cutting,
+                wall: shared.wall,
+                burns_clock: self.options.burns_clock,
+                load,
+            };
+            let (queue, frames) = sync_channel(QUEUED_FRAMES);
+            coders.spawn(scope, &rung.name, move || coder.run(frames, &outlet))?;
+            lanes.push(Lane::new(queue));
+        }
+        let (queue, frames) = sync_channel(QUEUED_SOUND_FRAMES);
+        if let Some(outlet) = outlets.next() {
+            coders.spawn(scope, &shared.sound.name, move || {
+                encode_sound(shared.sound, shared.cutting, shared.wall, frames, &outlet)
+            })?;
+        }
+        let origin = (first.pts().unwrap_or(0), feeder.video().time_base);
+        let sound = SoundLine::new(shared.sound, feeder.sound(), origin, Lane::new(queue));
+        let pictures = PictureLine::new(&first, feeder.video(), shared.cutting.rate(), shared.rungs, lanes)?;
+        let feed = Feed {
+            encoder: self,
+            shared,
+            pictures,
+            sound,
+            began: Instant::now(),
+            reported: Instant::now(),
+        };
+        feed.run(feeder, first)
+    }
+
+    fn describe(&self, take: &Take, cutting: &Cutting) -> LiveEvent {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let part_ms = millis(take.part_target);
+        let renditions = take.tracks.iter().map(|track| TakenRendition {
+            name: track.name.clone(),
+            codecs: track.codecs.clone(),
+            bandwidth: track.bandwidth,
+        });
+        LiveEvent::Take {
+            stream: self.name.to_owned(),
+            renditions: renditions.collect(),
+            frame_rate: cutting.rate().fps(),
+            part_ms,
+            segment_ms: millis(take.segment_target),
+            budget: LatencyBudget {
+                frame_ms: (cutting.rate().seconds(1) * 1000.0).ceil() as u64,
+                part_ms,
+                hold_back_ms: 3 * part_ms,
+            },
+        }
+    }
+}
+
+/// What feeds the encoders of one take.
+struct Feed<'a> {
+    encoder: &'a LiveEncoder<'a>,
+    shared: &'a Shared<'a>,
+    pictures: PictureLine,
+    sound: SoundLine<'a>,
+    began: Instant,
+    reported: Instant,
+}
+
+impl Feed<'_> {
+    fn run(mut self, feeder: &mut Feeder, first: frame::Video) -> Result<TakeEnd, LiveError> {
+        let mut fed = Some(Fed::Picture(first));
+        let end = loop {
+            let result = match fed.take() {
+                Some(Fed::Picture(picture)) => match self.pictures.place(&picture) {
+                    Some(at) => self.picture(feeder, picture, at),
+                    None => {
+                        feeder.forget_times();
+                        break TakeEnd::Jump(Some(picture));
+                    }
+                },
+                Some(Fed::Sound(sound)) => self.sound.push(sound),
+                None => break TakeEnd::Over,
+            };
+            match result {
+                Ok(()) => {}
+                // The others are done, and say why.
+                Err(Refusal::EncoderGone) => return Ok(TakeEnd::Over),
+                Err(Refusal::Failed(error)) => return Err(error.into()),
+            }
+            if self.encoder.options.cancel.is_cancelled() {
+                break TakeEnd::Over;
+            }
+            fed = feeder.next()?;
+        };
+        match self.pictures.finish().and_then(|()| self.sound.finish()) {
+            Err(Refusal::Failed(error)) => Err(error.into()),
+            Ok(()) | Err(Refusal::EncoderGone) => Ok(end),
+        }
+    }
+
+    fn picture(&mut self, feeder: &Feeder, picture: frame::Video, at: i64) -> Result<(), Refusal> {
+        let seconds = self.pictures.seconds(at);
+        let lead = match feeder.is_file() {
+            true => Duration::ZERO,
+            false => MOST_AHEAD,
+        };
+        self.wait(Duration::from_secs_f64(seconds.max(0.0)).saturating_sub(lead));
+        self.pictures.push(picture, at)?;
+        let slack_s = match feeder.sound() {
+            Some(_) => SOUND_SLACK_S,
+            None => 0.0,
+        };
+        self.sound.fill(seconds - slack_s)?;
+        self.report(seconds);
+        Ok(())
+    }
+
+    /// Waits until so much of the take's time is over.
+    fn wait(&self, time: Duration) {
+        while !self.encoder.options.cancel.is_cancelled() {
+            let left = time.saturating_sub(self.began.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            thread::sleep(left.min(LONGEST_SLEEP));
+        }
+    }
+
+    fn report(&mut self, seconds: f64) {
+        if self.reported.elapsed() < REPORT_EVERY {
+            return;
+        }
+        self.reported = Instant::now();
+        let encoders = self.shared.rungs.iter().zip(self.shared.loads);
+        let encoders = encoders.map(|(rung, load)| EncoderStatus {
+            name: rung.name.clone(),
+            frames: load.frames(),
+            frame_ms: load.mean().as_secs_f64() * 1000.0,
+        });
+        self.encoder.tell(LiveEvent::Status {
+            stream: self.encoder.name.to_owned(),
+            media_s: seconds,
+            behind_ms: ((self.began.elapsed().as_secs_f64() - seconds) * 1000.0) as i64,
+            blocked_ms: u64::try_from(self.pictures.blocked().as_millis()).unwrap_or(u64::MAX),
+            encoders: encoders.collect(),
+        });
+    }
+}
+
+/// The threads of a take.
+#[derive(Default)]
+struct Coders<'scope>(Vec<ScopedJoinHandle<'scope, Result<(), EncodeError>>>);
+
+impl<'scope> Coders<'scope> {
+    fn spawn(
+        &mut self,
+        scope: &'scope Scope<'scope, '_>,
+        name: &str,
+        run: impl FnOnce() -> Result<(), EncodeError> + Send + 'scope,
+    ) -> Result<(), EncodeError> {
+        let thread = thread::Builder::new().name(name.to_owned());
+        let handle = thread
+            .spawn_scoped(scope, run)
+            .map_err(|source| EncodeError::NoThread { source })?;
+        self.0.push(handle);
+        Ok(())
+    }
+
+    /// Waits for all; the first that failed by itself says why.
+    fn join(self) -> Result<(), EncodeError> {
+        let mut result = Ok(());
+        for handle in self.0 {
+            match join(handle) {
+                Ok(()) | Err(EncodeError::Cancelled) => {}
+                Err(error) => result = result.and(Err(error)),
+            }
+        }
+        result
+    }
+}
+
+fn join<T>(handle: ScopedJoinHandle<'_, T>) -> T {
+    handle
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Half a second at 30 frames a second; more would only hide that an encoder is too slow.
+const QUEUED_FRAMES: usize = 15;
+const QUEUED_SOUND_FRAMES: usize = 64;
+/// The same in every take, whatever a publisher sends.
+const SOUND_RATE: u32 = 48_000;
+/// How far sound may lie behind the pictures it belongs to before there is silence in its place.
+const SOUND_SLACK_S: f64 = 0.5;
+/// A publisher that sends faster than time goes is not waited for: it waits.
+const MOST_AHEAD: Duration = Duration::from_secs(1);
+const AFTER_REFUSAL: Duration = Duration::from_millis(200);
+const LONGEST_SLEEP: Duration = Duration::from_millis(50);
+const REPORT_EVERY: Duration = Duration::from_secs(1);

@@ -1,0 +1,219 @@
+//! Live encoding of a file that is played for ever: parts as a player needs them.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+#[path = "common/live.rs"]
+mod live;
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use common::{Bench, ffmpeg_bytes, run_ffmpeg};
+use encoder::live::{LiveEncoder, LiveError, LiveEvent, TrackKind};
+use live::{Collector, Told, capture, options};
+
+#[test]
+fn a_file_goes_on_over_its_end() {
+    let bench = Bench::new();
+    // Sound a little longer than the pictures, and both no whole segment.
+    let clip = bench.ffmpeg(
+        "-f lavfi -i testsrc2=s=640x360:r=30:d=1.7 -f lavfi -i sine=440:r=44100:d=1.75 \
+         -c:v libx264 -preset ultrafast -g 30 -bf 2 -c:a aac",
+        "clip.mp4",
+    );
+    let options = options("360p:500k,180p:200k:15fps,audio:96k");
+    let sink = Collector::until(6.2, &options);
+    let told = Told::default();
+    let tell = |event| told.tell(event);
+    let encoder = LiveEncoder::new("clip", &options, sink.clone(), &tell).unwrap();
+    encoder.play_file(&clip, true).unwrap();
+
+    let takes = sink.takes();
+    assert_eq!((takes.len(), sink.ends()), (1, 1));
+    let kept = &takes[0];
+    kept.check();
+    let names: Vec<_> = kept.take.tracks.iter().map(|track| track.name.as_str()).collect();
+    assert_eq!(names, ["360p", "180p", "audio"]);
+    let TrackKind::Video { frame_rate, .. } = kept.take.tracks[1].kind else {
+        panic!("no picture");
+    };
+    assert_eq!(frame_rate, (15, 1));
+    assert_eq!(kept.take.segment_target, Duration::from_secs(2));
+    // Three whole segments of six parts, and sound that ends where the pictures do.
+    for track in 0..2 {
+        let parts = &kept.parts[track];
+        assert!(parts.len() >= 18, "{}", parts.len());
+        assert!(parts[..18].chunks(6).all(|segment| {
+            segment.iter().map(|part| part.last).collect::<Vec<_>>()
+                == [false, false, false, false, false, true]
+        }));
+        assert!(
+            parts[..18]
+                .iter()
+                .enumerate()
+                .all(|(index, part)| part.independent == (index % 6 == 0))
+        );
+    }
+    assert!((kept.seconds(0) - kept.seconds(2)).abs() < 0.4);
+
+    // Everything decodes, and nothing is missing or there twice.
+    let video = kept.joined(0, bench.dir.path());
+    let frames = run_ffmpeg(&format!("-v error -i {} -f framemd5 -", video.display()));
+    let frames: Vec<_> = frames.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(frames.len() as f64, (kept.seconds(0) * 30.0).round());
+    let rung = kept.joined(1, bench.dir.path());
+    assert_eq!(
+        run_ffmpeg(&format!("-v error -i {} -f null -", rung.display())),
+        ""
+    );
+    let sound = kept.joined(2, bench.dir.path());
+    assert_eq!(
+        run_ffmpeg(&format!("-v error -i {} -f null -", sound.display())),
+        ""
+    );
+
+    let events = told.all();
+    let budget = events.iter().find_map(|event| match event {
+        LiveEvent::Take { budget, part_ms, .. } => Some((*budget, *part_ms)),
+        _ => None,
+    });
+    let (budget, part_ms) = budget.unwrap();
+    // Sixteen frames of sound at 48 kHz.
+    assert_eq!((part_ms, budget.hold_back_ms), (342, 1026));
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, LiveEvent::Status { .. }))
+    );
+}
+
+#[test]
+fn the_loudness_goes_on_over_the_end_of_a_file() {
+    let bench = Bench::new();
+    let clip = bench.ffmpeg(
+        "-f lavfi -i testsrc2=s=320x180:r=25:d=1.2 -f lavfi -i sine=1000:r=48000:d=1.2 \
+         -c:v libx264 -preset ultrafast -c:a aac",
+        "clip.mp4",
+    );
+    let options = options("180p:200k,audio:96k");
+    let sink = Collector::until(4.0, &options);
+    let encoder = LiveEncoder::new("clip", &options, sink.clone(), &|_| {}).unwrap();
+    encoder.play_file(&clip, true).unwrap();
+    let kept = &sink.takes()[0];
+    kept.check();
+    let sound = kept.joined(1, bench.dir.path());
+    // No silence of a tenth of a second anywhere.
+    let found = run_ffmpeg(&format!(
+        "-i {} -af silencedetect=n=-40dB:d=0.1 -f null -",
+        sound.display()
+    ));
+    assert!(!found.contains("silence_start"), "{found}");
+}
+
+#[test]
+fn silence_takes_the_place_of_sound_that_is_missing() {
+    let bench = Bench::new();
+    let clip = bench.ffmpeg(
+        "-f lavfi -i testsrc2=s=320x180:r=25:d=3 -c:v libx264 -preset ultrafast",
+        "clip.mp4",
+    );
+    let options = options("180p:200k,audio:96k");
+    let sink = Collector::new();
+    let encoder = LiveEncoder::new("clip", &options, sink.clone(), &|_| {}).unwrap();
+    encoder.play_file(&clip, false).unwrap();
+    let kept = &sink.takes()[0];
+    kept.check();
+    assert!((kept.seconds(0) - 3.0).abs() < 1e-6);
+    assert!(kept.seconds(1) > 2.8, "{}", kept.seconds(1));
+}
+
+#[test]
+fn the_burnt_clock_is_read_from_small_pictures_of_few_bits() {
+    let bench = Bench::new();
+    let clip = bench.ffmpeg(
+        "-f lavfi -i testsrc2=s=1280x720:r=30:d=2 -f lavfi -i sine -t 2 -c:v libx264 -preset ultrafast -c:a aac",
+        "clip.mp4",
+    );
+    let mut options = options("360p:200k,audio:64k");
+    options.burns_clock = true;
+    let sink = Collector::until(3.0, &options);
+    let encoder = LiveEncoder::new("clip", &options, sink.clone(), &|_| {}).unwrap();
+    encoder.play_file(&clip, true).unwrap();
+    let kept = &sink.takes()[0];
+    kept.check();
+    let path = kept.joined(0, bench.dir.path());
+    let luma = ffmpeg_bytes(&format!("-i {} -f rawvideo -pix_fmt gray -", path.display()));
+    let wall = kept.take.wall.duration_since(UNIX_EPOCH).unwrap().as_micros();
+    let frames: Vec<_> = luma.chunks_exact(640 * 360).collect();
+    assert!(frames.len() >= 90);
+    for (number, frame) in (0_u128..).zip(&frames) {
+        let captured_ms = (wall + number * 1_000_000 / 30) / 1000;
+        let read = read_clock(frame, 640).unwrap_or_else(|| panic!("nothing in frame {number}"));
+        assert!(
+            (captured_ms % (1 << 28)).abs_diff(u128::from(read)) <= 1,
+            "frame {number}: {read} for {captured_ms}"
+        );
+    }
+    // The same time as in `prft`.
+    let first = capture(&kept.parts[0][0])
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_millis();
+    assert!((first % (1 << 28)).abs_diff(u128::from(read_clock(frames[0], 640).unwrap())) <= 1);
+}
+
+/// Reads the clock as `encoder::live::clock` says, of luma of this width.
+fn read_clock(luma: &[u8], width: usize) -> Option<u32> {
+    let edge = |cell: f64| (width as f64 * cell / 40.0).round() as usize;
+    let mean = |cell: usize| {
+        let column = 4.0 + cell as f64;
+        let (mut sum, mut count) = (0_u64, 0_u64);
+        for y in edge(1.25)..edge(1.75) {
+            for x in edge(column + 0.25)..edge(column + 0.75) {
+                sum += u64::from(luma[y * width + x]);
+                count += 1;
+            }
+        }
+        sum as f64 / count as f64
+    };
+    let (white, black) = (mean(0), mean(1));
+    if white - black < 64.0 {
+        return None;
+    }
+    let bit = |cell: usize| u32::from(mean(cell) > (white + black) / 2.0);
+    let gray = (2..30).fold(0_u32, |gray, cell| gray << 1 | bit(cell));
+    let parity = gray.count_ones() % 2;
+    if bit(30) != parity || bit(31) == parity {
+        return None;
+    }
+    let mut millis = gray;
+    for shift in [1, 2, 4, 8, 16] {
+        millis ^= millis >> shift;
+    }
+    Some(millis)
+}
+
+#[test]
+fn what_cannot_be_encoded_is_said_at_once() {
+    let refused = |ladder: &str, change: &dyn Fn(&mut encoder::live::LiveOptions)| {
+        let mut options = options(ladder);
+        change(&mut options);
+        let result = LiveEncoder::new("clip", &options, Collector::new(), &|_| {});
+        match result {
+            Err(LiveError::BadOption { option, reason }) => format!("{option}: {reason}"),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("taken"),
+        }
+    };
+    assert!(refused("360p:500k:h265", &|_| {}).contains("H.264"));
+    assert!(refused("360p:500k,audio:64k:opus", &|_| {}).contains("AAC"));
+    assert!(refused("360p:500k", &|options| options.part_ms = 100).contains("200 to 500"));
+    assert!(refused("360p:500k", &|options| options.segment_s = 0.5).contains("1 to 10"));
+    assert!(refused("360p:500k", &|options| options.preset = "warp".to_owned()).contains("veryfast"));
+
+    let bench = Bench::new();
+    let sound = bench.ffmpeg("-f lavfi -i sine -t 1 -c:a aac", "sound.mp4");
+    let options = options("360p:500k");
+    let encoder = LiveEncoder::new("clip", &options, Collector::new(), &|_| {}).unwrap();
+    let error = encoder.play_file(&sound, true).unwrap_err();
+    assert!(matches!(error, LiveError::NoPicture), "{error}");
+}
