@@ -8,8 +8,8 @@ mod live;
 use std::time::{Duration, UNIX_EPOCH};
 
 use common::{Bench, ffmpeg_bytes, run_ffmpeg};
-use encoder::live::{LiveEncoder, LiveError, LiveEvent, TrackKind};
-use live::{Collector, Told, capture, options};
+use encoder::live::{LiveError, LiveEvent, TrackKind};
+use live::{Collector, Told, capture, options, play};
 
 #[test]
 fn a_file_goes_on_over_its_end() {
@@ -24,8 +24,7 @@ fn a_file_goes_on_over_its_end() {
     let sink = Collector::until(6.2, &options);
     let told = Told::default();
     let tell = |event| told.tell(event);
-    let encoder = LiveEncoder::new("clip", &options, sink.clone(), &tell).unwrap();
-    encoder.play_file(&clip, true).unwrap();
+    play(&clip, true, &options, &sink, &tell).unwrap();
 
     let takes = sink.takes();
     assert_eq!((takes.len(), sink.ends()), (1, 1));
@@ -96,8 +95,7 @@ fn the_loudness_goes_on_over_the_end_of_a_file() {
     );
     let options = options("180p:200k,audio:96k");
     let sink = Collector::until(4.0, &options);
-    let encoder = LiveEncoder::new("clip", &options, sink.clone(), &|_| {}).unwrap();
-    encoder.play_file(&clip, true).unwrap();
+    play(&clip, true, &options, &sink, &|_| {}).unwrap();
     let kept = &sink.takes()[0];
     kept.check();
     let sound = kept.joined(1, bench.dir.path());
@@ -118,8 +116,7 @@ fn silence_takes_the_place_of_sound_that_is_missing() {
     );
     let options = options("180p:200k,audio:96k");
     let sink = Collector::new();
-    let encoder = LiveEncoder::new("clip", &options, sink.clone(), &|_| {}).unwrap();
-    encoder.play_file(&clip, false).unwrap();
+    play(&clip, false, &options, &sink, &|_| {}).unwrap();
     let kept = &sink.takes()[0];
     kept.check();
     assert!((kept.seconds(0) - 3.0).abs() < 1e-6);
@@ -136,8 +133,7 @@ fn the_burnt_clock_is_read_from_small_pictures_of_few_bits() {
     let mut options = options("360p:200k,audio:64k");
     options.burns_clock = true;
     let sink = Collector::until(3.0, &options);
-    let encoder = LiveEncoder::new("clip", &options, sink.clone(), &|_| {}).unwrap();
-    encoder.play_file(&clip, true).unwrap();
+    play(&clip, true, &options, &sink, &|_| {}).unwrap();
     let kept = &sink.takes()[0];
     kept.check();
     let path = kept.joined(0, bench.dir.path());
@@ -194,14 +190,15 @@ fn read_clock(luma: &[u8], width: usize) -> Option<u32> {
 
 #[test]
 fn what_cannot_be_encoded_is_said_at_once() {
+    let bench = Bench::new();
+    let clip = bench.ffmpeg("-f lavfi -i testsrc2=d=1 -c:v libx264", "clip.mp4");
     let refused = |ladder: &str, change: &dyn Fn(&mut encoder::live::LiveOptions)| {
         let mut options = options(ladder);
         change(&mut options);
-        let result = LiveEncoder::new("clip", &options, Collector::new(), &|_| {});
-        match result {
+        match play(&clip, false, &options, &Collector::new(), &|_| {}) {
             Err(LiveError::BadOption { option, reason }) => format!("{option}: {reason}"),
             Err(other) => panic!("{other}"),
-            Ok(_) => panic!("taken"),
+            Ok(()) => panic!("taken"),
         }
     };
     assert!(refused("360p:500k:h265", &|_| {}).contains("H.264"));
@@ -210,10 +207,7 @@ fn what_cannot_be_encoded_is_said_at_once() {
     assert!(refused("360p:500k", &|options| options.segment_s = 0.5).contains("1 to 10"));
     assert!(refused("360p:500k", &|options| options.preset = "warp".to_owned()).contains("veryfast"));
 
-    let bench = Bench::new();
     let sound = bench.ffmpeg("-f lavfi -i sine -t 1 -c:a aac", "sound.mp4");
-    let options = options("360p:500k");
-    let encoder = LiveEncoder::new("clip", &options, Collector::new(), &|_| {}).unwrap();
-    let error = encoder.play_file(&sound, true).unwrap_err();
+    let error = play(&sound, true, &options("360p:500k"), &Collector::new(), &|_| {}).unwrap_err();
     assert!(matches!(error, LiveError::NoPicture), "{error}");
 }

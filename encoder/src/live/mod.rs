@@ -6,9 +6,13 @@
 //! or a file)          └────────▶ resample, silence ─────▶ queue ─────────▶ AAC ─▶ parts ─┘
 //! ```
 //!
-//! [`LiveEncoder::play`] takes what a publisher sends until it is gone. Its timestamps are brought to *takes*: stretches that begin at
-//! 0 and never jump. What can be closed is (late frames, short gaps, missing sound); what cannot begins a new take. Every rung
-//! is cut at the same frames, segments are all of one length, and every part carries the time of its capture (`prft`).
+//! [`run`] takes what publishers send until it is cancelled, each publisher after the other. Their timestamps are brought to
+//! *takes*: stretches that begin at 0 and never jump. What can be closed is (late frames, gaps of up to two seconds, missing sound);
+//! what cannot begins a new take. Every rung is cut at the same frames, segments are all of one length, and every part carries the
+//! time of its capture (`prft`).
+//!
+//! Media time 0 of a take was captured when the publisher's fastest packet would have arrived with it; of a file, when it was
+//! its turn.
 
 pub mod clock;
 mod encode;
@@ -17,6 +21,7 @@ mod event;
 mod feed;
 mod ingest;
 mod options;
+mod run;
 mod session;
 
 pub use error::LiveError;
@@ -24,4 +29,4 @@ pub use event::{EncoderStatus, LatencyBudget, LiveEvent, TakenRendition};
 pub use feed::{LiveSink, Part, Take, Track, TrackKind};
 pub use ingest::StreamKey;
 pub use options::LiveOptions;
-pub use session::LiveEncoder;
+pub use run::{LiveInput, LiveStream, run};

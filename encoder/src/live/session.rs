@@ -1,6 +1,5 @@
 //! One stream: its publishers, one after the other, and their takes.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -13,7 +12,7 @@ use super::encode::{
     Cutting, Delivery, Lane, Load, Outlet, PictureLine, Refusal, SoundLine, VideoCoder, encode_sound,
 };
 use super::event::{EncoderStatus, LatencyBudget, TakenRendition};
-use super::ingest::{Fed, Feeder, StreamKey, srt};
+use super::ingest::{Fed, Feeder};
 use super::{LiveError, LiveEvent, LiveOptions, LiveSink, Take};
 use crate::encode::VideoTarget;
 use crate::error::EncodeError;
@@ -23,7 +22,7 @@ use crate::plan::{self, AudioPlan};
 use crate::text;
 
 /// Encodes one live stream into its sink.
-pub struct LiveEncoder<'a> {
+pub(crate) struct LiveEncoder<'a> {
     name: &'a str,
     options: &'a LiveOptions,
     sink: Arc<dyn LiveSink>,
@@ -52,48 +51,37 @@ struct Shared<'a> {
 
 impl<'a> LiveEncoder<'a> {
     /// For the stream of this name.
-    ///
-    /// # Errors
-    /// [`LiveError::BadOption`] for options that cannot be used.
-    pub fn new(
+    pub(crate) fn new(
         name: &'a str,
         options: &'a LiveOptions,
         sink: Arc<dyn LiveSink>,
         tell: &'a (dyn Fn(LiveEvent) + Sync),
-    ) -> Result<Self, LiveError> {
-        crate::init_ffmpeg();
-        options.check()?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             name,
             options,
             sink,
             tell,
             left_out: 0,
-        })
+        }
     }
 
     /// Plays a file in real time, over and over if it `loops`, and ends the stream after it.
-    ///
-    /// # Errors
-    /// [`LiveError`] for a file that cannot be played, and when encoding or the sink fails.
-    pub fn play_file(self, path: &Path, loops: bool) -> Result<(), LiveError> {
+    pub(crate) fn play_file(self, path: &Path, loops: bool) -> Result<(), LiveError> {
         let feeder = Feeder::of_file(path.to_owned(), loops)?;
         self.play(feeder)?;
         self.end()
     }
 
-    /// Waits for publishers by SRT at `address`, one after the other, and ends the stream when it is cancelled.
+    /// Plays publishers, one after the other, until none comes any more, and ends the stream.
     ///
-    /// # Errors
-    /// [`LiveError`] when the address cannot be listened on, and when encoding or the sink fails. What a publisher does wrong ends
-    /// its connection alone.
-    pub fn serve_srt(self, address: SocketAddr, key: &StreamKey) -> Result<(), LiveError> {
-        self.tell(LiveEvent::Listening {
-            stream: self.name.to_owned(),
-            address: format!("srt://{address}"),
-        });
+    /// What a publisher does wrong ends its connection alone.
+    pub(crate) fn serve(
+        self,
+        accept: &dyn Fn() -> Result<Option<Feeder>, LiveError>,
+    ) -> Result<(), LiveError> {
         while !self.options.cancel.is_cancelled() {
-            match srt::accept(address, key, &self.options.cancel) {
+            match accept() {
                 Ok(Some(feeder)) => self.publish(feeder)?,
                 Ok(None) => break,
                 Err(error @ LiveError::Listen { .. }) => return Err(error),

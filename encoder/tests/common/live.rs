@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use encoder::live::{LiveError, LiveEvent, LiveOptions, LiveSink, Part, Take, TrackKind};
+use encoder::live::{
+    self, LiveError, LiveEvent, LiveInput, LiveOptions, LiveSink, LiveStream, Part, Take, TrackKind,
+};
 use encoder::vod::CancelToken;
 use mp4_atom::{Any, Buf, DecodeMaybe, Prft};
 
@@ -219,4 +221,24 @@ pub(crate) fn options(ladder: &str) -> LiveOptions {
         keeps_rungs: true,
         ..LiveOptions::default()
     }
+}
+
+/// Plays a file as the stream "clip".
+pub(crate) fn play(
+    path: &Path,
+    loops: bool,
+    options: &LiveOptions,
+    sink: &Arc<Collector>,
+    tell: &(dyn Fn(LiveEvent) + Sync),
+) -> Result<(), LiveError> {
+    let input = LiveInput::File {
+        path: path.to_owned(),
+        loops,
+    };
+    let stream = LiveStream {
+        name: "clip".to_owned(),
+        key: None,
+        sink: sink.clone(),
+    };
+    live::run(&input, vec![stream], options, tell)
 }

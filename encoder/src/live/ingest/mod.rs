@@ -3,6 +3,7 @@
 mod feeder;
 mod interleave;
 mod key;
+pub(crate) mod rtmp;
 pub(crate) mod srt;
 
 pub(crate) use feeder::{Fed, Feeder};
