@@ -211,3 +211,34 @@ fn what_cannot_be_encoded_is_said_at_once() {
     let error = play(&sound, true, &options("360p:500k"), &Collector::new(), &|_| {}).unwrap_err();
     assert!(matches!(error, LiveError::NoPicture), "{error}");
 }
+
+#[test]
+fn rungs_that_the_machine_is_too_slow_for_are_left_out() {
+    let bench = Bench::new();
+    let clip = bench.ffmpeg(
+        "-f lavfi -i testsrc2=s=1920x1080:r=50:d=2 -c:v libx264 -preset ultrafast",
+        "clip.mp4",
+    );
+    // One thread does not do this fifty times a second, anywhere.
+    let mut options = options("1080p:8M:placebo,180p:200k");
+    (options.keeps_rungs, options.threads) = (false, 1);
+    let sink = Collector::new();
+    let told = Told::default();
+    play(&clip, false, &options, &sink, &|event| told.tell(event)).unwrap();
+    let dropped = told.all().into_iter().find_map(|event| match event {
+        LiveEvent::Dropped {
+            renditions, reason, ..
+        } => Some((renditions, reason)),
+        _ => None,
+    });
+    let (renditions, reason) = dropped.unwrap();
+    assert_eq!(renditions, ["1080p"]);
+    assert!(reason.contains("14.0 ms are there"), "{reason}");
+    let takes = sink.takes();
+    assert!(!takes.is_empty());
+    for kept in &takes {
+        kept.check();
+        let names: Vec<_> = kept.take.tracks.iter().map(|track| track.name.as_str()).collect();
+        assert_eq!(names, ["180p", "audio"]);
+    }
+}

@@ -3,19 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::thread::{self, Scope, ScopedJoinHandle};
+use std::thread::{self, Scope};
 use std::time::{Duration, Instant, SystemTime};
 
 use ffmpeg_next::frame;
 
 use super::encode::{
-    Cutting, Delivery, Lane, Load, Outlet, PictureLine, Refusal, SoundLine, VideoCoder, encode_sound,
+    Coders, Cutting, Delivery, Lane, Load, Outlet, PictureLine, Refusal, SoundLine, Verdict, VideoCoder,
+    Watch, encode_sound, join, measure,
 };
 use super::event::{EncoderStatus, LatencyBudget, TakenRendition};
 use super::ingest::{Fed, Feeder};
 use super::{LiveError, LiveEvent, LiveOptions, LiveSink, Take};
 use crate::encode::VideoTarget;
-use crate::error::EncodeError;
 use crate::index::Sound;
 use crate::ladder::{AudioCodec, Rung};
 use crate::plan::{self, AudioPlan};
@@ -29,6 +29,8 @@ pub(crate) struct LiveEncoder<'a> {
     tell: &'a (dyn Fn(LiveEvent) + Sync),
     /// Rungs from the top that this machine is too slow for.
     left_out: usize,
+    /// The pictures that the rungs were measured with: their size.
+    measured: Option<(u32, u32)>,
 }
 
 /// How a take ended.
@@ -36,7 +38,11 @@ enum TakeEnd {
     /// Nothing follows.
     Over,
     /// What follows, from this picture on, is of another take.
-    Jump(Option<frame::Video>),
+    Jump(frame::Video),
+    /// The encoders do not keep up.
+    Overloaded,
+    /// What comes is late, and stays late.
+    Late,
 }
 
 /// What every thread of a take shares.
@@ -63,11 +69,12 @@ impl<'a> LiveEncoder<'a> {
             sink,
             tell,
             left_out: 0,
+            measured: None,
         }
     }
 
     /// Plays a file in real time, over and over if it `loops`, and ends the stream after it.
-    pub(crate) fn play_file(self, path: &Path, loops: bool) -> Result<(), LiveError> {
+    pub(crate) fn play_file(mut self, path: &Path, loops: bool) -> Result<(), LiveError> {
         let feeder = Feeder::of_file(path.to_owned(), loops)?;
         self.play(feeder)?;
         self.end()
@@ -77,7 +84,7 @@ impl<'a> LiveEncoder<'a> {
     ///
     /// What a publisher does wrong ends its connection alone.
     pub(crate) fn serve(
-        self,
+        mut self,
         accept: &dyn Fn() -> Result<Option<Feeder>, LiveError>,
     ) -> Result<(), LiveError> {
         while !self.options.cancel.is_cancelled() {
@@ -92,7 +99,7 @@ impl<'a> LiveEncoder<'a> {
     }
 
     /// Plays one publisher to its end.
-    fn publish(&self, feeder: Feeder) -> Result<(), LiveError> {
+    fn publish(&mut self, feeder: Feeder) -> Result<(), LiveError> {
         match self.play(feeder) {
             Ok(()) => self.tell(LiveEvent::Paused {
                 stream: self.name.to_owned(),
@@ -128,7 +135,8 @@ impl<'a> LiveEncoder<'a> {
     }
 
     /// Plays what comes until it ends, take by take.
-    fn play(&self, mut feeder: Feeder) -> Result<(), LiveError> {
+    fn play(&mut self, mut feeder: Feeder) -> Result<(), LiveError> {
+        self.fit(&mut feeder)?;
         let mut next = None;
         loop {
             let first = match next.take() {
@@ -140,7 +148,71 @@ impl<'a> LiveEncoder<'a> {
             };
             match self.take(&mut feeder, first)? {
                 TakeEnd::Over => return Ok(()),
-                TakeEnd::Jump(picture) => next = picture,
+                TakeEnd::Jump(picture) => {
+                    feeder.forget_times();
+                    next = Some(picture);
+                }
+                TakeEnd::Late => feeder.forget_times(),
+                TakeEnd::Overloaded => {
+                    self.leave_out(&feeder, "encoding takes longer than the pictures last");
+                    feeder.catch_up();
+                }
+            }
+        }
+    }
+
+    /// Leaves out rungs until the machine keeps up with the others.
+    fn fit(&mut self, feeder: &mut Feeder) -> Result<(), LiveError> {
+        let size = (feeder.video().width, feeder.video().height);
+        if self.options.keeps_rungs || self.measured == Some(size) {
+            return Ok(());
+        }
+        self.measured = Some(size);
+        self.left_out = 0;
+        loop {
+            let rungs = self.rungs(feeder);
+            let cutting = self.cutting(feeder, &rungs);
+            let cost = measure(&rungs, self.threads(&rungs), &cutting, feeder.video())?;
+            tracing::info!(?cost, rungs = rungs.len(), "measured");
+            if cost.fits() {
+                break;
+            }
+            let millis = |time: Duration| time.as_secs_f64() * 1000.0;
+            let reason = format!(
+                "a frame takes {:.1} ms to encode, and {:.1} ms are there for it",
+                millis(cost.frame),
+                millis(cost.allowed)
+            );
+            if !self.leave_out(feeder, &reason) {
+                break;
+            }
+        }
+        feeder.catch_up();
+        Ok(())
+    }
+
+    /// Leaves out the highest rung, if it is not the last.
+    fn leave_out(&mut self, feeder: &Feeder, reason: &str) -> bool {
+        let rungs = self.rungs(feeder);
+        let stream = self.name.to_owned();
+        match rungs.as_slice() {
+            [highest, _, ..] => {
+                self.left_out += 1;
+                self.tell(LiveEvent::Dropped {
+                    stream,
+                    renditions: vec![highest.name.clone()],
+                    reason: reason.to_owned(),
+                });
+                true
+            }
+            _ => {
+                self.tell(LiveEvent::Overloaded {
+                    stream,
+                    reason: format!(
+                        "{reason}, and no lower rung is left: pictures will be missing; choose a faster preset or a smaller rung"
+                    ),
+                });
+                false
             }
         }
     }
@@ -172,6 +244,20 @@ impl<'a> LiveEncoder<'a> {
         rungs
     }
 
+    fn cutting(&self, feeder: &Feeder, rungs: &[Rung]) -> Cutting {
+        let rate = feeder.video().rate;
+        let part_s = f64::from(self.options.part_ms) / 1000.0;
+        Cutting::new(rate, self.options.segment_s, part_s, plan::step(rungs, rate))
+    }
+
+    /// Of each encoder.
+    fn threads(&self, rungs: &[Rung]) -> usize {
+        match self.options.threads {
+            0 => (cores() / rungs.len().max(1)).max(1),
+            threads => threads,
+        }
+    }
+
     /// One track of sound, also where the publisher has none: a microphone that comes later finds its place.
     fn sound(&self, feeder: &Feeder) -> AudioPlan {
         let rung = self.options.ladder.audio.first().cloned().unwrap_or_default();
@@ -199,10 +285,7 @@ impl<'a> LiveEncoder<'a> {
     /// One take, from `first` on.
     fn take(&self, feeder: &mut Feeder, first: frame::Video) -> Result<TakeEnd, LiveError> {
         let rungs = self.rungs(feeder);
-        let rate = feeder.video().rate;
-        let part_s = f64::from(self.options.part_ms) / 1000.0;
-        let step = plan::step(&rungs, rate);
-        let cutting = Cutting::new(rate, self.options.segment_s, part_s, step);
+        let cutting = self.cutting(feeder, &rungs);
         let sound = self.sound(feeder);
         let loads: Vec<Load> = rungs.iter().map(|_| Load::default()).collect();
         let wall = feeder.captured(first.pts().unwrap_or(0));
@@ -212,10 +295,7 @@ impl<'a> LiveEncoder<'a> {
             sound: &sound,
             loads: &loads,
             wall,
-            threads: match self.options.threads {
-                0 => (cores() / rungs.len()).max(1),
-                threads => threads,
-            },
+            threads: self.threads(&rungs),
         };
         let tracks = rungs.len() + 1;
         let (delivery, outlets) = Delivery::new(
@@ -288,6 +368,8 @@ impl<'a> LiveEncoder<'a> {
             pictures,
             sound,
             began: Instant::now(),
+            behind_at_begin: SystemTime::now().duration_since(shared.wall).unwrap_or_default(),
+            watch: Watch::new(Instant::now()),
             reported: Instant::now(),
         };
         feed.run(feeder, first)
@@ -323,6 +405,9 @@ struct Feed<'a> {
     pictures: PictureLine,
     sound: SoundLine<'a>,
     began: Instant,
+    /// How long ago the first picture was captured then.
+    behind_at_begin: Duration,
+    watch: Watch,
     reported: Instant,
 }
 
@@ -333,22 +418,19 @@ impl Feed<'_> {
             let result = match fed.take() {
                 Some(Fed::Picture(picture)) => match self.pictures.place(&picture) {
                     Some(at) => self.picture(feeder, picture, at),
-                    None => {
-                        feeder.forget_times();
-                        break TakeEnd::Jump(Some(picture));
-                    }
+                    None => break TakeEnd::Jump(picture),
                 },
-                Some(Fed::Sound(sound)) => self.sound.push(sound),
+                Some(Fed::Sound(sound)) => self.sound.push(sound).map(|()| Verdict::Fine),
                 None => break TakeEnd::Over,
             };
             match result {
-                Ok(()) => {}
+                _ if self.encoder.options.cancel.is_cancelled() => break TakeEnd::Over,
+                Ok(Verdict::Overloaded) if !self.encoder.options.keeps_rungs => break TakeEnd::Overloaded,
+                Ok(Verdict::Late) if !feeder.is_file() => break TakeEnd::Late,
+                Ok(_) => {}
                 // The others are done, and say why.
                 Err(Refusal::EncoderGone) => return Ok(TakeEnd::Over),
                 Err(Refusal::Failed(error)) => return Err(error.into()),
-            }
-            if self.encoder.options.cancel.is_cancelled() {
-                break TakeEnd::Over;
             }
             fed = feeder.next()?;
         };
@@ -358,13 +440,13 @@ impl Feed<'_> {
         }
     }
 
-    fn picture(&mut self, feeder: &Feeder, picture: frame::Video, at: i64) -> Result<(), Refusal> {
+    fn picture(&mut self, feeder: &Feeder, picture: frame::Video, at: i64) -> Result<Verdict, Refusal> {
         let seconds = self.pictures.seconds(at);
-        let lead = match feeder.is_file() {
-            true => Duration::ZERO,
-            false => MOST_AHEAD,
+        let lead_s = match feeder.is_file() {
+            true => 0.0,
+            false => MOST_AHEAD_S,
         };
-        self.wait(Duration::from_secs_f64(seconds.max(0.0)).saturating_sub(lead));
+        self.wait_until(seconds - lead_s);
         self.pictures.push(picture, at)?;
         let slack_s = match feeder.sound() {
             Some(_) => SOUND_SLACK_S,
@@ -372,17 +454,23 @@ impl Feed<'_> {
         };
         self.sound.fill(seconds - slack_s)?;
         self.report(seconds);
-        Ok(())
+        let behind_s = self.now_s() - seconds;
+        Ok(self.watch.note(Instant::now(), behind_s, self.pictures.blocked()))
     }
 
-    /// Waits until so much of the take's time is over.
-    fn wait(&self, time: Duration) {
+    /// Seconds since media time 0 was captured.
+    fn now_s(&self) -> f64 {
+        (self.began.elapsed() + self.behind_at_begin).as_secs_f64()
+    }
+
+    /// Waits until what is at `seconds` of media time would be captured.
+    fn wait_until(&self, seconds: f64) {
         while !self.encoder.options.cancel.is_cancelled() {
-            let left = time.saturating_sub(self.began.elapsed());
-            if left.is_zero() {
+            let left_s = seconds - self.now_s();
+            if left_s <= 0.0 {
                 return;
             }
-            thread::sleep(left.min(LONGEST_SLEEP));
+            thread::sleep(Duration::from_secs_f64(left_s).min(LONGEST_SLEEP));
         }
     }
 
@@ -400,49 +488,11 @@ impl Feed<'_> {
         self.encoder.tell(LiveEvent::Status {
             stream: self.encoder.name.to_owned(),
             media_s: seconds,
-            behind_ms: ((self.began.elapsed().as_secs_f64() - seconds) * 1000.0) as i64,
+            behind_ms: ((self.now_s() - seconds) * 1000.0) as i64,
             blocked_ms: u64::try_from(self.pictures.blocked().as_millis()).unwrap_or(u64::MAX),
             encoders: encoders.collect(),
         });
     }
-}
-
-/// The threads of a take.
-#[derive(Default)]
-struct Coders<'scope>(Vec<ScopedJoinHandle<'scope, Result<(), EncodeError>>>);
-
-impl<'scope> Coders<'scope> {
-    fn spawn(
-        &mut self,
-        scope: &'scope Scope<'scope, '_>,
-        name: &str,
-        run: impl FnOnce() -> Result<(), EncodeError> + Send + 'scope,
-    ) -> Result<(), EncodeError> {
-        let thread = thread::Builder::new().name(name.to_owned());
-        let handle = thread
-            .spawn_scoped(scope, run)
-            .map_err(|source| EncodeError::NoThread { source })?;
-        self.0.push(handle);
-        Ok(())
-    }
-
-    /// Waits for all; the first that failed by itself says why.
-    fn join(self) -> Result<(), EncodeError> {
-        let mut result = Ok(());
-        for handle in self.0 {
-            match join(handle) {
-                Ok(()) | Err(EncodeError::Cancelled) => {}
-                Err(error) => result = result.and(Err(error)),
-            }
-        }
-        result
-    }
-}
-
-fn join<T>(handle: ScopedJoinHandle<'_, T>) -> T {
-    handle
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn cores() -> usize {
@@ -457,7 +507,7 @@ const SOUND_RATE: u32 = 48_000;
 /// How far sound may lie behind the pictures it belongs to before there is silence in its place.
 const SOUND_SLACK_S: f64 = 0.5;
 /// A publisher that sends faster than time goes is not waited for: it waits.
-const MOST_AHEAD: Duration = Duration::from_secs(1);
+const MOST_AHEAD_S: f64 = 1.0;
 const AFTER_REFUSAL: Duration = Duration::from_millis(200);
 const LONGEST_SLEEP: Duration = Duration::from_millis(50);
 const REPORT_EVERY: Duration = Duration::from_secs(1);

@@ -20,6 +20,10 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
+    pub(crate) fn new(track: usize, queue: SyncSender<Made>) -> Self {
+        Self { track, queue }
+    }
+
     pub(crate) fn begin(&self, track: Track) -> Result<(), EncodeError> {
         self.send(Made::Track(self.track, track))
     }
@@ -57,11 +61,9 @@ impl Delivery {
         segment_target: Duration,
     ) -> (Self, Vec<Outlet>) {
         let (queue, made) = sync_channel(QUEUED_PARTS);
-        let outlets = (0..tracks).map(|track| Outlet {
-            track,
-            queue: queue.clone(),
-        });
-        let outlets = outlets.collect();
+        let outlets = (0..tracks)
+            .map(|track| Outlet::new(track, queue.clone()))
+            .collect();
         let delivery = Self {
             wall,
             part_target,

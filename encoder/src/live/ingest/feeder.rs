@@ -46,8 +46,9 @@ enum Order {
 
 /// When a publisher's packets arrive.
 struct Arrival {
+    /// Since when what had gathered is being read.
     opened: Instant,
-    /// What had gathered while the publisher was being looked at is read.
+    /// It is read.
     is_fresh: bool,
     /// Wall clock less presentation time, in microseconds: the least seen, which is that of the packet that was fastest.
     offset_us: Option<i64>,
@@ -145,6 +146,13 @@ impl Feeder {
     pub(crate) fn forget_times(&mut self) {
         if let Order::Network(arrival) = &mut self.order {
             arrival.offset_us = None;
+        }
+    }
+
+    /// Passes over what has gathered meanwhile.
+    pub(crate) fn catch_up(&mut self) {
+        if let Order::Network(arrival) = &mut self.order {
+            (arrival.opened, arrival.is_fresh) = (Instant::now(), false);
         }
     }
 
