@@ -44,6 +44,8 @@ pub enum LiveEvent {
         media_s: f64,
         /// Milliseconds from capture to the encoders.
         behind_ms: i64,
+        /// The longest time from the capture of a part's last frame to its delivery, in the last second, in milliseconds.
+        part_delay_ms: u64,
         /// Milliseconds of the take that pictures have waited for encoders, of all rungs together.
         blocked_ms: u64,
         /// Every rung's encoder.

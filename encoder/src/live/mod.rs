@@ -24,6 +24,9 @@ mod options;
 mod run;
 mod session;
 
+#[cfg(fuzzing)]
+pub use ingest::rtmp::fuzzing;
+
 pub use error::LiveError;
 pub use event::{EncoderStatus, LatencyBudget, LiveEvent, TakenRendition};
 pub use feed::{LiveSink, Part, Take, Track, TrackKind};

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use ffmpeg_next::frame;
 
 use super::encode::{
-    Coders, Cutting, Delivery, Lane, Load, Outlet, PictureLine, Refusal, SoundLine, Verdict, VideoCoder,
-    Watch, encode_sound, join, measure,
+    Coders, Cutting, Delay, Delivery, Lane, Load, Outlet, PictureLine, Refusal, SoundLine, Verdict,
+    VideoCoder, Watch, encode_sound, join, measure,
 };
 use super::event::{EncoderStatus, LatencyBudget, TakenRendition};
 use super::ingest::{Fed, Feeder};
@@ -51,6 +51,7 @@ struct Shared<'a> {
     rungs: &'a [Rung],
     sound: &'a AudioPlan,
     loads: &'a [Load],
+    delay: &'a Delay,
     wall: SystemTime,
     threads: usize,
 }
@@ -288,12 +289,14 @@ impl<'a> LiveEncoder<'a> {
         let cutting = self.cutting(feeder, &rungs);
         let sound = self.sound(feeder);
         let loads: Vec<Load> = rungs.iter().map(|_| Load::default()).collect();
+        let delay = Delay::default();
         let wall = feeder.captured(first.pts().unwrap_or(0));
         let shared = Shared {
             cutting: &cutting,
             rungs: &rungs,
             sound: &sound,
             loads: &loads,
+            delay: &delay,
             wall,
             threads: self.threads(&rungs),
         };
@@ -307,7 +310,7 @@ impl<'a> LiveEncoder<'a> {
         let sink = Arc::clone(&self.sink);
         let tell_take = |take: &Take| self.tell(self.describe(take, &cutting));
         let (fed, delivered, coded) = thread::scope(|scope| {
-            let deliver = scope.spawn(|| delivery.run(tracks, sink.as_ref(), &tell_take));
+            let deliver = scope.spawn(|| delivery.run(tracks, sink.as_ref(), &delay, &tell_take));
             let mut coders = Coders::default();
             let fed = self.encode(scope, &shared, outlets, &mut coders, feeder, first);
             let coded = coders.join();
@@ -489,6 +492,7 @@ impl Feed<'_> {
             stream: self.encoder.name.to_owned(),
             media_s: seconds,
             behind_ms: ((self.now_s() - seconds) * 1000.0) as i64,
+            part_delay_ms: self.shared.delay.take(),
             blocked_ms: u64::try_from(self.pictures.blocked().as_millis()).unwrap_or(u64::MAX),
             encoders: encoders.collect(),
         });

@@ -1,5 +1,6 @@
 //! Hands what the encoders make to the sink: first the take with all its tracks, then their parts.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
@@ -41,6 +42,22 @@ impl Outlet {
     }
 }
 
+/// How long after the capture of their last frame parts reach the sink.
+#[derive(Debug, Default)]
+pub(crate) struct Delay(AtomicU64);
+
+impl Delay {
+    fn note(&self, delay: Duration) {
+        let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.0.fetch_max(millis, Ordering::Relaxed);
+    }
+
+    /// The longest since the last call, in milliseconds.
+    pub(crate) fn take(&self) -> u64 {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
 /// Collects what the tracks of one take are, and gives it to the sink in order.
 pub(crate) struct Delivery {
     pub(crate) wall: SystemTime,
@@ -78,6 +95,7 @@ impl Delivery {
         self,
         tracks: usize,
         sink: &dyn LiveSink,
+        delay: &Delay,
         tell: &(dyn Fn(&Take) + Sync),
     ) -> Result<bool, LiveError> {
         let mut known: Vec<Option<Track>> = (0..tracks).map(|_| None).collect();
@@ -85,7 +103,15 @@ impl Delivery {
         let mut has_begun = false;
         for made in self.made {
             match made {
-                Made::Part(track, part) if has_begun => sink.part(track, part)?,
+                Made::Part(track, part) if has_begun => {
+                    if let Some(Some(known)) = known.get(track) {
+                        let end = part.decode_time + u64::from(part.duration);
+                        let end_s = end as f64 / f64::from(known.timescale.max(1));
+                        let captured = self.wall + Duration::from_secs_f64(end_s);
+                        delay.note(captured.elapsed().unwrap_or_default());
+                    }
+                    sink.part(track, part)?;
+                }
                 Made::Part(track, part) => waiting.push((track, part)),
                 Made::Track(place, track) => {
                     if let Some(slot) = known.get_mut(place) {

@@ -11,7 +11,7 @@ mod video;
 
 pub(crate) use coders::{Coders, join};
 pub(crate) use cutting::Cutting;
-pub(crate) use delivery::{Delivery, Outlet};
+pub(crate) use delivery::{Delay, Delivery, Outlet};
 pub(crate) use fit::{Verdict, Watch, measure};
 pub(crate) use lines::{Lane, PictureLine, Refusal, SoundLine};
 pub(crate) use sound::encode_sound;

@@ -7,6 +7,9 @@
 mod amf;
 mod chunks;
 mod flv;
+#[cfg(fuzzing)]
+#[path = "../../../fuzzing/rtmp.rs"]
+pub mod fuzzing;
 mod server;
 mod session;
 
