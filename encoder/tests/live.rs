@@ -9,7 +9,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use common::{Bench, ffmpeg_bytes, run_ffmpeg};
 use encoder::live::{LiveError, LiveEvent, TrackKind};
-use live::{Collector, Told, capture, options, play};
+use encoder::protect::{
+    CryptoPeriod, KeyPlan, KeySharing, Licensing, ProtectOptions, Schedule, Scheme, System,
+};
+use live::{Collector, Kept, Told, capture, options, play};
 
 #[test]
 fn a_file_goes_on_over_its_end() {
@@ -240,5 +243,114 @@ fn rungs_that_the_machine_is_too_slow_for_are_left_out() {
         kept.check();
         let names: Vec<_> = kept.take.tracks.iter().map(|track| track.name.as_str()).collect();
         assert_eq!(names, ["180p", "audio"]);
+    }
+}
+
+/// Encrypts two whole segments and a bit, by `schedule`; gives the folder, what came, and the key file's entries.
+fn encrypted(schedule: Schedule) -> (Bench, Kept, Vec<serde_json::Value>) {
+    let bench = Bench::new();
+    let clip = bench.ffmpeg(
+        "-f lavfi -i testsrc2=s=320x180:r=25:d=2 -f lavfi -i sine=d=2 -c:v libx264 -preset ultrafast -c:a aac",
+        "clip.mp4",
+    );
+    let mut options = options("180p:200k,audio:96k");
+    let key_file = bench.path("keys.json");
+    options.protection = Some(ProtectOptions {
+        keys: KeyPlan::made(Scheme::Cbcs, KeySharing::PerType),
+        schedule,
+        licensing: Licensing {
+            systems: vec![System::Common],
+            ..Licensing::default()
+        },
+        key_file: Some(key_file.clone()),
+    });
+    let sink = Collector::until(4.5, &options);
+    play(&clip, true, &options, &sink, &|_| {}).unwrap();
+    let kept = sink.takes().remove(0);
+    kept.check();
+    let keys: serde_json::Value = serde_json::from_slice(&std::fs::read(key_file).unwrap()).unwrap();
+    (bench, kept, keys["keys"].as_array().unwrap().clone())
+}
+
+fn key_of(keys: &[serde_json::Value], label: &str, period: u64) -> (String, String) {
+    let of =
+        |key: &&serde_json::Value| key["label"] == label && key["period"].as_u64().unwrap_or(0) == period;
+    let key = keys
+        .iter()
+        .find(of)
+        .unwrap_or_else(|| panic!("no key for {label} {period}"));
+    let text = |name: &str| key[name].as_str().unwrap().to_owned();
+    (text("kid"), text("key"))
+}
+
+#[test]
+fn an_encrypted_stream_is_decrypted_by_its_key_alone() {
+    let (bench, kept, keys) = encrypted(Schedule::default());
+    // Told once for each track, before its first part.
+    let told: Vec<_> = kept
+        .keys
+        .iter()
+        .map(|(track, before, _)| (*track, *before))
+        .collect();
+    assert_eq!(told.len(), 2);
+    assert!(told.contains(&(0, 0)) && told.contains(&(1, 0)));
+    assert!(kept.keys[0].2[0].starts_with("#EXT-X-KEY:METHOD=SAMPLE-AES,"));
+    let Some(ffmpeg) = std::env::var_os("HEADGATE_FFMPEG_NEW") else {
+        eprintln!("skipped: HEADGATE_FFMPEG_NEW is not set");
+        return;
+    };
+    for (track, label) in [(0, "video"), (1, "audio")] {
+        let path = kept.joined(track, bench.dir.path());
+        let (_, key) = key_of(&keys, label, 0);
+        let decoded = |key: &str| {
+            let output = std::process::Command::new(&ffmpeg)
+                .args(["-v", "error", "-decryption_key", key, "-i"])
+                .arg(&path)
+                .args(["-f", "null", "-"])
+                .output()
+                .unwrap();
+            output.status.success() && output.stderr.is_empty()
+        };
+        assert!(decoded(&key), "{label}");
+        assert!(!decoded("00112233445566778899aabbccddeeff"), "{label}");
+    }
+}
+
+#[test]
+fn keys_change_with_the_segments_and_are_known_before() {
+    let (_bench, kept, keys) = encrypted(Schedule {
+        clear_lead_s: 0.0,
+        crypto_period: Some(CryptoPeriod::Segments(1)),
+    });
+    let told = |track: usize| {
+        let of = kept.keys.iter().filter(move |(other, ..)| *other == track);
+        of.map(|(_, before, tags)| (*before, tags[0].clone()))
+            .collect::<Vec<_>>()
+    };
+    let pictures = told(0);
+    // Segments have seven parts.
+    let before: Vec<_> = pictures.iter().map(|(before, _)| *before).collect();
+    assert_eq!(before, [0, 7, 14]);
+    assert!(pictures[0].1 != pictures[1].1 && pictures[1].1 != pictures[2].1);
+    assert!(told(1).len() >= 3);
+    // The next period's keys are there already.
+    for period in 0..4 {
+        let (id, _) = key_of(&keys, "video", period);
+        let (other, _) = key_of(&keys, "audio", period);
+        let has = |part: &encoder::live::Part, id: &str| {
+            let id: Vec<u8> = (0..16)
+                .map(|at| u8::from_str_radix(&id[at * 2..at * 2 + 2], 16).unwrap())
+                .collect();
+            part.bytes.windows(16).any(|bytes| bytes == id)
+        };
+        let first = usize::try_from(period).unwrap() * 7;
+        let Some(parts) = kept.parts[0].get(first..(first + 7).min(kept.parts[0].len())) else {
+            continue;
+        };
+        for (index, part) in parts.iter().enumerate() {
+            assert!(has(part, &id), "part {index} of period {period}");
+            // The `pssh`, which names the keys of all tracks, is in the first part of a segment.
+            assert_eq!(has(part, &other), index == 0, "part {index} of period {period}");
+        }
     }
 }

@@ -10,7 +10,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 use encoder::ladder::Ladder;
 use encoder::live::{self, LiveEvent, LiveInput, LiveOptions, LiveSink, LiveStream, StreamKey};
+use encoder::protect::check_key_file;
+use encoder::storage::Location;
 
+use super::protect::ProtectArgs;
 use super::recording::Recording;
 use super::stop_on_signals;
 
@@ -37,6 +40,8 @@ pub(crate) struct Live {
     out: PathBuf,
     #[command(flatten)]
     encoding: Encoding,
+    #[command(flatten)]
+    protection: ProtectArgs,
     /// Report as JSON, one object a line: listening, take, status, dropped, overloaded, refused, paused, ended.
     #[arg(long)]
     json: bool,
@@ -94,8 +99,13 @@ pub(crate) fn run(arguments: Live) -> anyhow::Result<()> {
         segment_s: encoding.segment_s,
         burns_clock: encoding.burn_clock,
         keeps_rungs: encoding.keep_rungs,
+        protection: arguments.protection.options()?,
         ..LiveOptions::default()
     };
+    let protection = options.protection.as_ref();
+    if let Some(path) = protection.and_then(|protection| protection.key_file.as_ref()) {
+        check_key_file(path, &Location::from(arguments.out.clone()))?;
+    }
     if let Some(ladder) = &encoding.ladder {
         options.ladder = Ladder::read(ladder)?;
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use super::LiveError;
+use crate::protect::{ContentProtection, HLS_CLEAR, HlsKey};
 
 /// Takes what a live encoder makes, in order. One for each stream.
 pub trait LiveSink: Send + Sync {
@@ -19,6 +20,18 @@ pub trait LiveSink: Send + Sync {
     /// # Errors
     /// [`LiveError`] when it cannot be kept; the encoder stops.
     fn part(&self, track: usize, part: Part) -> Result<(), LiveError>;
+
+    /// The keys of a track from its next part on, which begins a segment. A track that is encrypted is told of before its first part;
+    /// one that is not, never.
+    ///
+    /// # Errors
+    /// [`LiveError`] when it cannot be kept, as here: of a sink that knows nothing of keys.
+    fn keys(&self, track: usize, keys: TrackKeys) -> Result<(), LiveError> {
+        let _ = (track, keys);
+        Err(LiveError::Output {
+            reason: "encrypted streams are not taken here".to_owned(),
+        })
+    }
 
     /// The publisher is gone, and may come back; what is not whole of the segment is closed as it is.
     fn pause(&self);
@@ -96,4 +109,21 @@ pub struct Part {
     pub last: bool,
     /// The chunk.
     pub bytes: Bytes,
+}
+
+/// What manifests say of a track's keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackKeys {
+    pub(crate) hls: Vec<HlsKey>,
+    pub(crate) dash: Vec<ContentProtection>,
+}
+
+impl TrackKeys {
+    /// The lines of a media playlist that stand before the next segment.
+    pub fn hls_tags(&self) -> Vec<String> {
+        match self.hls.is_empty() {
+            true => vec![HLS_CLEAR.to_owned()],
+            false => self.hls.iter().map(HlsKey::key_tag).collect(),
+        }
+    }
 }

@@ -29,7 +29,7 @@ pub use ingest::rtmp::fuzzing;
 
 pub use error::LiveError;
 pub use event::{EncoderStatus, LatencyBudget, LiveEvent, TakenRendition};
-pub use feed::{LiveSink, Part, Take, Track, TrackKind};
+pub use feed::{LiveSink, Part, Take, Track, TrackKeys, TrackKind};
 pub use ingest::StreamKey;
 pub use options::LiveOptions;
 pub use run::{LiveInput, LiveStream, run};

@@ -2,6 +2,7 @@
 
 use crate::encode::{PRESETS, check_rung};
 use crate::ladder::{AudioCodec, AudioRung, Ladder, VideoCodec};
+use crate::protect::{ProtectOptions, Scheme};
 use crate::vod::CancelToken;
 
 use super::LiveError;
@@ -23,6 +24,9 @@ pub struct LiveOptions {
     pub burns_clock: bool,
     /// Keeps all rungs, also where the machine is too slow for them.
     pub keeps_rungs: bool,
+    /// Encryption of one stream, with `cbcs`. Crypto periods and the clear beginning count from the stream's first picture, and go on
+    /// where a publisher comes back.
+    pub protection: Option<ProtectOptions>,
     /// Ends the stream from another thread.
     pub cancel: CancelToken,
 }
@@ -46,6 +50,7 @@ impl Default for LiveOptions {
             segment_s: 2.0,
             burns_clock: false,
             keeps_rungs: false,
+            protection: None,
             cancel: CancelToken::default(),
         }
     }
@@ -74,6 +79,13 @@ impl LiveOptions {
             let preset = rung.preset.as_deref().unwrap_or(&self.preset);
             if let Err(reason) = check_rung(rung, preset) {
                 return bad("--ladder", reason);
+            }
+        }
+        if let Some(protection) = &self.protection {
+            protection.licensing.check()?;
+            // Counters of `cenc` would have to go on over takes and restarts, or what they hide could be read.
+            if protection.keys.scheme() != Scheme::Cbcs {
+                return bad("--encrypt", "a live stream is encrypted with cbcs".to_owned());
             }
         }
         match self.ladder.audio.first() {

@@ -186,6 +186,12 @@ fn entries(
     if streams.is_empty() {
         return Err(bad("--stream", "name at least one stream"));
     }
+    if options.protection.is_some() && streams.len() > 1 {
+        return Err(bad(
+            "--encrypt",
+            "several streams would share their keys; run one for each",
+        ));
+    }
     let mut names: Vec<_> = streams.iter().map(|stream| &stream.name).collect();
     names.sort_unstable();
     if names.windows(2).any(|pair| pair.first() == pair.last()) {

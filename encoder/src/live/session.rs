@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use ffmpeg_next::frame;
 
 use super::encode::{
-    Coders, Cutting, Delay, Delivery, Lane, Load, Outlet, PictureLine, Refusal, SoundLine, Verdict,
-    VideoCoder, Watch, encode_sound, join, measure,
+    Coders, Cutting, Delay, Delivery, Lane, Load, Outlet, PictureLine, Refusal, SoundLine, TakeProtection,
+    Verdict, VideoCoder, Watch, encode_sound, join, measure,
 };
 use super::event::{EncoderStatus, LatencyBudget, TakenRendition};
 use super::ingest::{Fed, Feeder};
@@ -19,6 +19,7 @@ use crate::encode::VideoTarget;
 use crate::index::Sound;
 use crate::ladder::{AudioCodec, Rung};
 use crate::plan::{self, AudioPlan};
+use crate::protect::{Protector, TrackClass};
 use crate::text;
 
 /// Encodes one live stream into its sink.
@@ -29,6 +30,9 @@ pub(crate) struct LiveEncoder<'a> {
     tell: &'a (dyn Fn(LiveEvent) + Sync),
     /// Rungs from the top that this machine is too slow for.
     left_out: usize,
+    protector: Option<Protector>,
+    /// When the first picture of the first take was captured.
+    epoch: Option<SystemTime>,
     /// The pictures that the rungs were measured with: their size.
     measured: Option<(u32, u32)>,
 }
@@ -52,6 +56,7 @@ struct Shared<'a> {
     sound: &'a AudioPlan,
     loads: &'a [Load],
     delay: &'a Delay,
+    protection: Option<TakeProtection<'a>>,
     wall: SystemTime,
     threads: usize,
 }
@@ -70,6 +75,12 @@ impl<'a> LiveEncoder<'a> {
             sink,
             tell,
             left_out: 0,
+            protector: options.protection.as_ref().map(|protection| {
+                let rungs = options.ladder.video.iter();
+                let classes = rungs.map(|rung| TrackClass::of_pictures(rung.width, rung.height));
+                Protector::new(protection, classes.chain([TrackClass::Audio]))
+            }),
+            epoch: None,
             measured: None,
         }
     }
@@ -284,19 +295,25 @@ impl<'a> LiveEncoder<'a> {
     }
 
     /// One take, from `first` on.
-    fn take(&self, feeder: &mut Feeder, first: frame::Video) -> Result<TakeEnd, LiveError> {
+    fn take(&mut self, feeder: &mut Feeder, first: frame::Video) -> Result<TakeEnd, LiveError> {
         let rungs = self.rungs(feeder);
         let cutting = self.cutting(feeder, &rungs);
         let sound = self.sound(feeder);
         let loads: Vec<Load> = rungs.iter().map(|_| Load::default()).collect();
         let delay = Delay::default();
         let wall = feeder.captured(first.pts().unwrap_or(0));
+        let epoch = *self.epoch.get_or_insert(wall);
         let shared = Shared {
             cutting: &cutting,
             rungs: &rungs,
             sound: &sound,
             loads: &loads,
             delay: &delay,
+            protection: self.protector.as_ref().map(|protector| TakeProtection {
+                protector,
+                start_s: wall.duration_since(epoch).unwrap_or_default().as_secs_f64(),
+                segment_s: cutting.segment_target().as_secs_f64(),
+            }),
             wall,
             threads: self.threads(&rungs),
         };
@@ -350,6 +367,7 @@ impl<'a> LiveEncoder<'a> {
                 cutting: shared.cutting,
                 wall: shared.wall,
                 burns_clock: self.options.burns_clock,
+                protection: shared.protection.as_ref(),
                 load,
             };
             let (queue, frames) = sync_channel(QUEUED_FRAMES);
@@ -359,7 +377,15 @@ impl<'a> LiveEncoder<'a> {
         let (queue, frames) = sync_channel(QUEUED_SOUND_FRAMES);
         if let Some(outlet) = outlets.next() {
             coders.spawn(scope, &shared.sound.name, move || {
-                encode_sound(shared.sound, shared.cutting, shared.wall, frames, &outlet)
+                let protection = shared.protection.as_ref();
+                encode_sound(
+                    shared.sound,
+                    shared.cutting,
+                    shared.wall,
+                    protection,
+                    frames,
+                    &outlet,
+                )
             })?;
         }
         let origin = (first.pts().unwrap_or(0), feeder.video().time_base);

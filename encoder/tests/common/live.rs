@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use encoder::live::{
-    self, LiveError, LiveEvent, LiveInput, LiveOptions, LiveSink, LiveStream, Part, Take, TrackKind,
+    self, LiveError, LiveEvent, LiveInput, LiveOptions, LiveSink, LiveStream, Part, Take, TrackKeys,
+    TrackKind,
 };
 use encoder::vod::CancelToken;
 use mp4_atom::{Any, Buf, DecodeMaybe, Prft};
@@ -17,6 +18,8 @@ use mp4_atom::{Any, Buf, DecodeMaybe, Prft};
 pub(crate) struct Kept {
     pub(crate) take: Take,
     pub(crate) parts: Vec<Vec<Part>>,
+    /// Track, parts before, tags for HLS.
+    pub(crate) keys: Vec<(usize, usize, Vec<String>)>,
     pub(crate) is_over: bool,
 }
 
@@ -68,6 +71,7 @@ impl LiveSink for Collector {
         takes.push(Kept {
             take,
             parts,
+            keys: Vec::new(),
             is_over: false,
         });
         Ok(())
@@ -83,6 +87,18 @@ impl LiveSink for Collector {
         {
             cancel.cancel();
         }
+        Ok(())
+    }
+
+    fn keys(&self, track: usize, keys: TrackKeys) -> Result<(), LiveError> {
+        let mut takes = self.takes.lock().unwrap();
+        let kept = takes.last_mut().expect("keys before their take");
+        let before = kept.parts[track].len();
+        assert!(
+            kept.parts[track].last().is_none_or(|part| part.last),
+            "keys within a segment"
+        );
+        kept.keys.push((track, before, keys.hls_tags()));
         Ok(())
     }
 

@@ -5,11 +5,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use crate::error::EncodeError;
-use crate::live::{LiveError, LiveSink, Part, Take, Track};
+use crate::live::{LiveError, LiveSink, Part, Take, Track, TrackKeys};
 
 /// What an encoder made, with its track's place.
 pub(crate) enum Made {
     Track(usize, Track),
+    /// Of the next part on.
+    Keys(usize, TrackKeys),
     Part(usize, Part),
 }
 
@@ -29,11 +31,17 @@ impl Outlet {
         self.send(Made::Track(self.track, track))
     }
 
-    pub(crate) fn part(&self, part: Option<Part>) -> Result<(), EncodeError> {
-        match part {
-            Some(part) => self.send(Made::Part(self.track, part)),
-            None => Ok(()),
-        }
+    pub(crate) fn keys(&self, keys: TrackKeys) -> Result<(), EncodeError> {
+        self.send(Made::Keys(self.track, keys))
+    }
+
+    pub(crate) fn part(&self, part: Part) -> Result<(), EncodeError> {
+        self.send(Made::Part(self.track, part))
+    }
+
+    /// The track's place.
+    pub(crate) fn place(&self) -> usize {
+        self.track
     }
 
     /// The delivery is gone only when the sink failed, which says why itself.
@@ -112,7 +120,8 @@ impl Delivery {
                     }
                     sink.part(track, part)?;
                 }
-                Made::Part(track, part) => waiting.push((track, part)),
+                Made::Keys(track, keys) if has_begun => sink.keys(track, keys)?,
+                Made::Part(..) | Made::Keys(..) => waiting.push(made),
                 Made::Track(place, track) => {
                     if let Some(slot) = known.get_mut(place) {
                         *slot = Some(track);
@@ -129,8 +138,12 @@ impl Delivery {
                     tell(&take);
                     sink.begin(take)?;
                     has_begun = true;
-                    for (track, part) in waiting.drain(..) {
-                        sink.part(track, part)?;
+                    for made in waiting.drain(..) {
+                        match made {
+                            Made::Keys(track, keys) => sink.keys(track, keys)?,
+                            Made::Part(track, part) => sink.part(track, part)?,
+                            Made::Track(..) => {}
+                        }
                     }
                 }
             }

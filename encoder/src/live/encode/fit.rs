@@ -78,6 +78,7 @@ pub(crate) fn measure(
                 cutting,
                 wall,
                 burns_clock: false,
+                protection: None,
                 load,
             };
             // Hardly a queue: what is not encoded in time is not waited for.

@@ -14,5 +14,6 @@ pub(crate) use cutting::Cutting;
 pub(crate) use delivery::{Delay, Delivery, Outlet};
 pub(crate) use fit::{Verdict, Watch, measure};
 pub(crate) use lines::{Lane, PictureLine, Refusal, SoundLine};
+pub(crate) use parts::TakeProtection;
 pub(crate) use sound::encode_sound;
 pub(crate) use video::{Load, VideoCoder};

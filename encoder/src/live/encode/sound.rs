@@ -9,27 +9,38 @@ use ffmpeg_next::{Packet, frame};
 
 use super::cutting::{Cutting, Edge};
 use super::delivery::Outlet;
-use super::parts::PartWriter;
+use super::parts::{PartWriter, TakeProtection};
 use super::video::declared_bps;
-use crate::cmaf::{Sample, aac, init_segment};
+use crate::cmaf::{Sample, Track, aac, init_segment};
 use crate::encode::{audio_failed, audio_track, is_pause, open_audio};
 use crate::error::EncodeError;
 use crate::live::TrackKind;
 use crate::plan::AudioPlan;
+use crate::protect::TrackClass;
 
 /// Encodes AAC frames (`pts` in samples, from 0 on without a gap) until the channel closes.
 pub(crate) fn encode_sound(
     plan: &AudioPlan,
     cutting: &Cutting,
     wall: SystemTime,
+    protection: Option<&TakeProtection<'_>>,
     frames: Receiver<frame::Audio>,
     outlet: &Outlet,
 ) -> Result<(), EncodeError> {
-    outlet.begin(track(plan, cutting)?)?;
+    let mut parts = PartWriter::new(&plan.name, plan.sound.rate, wall);
+    // What the encoder puts before the first sample is left out, so that decode times are those of the timeline.
+    let track = audio_track(plan, 0)?;
+    let protected = protection.map(|take| {
+        let class = TrackClass::Audio;
+        parts.protect(take, class, &track.entry.bytes, outlet.place())
+    });
+    let init = init_segment(&track, protected.transpose()?.as_ref());
+    let init = init.map_err(|reason| EncodeError::packaging(&plan.name, reason))?;
+    outlet.begin(describe(plan, &track, init, cutting))?;
     let mut stream = Stream {
         plan,
         cutting,
-        parts: PartWriter::new(&plan.name, plan.sound.rate, wall),
+        parts,
         next_part: 1,
         outlet,
     };
@@ -48,15 +59,12 @@ pub(crate) fn encode_sound(
         encoder.send_eof().map_err(|source| audio_failed(plan, source))?;
         stream.take_packets(&mut encoder)?;
     }
-    outlet.part(stream.parts.cut(true)?)
+    stream.parts.cut(true, outlet)
 }
 
-fn track(plan: &AudioPlan, cutting: &Cutting) -> Result<crate::live::Track, EncodeError> {
-    // What the encoder puts before the first sample is left out, so that decode times are those of the timeline.
-    let track = audio_track(plan, 0)?;
-    let init = init_segment(&track, None).map_err(|reason| EncodeError::packaging(&plan.name, reason))?;
+fn describe(plan: &AudioPlan, track: &Track, init: Vec<u8>, cutting: &Cutting) -> crate::live::Track {
     let frames_per_s = f64::from(plan.sound.rate) / f64::from(aac::FRAME_SAMPLES);
-    Ok(crate::live::Track {
+    crate::live::Track {
         name: plan.name.clone(),
         kind: TrackKind::Audio {
             rate: plan.sound.rate,
@@ -67,7 +75,7 @@ fn track(plan: &AudioPlan, cutting: &Cutting) -> Result<crate::live::Track, Enco
         timescale: track.timescale,
         bandwidth: declared_bps(u64::from(plan.bitrate_kbps) * 1000, frames_per_s, cutting),
         init: Bytes::from(init),
-    })
+    }
 }
 
 struct Stream<'a> {
@@ -116,6 +124,6 @@ impl Stream<'_> {
             return Ok(());
         }
         self.next_part += 1;
-        self.outlet.part(self.parts.cut(kind == Edge::Segment)?)
+        self.parts.cut(kind == Edge::Segment, self.outlet)
     }
 }

@@ -9,11 +9,12 @@ use ffmpeg_next::{Packet, frame, picture};
 
 use super::cutting::{Cutting, Edge};
 use super::delivery::Outlet;
-use super::parts::PartWriter;
+use super::parts::{PartWriter, TakeProtection};
 use crate::cmaf::{Track, init_segment};
 use crate::encode::{Keyframes, Samples, VideoTarget, is_pause, open_video, video_failed};
 use crate::error::EncodeError;
 use crate::live::{TrackKind, clock};
+use crate::protect::TrackClass;
 use crate::timing::FrameRate;
 
 /// What an encoder has done, for those who watch whether it keeps up.
@@ -48,16 +49,17 @@ pub(crate) struct VideoCoder<'a> {
     pub(crate) cutting: &'a Cutting,
     pub(crate) wall: SystemTime,
     pub(crate) burns_clock: bool,
+    pub(crate) protection: Option<&'a TakeProtection<'a>>,
     pub(crate) load: &'a Load,
 }
 
-impl VideoCoder<'_> {
+impl<'a> VideoCoder<'a> {
     fn rate(&self) -> FrameRate {
         self.cutting.rate().divided(self.target.divisor)
     }
 
     /// Encodes frames (`pts` is their number at the source's rate, from 0 on without a gap) until the channel closes.
-    pub(crate) fn run(&self, frames: Receiver<frame::Video>, outlet: &Outlet) -> Result<(), EncodeError> {
+    pub(crate) fn run(&'a self, frames: Receiver<frame::Video>, outlet: &Outlet) -> Result<(), EncodeError> {
         let rate = self.rate();
         let rung = self.target.rung;
         let divisor = u64::from(self.target.divisor);
@@ -107,7 +109,7 @@ impl VideoCoder<'_> {
             stream.take_packets(&mut encoder)?;
         }
         // The publisher is gone: what there is of the segment is all of it.
-        outlet.part(stream.parts.cut(true)?)
+        stream.parts.cut(true, outlet)
     }
 }
 
@@ -138,20 +140,33 @@ impl Stream<'_> {
         let planned = self.coder.cutting.edge(number) == Edge::Segment;
         let sample = self.samples.append(packet, planned, self.parts.data())?;
         if self.decoded == 0 {
-            self.outlet.begin(self.track(&self.samples.track()?)?)?;
+            let track = self.samples.track()?;
+            let track = self.track(&track)?;
+            self.outlet.begin(track)?;
         }
         self.parts.push(sample);
         self.decoded += 1;
         // Groups of pictures are closed: counted in decode order, cuts between segments are the same.
         match self.coder.cutting.edge(self.decoded * divisor) {
             Edge::None => Ok(()),
-            edge => self.outlet.part(self.parts.cut(edge == Edge::Segment)?),
+            edge => self.parts.cut(edge == Edge::Segment, self.outlet),
         }
     }
 
-    fn track(&self, track: &Track) -> Result<crate::live::Track, EncodeError> {
+    fn track(&mut self, track: &Track) -> Result<crate::live::Track, EncodeError> {
         let rung = self.coder.target.rung;
-        let init = init_segment(track, None).map_err(|reason| EncodeError::packaging(&rung.name, reason))?;
+        let protected = match self.coder.protection {
+            None => None,
+            Some(take) => {
+                let class = TrackClass::of_pictures(rung.width, rung.height);
+                Some(
+                    self.parts
+                        .protect(take, class, &track.entry.bytes, self.outlet.place())?,
+                )
+            }
+        };
+        let init = init_segment(track, protected.as_ref())
+            .map_err(|reason| EncodeError::packaging(&rung.name, reason))?;
         let rate = self.coder.rate();
         let fraction = rate.rational();
         let side = |part: i32| part.unsigned_abs();
