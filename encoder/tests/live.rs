@@ -73,6 +73,27 @@ fn a_file_goes_on_over_its_end() {
         ""
     );
 
+    // No whole segment needs more than is declared.
+    for (track, parts) in kept.take.tracks.iter().zip(&kept.parts) {
+        let (mut bits, mut seconds) = (0.0, 0.0);
+        for part in parts {
+            bits += part.bytes.len() as f64 * 8.0;
+            seconds += f64::from(part.duration) / f64::from(track.timescale);
+            if part.last {
+                if seconds > 1.9 {
+                    let rate = bits / seconds;
+                    assert!(
+                        rate <= track.bandwidth as f64,
+                        "{}: {rate} of {}",
+                        track.name,
+                        track.bandwidth
+                    );
+                }
+                (bits, seconds) = (0.0, 0.0);
+            }
+        }
+    }
+
     let events = told.all();
     let budget = events.iter().find_map(|event| match event {
         LiveEvent::Take { budget, part_ms, .. } => Some((*budget, *part_ms)),
@@ -124,6 +145,30 @@ fn silence_takes_the_place_of_sound_that_is_missing() {
     kept.check();
     assert!((kept.seconds(0) - 3.0).abs() < 1e-6);
     assert!(kept.seconds(1) > 2.8, "{}", kept.seconds(1));
+}
+
+#[test]
+fn silence_follows_sound_that_ends_early() {
+    let bench = Bench::new();
+    let clip = bench.ffmpeg(
+        "-f lavfi -i testsrc2=s=320x180:r=25:d=4 -f lavfi -i sine=1000:r=48000:d=2 \
+         -c:v libx264 -preset ultrafast -c:a aac",
+        "clip.mp4",
+    );
+    let options = options("180p:200k,audio:96k");
+    let sink = Collector::new();
+    play(&clip, false, &options, &sink, &|_| {}).unwrap();
+    let kept = &sink.takes()[0];
+    kept.check();
+    assert!(kept.seconds(1) > 3.3, "{}", kept.seconds(1));
+    let sound = kept.joined(1, bench.dir.path());
+    let found = run_ffmpeg(&format!(
+        "-i {} -af silencedetect=n=-40dB:d=0.5 -f null -",
+        sound.display()
+    ));
+    let start = found.split("silence_start: ").nth(1).unwrap();
+    let start: f64 = start.split_whitespace().next().unwrap().parse().unwrap();
+    assert!((1.9..2.2).contains(&start), "{found}");
 }
 
 #[test]

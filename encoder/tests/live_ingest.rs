@@ -281,6 +281,37 @@ fn srt_publishers_need_the_key_and_may_come_back() {
 }
 
 #[test]
+fn a_clock_of_33_bits_that_wraps_goes_on() {
+    if !has_protocol("srt") {
+        return;
+    }
+    let one = Collector::new();
+    let port = UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let running = Running::start(LiveInput::Srt { address }, &[("one", KEY, &one)]);
+    running.until("listening", |event| {
+        matches!(event, LiveEvent::Listening { .. }).then_some(())
+    });
+    // 2^33 ticks of 90 kHz are 95,443.7 s.
+    let (is_taken, said) = Publisher::new(&format!(
+        "{SOURCE} {SOUND} -t 9 {CODING} -output_ts_offset 95438 -f mpegts \
+         srt://{address}?passphrase={KEY}&connect_timeout=5000"
+    ))
+    .wait();
+    assert!(is_taken, "{said}");
+    until("a pause", || one.takes().first().is_some_and(|kept| kept.is_over));
+    running.stop();
+    let takes = one.takes();
+    assert_eq!(takes.len(), 1);
+    takes[0].check();
+    assert!(takes[0].seconds(0) > 6.5, "{}", takes[0].seconds(0));
+}
+
+#[test]
 fn who_talks_nonsense_or_nothing_is_let_go() {
     use std::io::{Read, Write};
     use std::net::TcpStream;

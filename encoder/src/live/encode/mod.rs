@@ -16,4 +16,4 @@ pub(crate) use fit::{Verdict, Watch, measure};
 pub(crate) use lines::{Lane, PictureLine, Refusal, SoundLine};
 pub(crate) use parts::TakeProtection;
 pub(crate) use sound::encode_sound;
-pub(crate) use video::{Load, VideoCoder};
+pub(crate) use video::{BUFFER_S, Load, VideoCoder};

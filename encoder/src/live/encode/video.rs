@@ -189,14 +189,17 @@ impl Stream<'_> {
     }
 }
 
-/// What a rung that is encoded at a constant `bps` needs at most over a segment: a tenth more than that for the rate
-/// control, and the boxes of parts and frames.
+/// What a track that is encoded at a constant `bps` needs at most over a segment: what the rate control's buffer holds more than
+/// that, and the boxes of parts and frames.
 pub(super) fn declared_bps(bps: u64, samples_per_s: f64, cutting: &Cutting) -> u64 {
+    let ahead = bps as f64 * BUFFER_S / cutting.segment_target().as_secs_f64().max(0.1);
     let parts_per_s = 1.0 / cutting.part_target(u32::MAX).as_secs_f64().max(0.001);
     let boxes = (parts_per_s * PART_BYTES + samples_per_s * SAMPLE_BYTES) * 8.0;
-    bps + bps / 10 + boxes as u64
+    bps + (ahead + boxes) as u64
 }
 
+/// The rate control's buffer, in seconds: a short one, since what it holds comes late.
+pub(crate) const BUFFER_S: f64 = 0.5;
 /// `prft`, `moof` and the head of `mdat`.
 const PART_BYTES: f64 = 180.0;
 /// An entry of `trun`.

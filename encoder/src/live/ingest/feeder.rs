@@ -1,9 +1,11 @@
 //! One publisher, or one file played for ever: frames with times that go on.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use ffmpeg_next::codec::threading;
+use ffmpeg_next::format::context::Input;
 use ffmpeg_next::mathematics::{Rescale, rescale};
 use ffmpeg_next::{Packet, Rational, frame};
 
@@ -23,7 +25,7 @@ pub(crate) enum Fed {
 /// Demuxes and decodes.
 pub(crate) struct Feeder {
     path: PathBuf,
-    input: ffmpeg_next::format::context::Input,
+    input: Input,
     video: VideoDecoding,
     sound: Option<Sound>,
     held: VecDeque<Fed>,
@@ -79,7 +81,8 @@ impl Feeder {
     }
 
     /// Takes what a publisher sends. Its times are left as they are.
-    pub(crate) fn of_publisher(mut source: Source) -> Result<Self, LiveError> {
+    pub(crate) fn of_publisher(path: &Path, input: Input) -> Result<Self, LiveError> {
+        let mut source = source::of_input(path, input, threading::Type::Slice)?;
         (source.origin_us, source.may_jump) = (0, false);
         let arrival = Arrival {
             opened: Instant::now(),

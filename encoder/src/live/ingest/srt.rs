@@ -9,7 +9,6 @@ use ffmpeg_next::{Dictionary, Error, format};
 use super::{Feeder, StreamKey};
 use crate::error::EncodeError;
 use crate::live::LiveError;
-use crate::source;
 use crate::vod::CancelToken;
 
 /// Waits at `address` for a publisher that knows `key`, and looks at what it sends; none when `cancel` ends the waiting. SRT itself
@@ -42,7 +41,7 @@ pub(crate) fn accept(
         }
         Err(source) => return Err(EncodeError::NotMedia { path: name, source }.into()),
     };
-    Feeder::of_publisher(source::of_input(&name, input)?).map(Some)
+    Feeder::of_publisher(&name, input).map(Some)
 }
 
 /// How long a packet that was lost may be asked for again.

@@ -16,7 +16,6 @@ use super::session::{Said, Session};
 use crate::error::EncodeError;
 use crate::live::ingest::{Feeder, StreamKey};
 use crate::live::{LiveError, LiveEvent};
-use crate::source;
 use crate::vod::CancelToken;
 
 /// Takes publishers at one address, for several streams.
@@ -228,7 +227,7 @@ impl Desk {
         // A small buffer: libavformat reads until it is full.
         let io = StreamIo::from_read_with_capacity(reader, READ_BYTES).map_err(not_media)?;
         let input = format::input_from_stream(io, None, Some(options)).map_err(not_media)?;
-        Feeder::of_publisher(source::of_input(path, input)?).map(Some)
+        Feeder::of_publisher(path, input).map(Some)
     }
 }
 

@@ -1,18 +1,21 @@
 //! One stream: its publishers, one after the other, and their takes.
 
+mod feed;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::{self, Scope};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use ffmpeg_next::frame;
 
+use self::feed::Feed;
 use super::encode::{
-    Coders, Cutting, Delay, Delivery, Lane, Load, Outlet, PictureLine, Refusal, SoundLine, TakeProtection,
-    Verdict, VideoCoder, Watch, encode_sound, join, measure,
+    BUFFER_S, Coders, Cutting, Delay, Delivery, Lane, Load, Outlet, PictureLine, SoundLine, TakeProtection,
+    VideoCoder, encode_sound, join, measure,
 };
-use super::event::{EncoderStatus, LatencyBudget, TakenRendition};
+use super::event::{LatencyBudget, TakenRendition};
 use super::ingest::{Fed, Feeder};
 use super::{LiveError, LiveEvent, LiveOptions, LiveSink, Take};
 use crate::encode::VideoTarget;
@@ -252,6 +255,9 @@ impl<'a> LiveEncoder<'a> {
             rung.tune.get_or_insert_with(|| "zerolatency".to_owned());
             rung.preset.get_or_insert_with(|| self.options.preset.clone());
             rung.cbr = rung.crf.is_none();
+            let buffer_bits = (f64::from(rung.bitrate_kbps) * 1000.0 * BUFFER_S) as u64;
+            let buffer = rung.options.entry("bufsize".to_owned());
+            buffer.or_insert_with(|| buffer_bits.to_string());
         }
         rungs
     }
@@ -391,17 +397,7 @@ impl<'a> LiveEncoder<'a> {
         let origin = (first.pts().unwrap_or(0), feeder.video().time_base);
         let sound = SoundLine::new(shared.sound, feeder.sound(), origin, Lane::new(queue));
         let pictures = PictureLine::new(&first, feeder.video(), shared.cutting.rate(), shared.rungs, lanes)?;
-        let feed = Feed {
-            encoder: self,
-            shared,
-            pictures,
-            sound,
-            began: Instant::now(),
-            behind_at_begin: SystemTime::now().duration_since(shared.wall).unwrap_or_default(),
-            watch: Watch::new(Instant::now()),
-            reported: Instant::now(),
-        };
-        feed.run(feeder, first)
+        Feed::new(self, shared, pictures, sound).run(feeder, first)
     }
 
     fn describe(&self, take: &Take, cutting: &Cutting) -> LiveEvent {
@@ -427,104 +423,6 @@ impl<'a> LiveEncoder<'a> {
     }
 }
 
-/// What feeds the encoders of one take.
-struct Feed<'a> {
-    encoder: &'a LiveEncoder<'a>,
-    shared: &'a Shared<'a>,
-    pictures: PictureLine,
-    sound: SoundLine<'a>,
-    began: Instant,
-    /// How long ago the first picture was captured then.
-    behind_at_begin: Duration,
-    watch: Watch,
-    reported: Instant,
-}
-
-impl Feed<'_> {
-    fn run(mut self, feeder: &mut Feeder, first: frame::Video) -> Result<TakeEnd, LiveError> {
-        let mut fed = Some(Fed::Picture(first));
-        let end = loop {
-            let result = match fed.take() {
-                Some(Fed::Picture(picture)) => match self.pictures.place(&picture) {
-                    Some(at) => self.picture(feeder, picture, at),
-                    None => break TakeEnd::Jump(picture),
-                },
-                Some(Fed::Sound(sound)) => self.sound.push(sound).map(|()| Verdict::Fine),
-                None => break TakeEnd::Over,
-            };
-            match result {
-                _ if self.encoder.options.cancel.is_cancelled() => break TakeEnd::Over,
-                Ok(Verdict::Overloaded) if !self.encoder.options.keeps_rungs => break TakeEnd::Overloaded,
-                Ok(Verdict::Late) if !feeder.is_file() => break TakeEnd::Late,
-                Ok(_) => {}
-                // The others are done, and say why.
-                Err(Refusal::EncoderGone) => return Ok(TakeEnd::Over),
-                Err(Refusal::Failed(error)) => return Err(error.into()),
-            }
-            fed = feeder.next()?;
-        };
-        match self.pictures.finish().and_then(|()| self.sound.finish()) {
-            Err(Refusal::Failed(error)) => Err(error.into()),
-            Ok(()) | Err(Refusal::EncoderGone) => Ok(end),
-        }
-    }
-
-    fn picture(&mut self, feeder: &Feeder, picture: frame::Video, at: i64) -> Result<Verdict, Refusal> {
-        let seconds = self.pictures.seconds(at);
-        let lead_s = match feeder.is_file() {
-            true => 0.0,
-            false => MOST_AHEAD_S,
-        };
-        self.wait_until(seconds - lead_s);
-        self.pictures.push(picture, at)?;
-        let slack_s = match feeder.sound() {
-            Some(_) => SOUND_SLACK_S,
-            None => 0.0,
-        };
-        self.sound.fill(seconds - slack_s)?;
-        self.report(seconds);
-        let behind_s = self.now_s() - seconds;
-        Ok(self.watch.note(Instant::now(), behind_s, self.pictures.blocked()))
-    }
-
-    /// Seconds since media time 0 was captured.
-    fn now_s(&self) -> f64 {
-        (self.began.elapsed() + self.behind_at_begin).as_secs_f64()
-    }
-
-    /// Waits until what is at `seconds` of media time would be captured.
-    fn wait_until(&self, seconds: f64) {
-        while !self.encoder.options.cancel.is_cancelled() {
-            let left_s = seconds - self.now_s();
-            if left_s <= 0.0 {
-                return;
-            }
-            thread::sleep(Duration::from_secs_f64(left_s).min(LONGEST_SLEEP));
-        }
-    }
-
-    fn report(&mut self, seconds: f64) {
-        if self.reported.elapsed() < REPORT_EVERY {
-            return;
-        }
-        self.reported = Instant::now();
-        let encoders = self.shared.rungs.iter().zip(self.shared.loads);
-        let encoders = encoders.map(|(rung, load)| EncoderStatus {
-            name: rung.name.clone(),
-            frames: load.frames(),
-            frame_ms: load.mean().as_secs_f64() * 1000.0,
-        });
-        self.encoder.tell(LiveEvent::Status {
-            stream: self.encoder.name.to_owned(),
-            media_s: seconds,
-            behind_ms: ((self.now_s() - seconds) * 1000.0) as i64,
-            part_delay_ms: self.shared.delay.take(),
-            blocked_ms: u64::try_from(self.pictures.blocked().as_millis()).unwrap_or(u64::MAX),
-            encoders: encoders.collect(),
-        });
-    }
-}
-
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
@@ -534,10 +432,4 @@ const QUEUED_FRAMES: usize = 15;
 const QUEUED_SOUND_FRAMES: usize = 64;
 /// The same in every take, whatever a publisher sends.
 const SOUND_RATE: u32 = 48_000;
-/// How far sound may lie behind the pictures it belongs to before there is silence in its place.
-const SOUND_SLACK_S: f64 = 0.5;
-/// A publisher that sends faster than time goes is not waited for: it waits.
-const MOST_AHEAD_S: f64 = 1.0;
 const AFTER_REFUSAL: Duration = Duration::from_millis(200);
-const LONGEST_SLEEP: Duration = Duration::from_millis(50);
-const REPORT_EVERY: Duration = Duration::from_secs(1);
