@@ -3,7 +3,8 @@
 //! [`vod::encode`] turns one media file into a folder, or a place in an object store, that any static web server or CDN can
 //! serve: H.264, H.265, AV1 or VP9 and AAC or Opus in one set of CMAF segments, with HLS playlists and a DASH manifest that both
 //! point to them. [`remux::package`] does the same with files that are encoded already. [`split`] shares one encoding among
-//! workers, [`jobs`] does many, [`compare`] says how good encodings are beside their source. [`sample::write`] makes a clip to try it with. The binary `headgate-encode` is a thin shell around
+//! workers, [`jobs`] does many, [`compare`] says how good encodings are beside their source. [`live::run`] encodes what publishers
+//! send. [`sample::write`] makes a clip to try it with. The binary `headgate-encode` is a thin shell around
 //! them.
 //!
 //! ```no_run
@@ -94,6 +95,7 @@ mod graph;
 mod index;
 pub mod jobs;
 pub mod ladder;
+pub mod live;
 mod manifest;
 mod measure;
 mod medium;

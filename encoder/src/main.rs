@@ -1,4 +1,4 @@
-//! `headgate-encode`: prepares HLS and DASH from a video file.
+//! `headgate-encode`: prepares HLS and DASH from video files and live publishers.
 
 mod cli;
 
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Prepares HLS and DASH from video files.
+/// Prepares HLS and DASH from video files and live publishers.
 #[derive(Parser)]
 #[command(name = "headgate-encode", version, after_help = EXAMPLES)]
 struct Cli {
@@ -22,6 +22,9 @@ enum Command {
     /// Make a ladder of renditions, HLS playlists and a DASH manifest from a file.
     #[command(after_help = cli::vod::EXAMPLES)]
     Vod(Box<cli::vod::Vod>),
+    /// Encode what publishers send by RTMP or SRT, or a file in real time, as a live stream.
+    #[command(after_help = cli::live::EXAMPLES)]
+    Live(Box<cli::live::Live>),
     /// Package files that are encoded already, without encoding them again.
     #[command(after_help = cli::package::EXAMPLES)]
     Package(Box<cli::package::Package>),
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
     start_log(cli.verbose);
     let result = match cli.command {
         Command::Vod(arguments) => cli::vod::run(*arguments),
+        Command::Live(arguments) => cli::live::run(*arguments),
         Command::Package(arguments) => cli::package::run(*arguments),
         Command::Plan(arguments) => cli::plan::run(*arguments),
         Command::Join(arguments) => cli::join::run(*arguments),

@@ -49,6 +49,8 @@ pub(crate) struct Position {
 /// Frames that may wait for one encoder. Enough to even out pictures of unlike cost; at 1080p about 12 MB a rung.
 const QUEUED_FRAMES: usize = 4;
 const QUEUED_SOUND_FRAMES: usize = 64;
+/// Containers round times to milliseconds, and some to much more.
+const SOUND_TOLERANCE_S: f64 = 0.1;
 
 /// Encodes what is not there yet; `tick` hears of the progress several times a second and may stop it.
 pub(crate) fn run(
@@ -553,6 +555,7 @@ impl AudioFeed<'_> {
                         sound.channels,
                         samples,
                         sample_format(output.sound.codec),
+                        SOUND_TOLERANCE_S,
                     )?)
                 }
             };

@@ -94,11 +94,19 @@ pub(crate) fn open(path: &Path) -> Result<Source, EncodeError> {
 
 /// As [`open`], of what may be in several files.
 pub(crate) fn open_medium(medium: &Medium) -> Result<Source, EncodeError> {
-    let path = medium.path.as_path();
-    let input = open_medium_input(medium)?;
+    let source = of_input(&medium.path, open_medium_input(medium)?, threading::Type::Frame)?;
+    Ok(Source {
+        can_seek: source.can_seek && !medium.is_joined(),
+        ..source
+    })
+}
+
+/// What is in an opened container; `path` names it in what is said of it. Threads that decode a frame each hold back as many frames
+/// as they are; those that share a frame none.
+pub(crate) fn of_input(path: &Path, input: Input, threads: threading::Type) -> Result<Source, EncodeError> {
     let format_name = input.format().name().to_owned();
     let mut left_out = Vec::new();
-    let video = open_video(path, &input, &mut left_out)?;
+    let video = open_video(path, &input, threads, &mut left_out)?;
     let audio = open_audio(path, &input, &mut left_out)?;
     if video.is_none() && audio.is_empty() {
         return Err(EncodeError::NoStreams {
@@ -123,7 +131,7 @@ pub(crate) fn open_medium(medium: &Medium) -> Result<Source, EncodeError> {
         duration_s,
         left_out,
         may_jump: ["mpegts", "mpeg"].contains(&format_name.as_str()),
-        can_seek: !medium.is_joined() && (format_name.contains("mp4") || format_name.contains("matroska")),
+        can_seek: format_name.contains("mp4") || format_name.contains("matroska"),
         input,
     })
 }
@@ -236,6 +244,7 @@ fn without_secrets(url: &str) -> String {
 fn open_video(
     path: &Path,
     input: &Input,
+    threads: threading::Type,
     left_out: &mut Vec<LeftOut>,
 ) -> Result<Option<VideoStream>, EncodeError> {
     let is_film = |stream: &Stream<'_>| !stream.disposition().contains(Disposition::ATTACHED_PIC);
@@ -260,7 +269,7 @@ fn open_video(
         source,
     };
     let mut context = codec::context::Context::from_parameters(stream.parameters()).map_err(decoder_error)?;
-    context.set_threading(threading::Config::kind(threading::Type::Frame));
+    context.set_threading(threading::Config::kind(threads));
     let mut decoder = context.decoder();
     decoder.set_packet_time_base(stream.time_base());
     let decoder = decoder.video().map_err(decoder_error)?;

@@ -2,9 +2,11 @@
 
 pub(crate) mod compare;
 pub(crate) mod join;
+pub(crate) mod live;
 pub(crate) mod package;
 pub(crate) mod plan;
 mod protect;
+mod recording;
 pub(crate) mod run;
 pub(crate) mod sample;
 mod view;

@@ -70,7 +70,8 @@ pub(crate) fn encode_audio(
     stream.piece.finish()
 }
 
-fn open(target: &AudioPlan) -> Result<encoder::audio::Encoder, EncodeError> {
+/// Opens the encoder.
+pub(crate) fn open(target: &AudioPlan) -> Result<encoder::audio::Encoder, EncodeError> {
     let codec = encoder::find_by_name(encoder_name(target.codec))
         .ok_or_else(|| failed(target, ffmpeg_next::Error::EncoderNotFound))?;
     let context = codec::context::Context::new_with_codec(codec);
@@ -105,7 +106,7 @@ fn encoder_name(codec: AudioCodec) -> &'static str {
     }
 }
 
-fn failed(target: &AudioPlan, source: ffmpeg_next::Error) -> EncodeError {
+pub(crate) fn failed(target: &AudioPlan, source: ffmpeg_next::Error) -> EncodeError {
     EncodeError::Encoder {
         rendition: target.name.clone(),
         codec: encoder_name(target.codec),
@@ -180,7 +181,8 @@ impl Stream<'_> {
     }
 }
 
-fn track(target: &AudioPlan, skipped: u64) -> Result<Track, EncodeError> {
+/// The track; `skipped` are the samples at its start that are not presented.
+pub(crate) fn track(target: &AudioPlan, skipped: u64) -> Result<Track, EncodeError> {
     let AudioPlan {
         sound, bitrate_kbps, ..
     } = target;

@@ -7,9 +7,12 @@ pub mod fuzzing;
 mod options;
 mod video;
 
-pub(crate) use audio::{encode_audio, frame_samples, sample_format};
+pub(crate) use audio::{
+    encode_audio, failed as audio_failed, frame_samples, open as open_audio, sample_format,
+    track as audio_track,
+};
 pub(crate) use options::{Keyframes, PRESETS, check as check_rung};
-pub(crate) use video::{VideoTarget, encode_video, open as open_video};
+pub(crate) use video::{Samples, VideoTarget, encode_video, failed as video_failed, open as open_video};
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

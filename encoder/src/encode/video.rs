@@ -57,12 +57,8 @@ pub(crate) fn encode_video(
     let mut stream = Stream {
         piece,
         job,
-        target,
-        bitstream: Bitstream::of_encoder(rung.codec),
-        colour: Colour::UNKNOWN,
-        decode_shift: None,
         first: (first / divisor) as i64,
-        frame_ticks: rate.frame_ticks(),
+        samples: Samples::new(target, rate, (first / divisor) as i64),
     };
     let keyframes = Keyframes::of_plan(job.plan, target.divisor);
     let mut opened: Option<encoder::video::Encoder> = None;
@@ -79,10 +75,8 @@ pub(crate) fn encode_video(
             Some(encoder) => encoder,
             None => {
                 // The first frame tells the colours.
-                stream.colour = Colour::of_frame(&frame)
-                    .or_mastered_as(&target.source_colour)
-                    .as_encoded();
-                opened.insert(open(target, &stream.colour, keyframes, rate, &frame)?)
+                stream.samples.look_at(&frame);
+                opened.insert(open(target, &stream.samples.colour, keyframes, rate, &frame)?)
             }
         };
         // The source's own picture types must not reach the encoder; only the plan's IDR frames may.
@@ -131,7 +125,11 @@ pub(crate) fn open(
     video.set_frame_rate(Some(rate.rational()));
     video.set_aspect_ratio(Rational::new(1, 1));
     video.set_flags(Flags::CLOSED_GOP);
-    let mut threading = threading::Config::kind(threading::Type::Frame);
+    // Threads that take a frame each hold back as many as they are; without latency they share a frame.
+    let mut threading = threading::Config::kind(match rung.tune.as_deref() {
+        Some("zerolatency") => threading::Type::Slice,
+        _ => threading::Type::Frame,
+    });
     threading.count = target.threads;
     video.set_threading(threading);
     video.set_colorspace(first.color_space());
@@ -149,7 +147,7 @@ pub(crate) fn open(
         .map_err(|source| failed(rung, source))
 }
 
-fn failed(rung: &Rung, source: ffmpeg_next::Error) -> EncodeError {
+pub(crate) fn failed(rung: &Rung, source: ffmpeg_next::Error) -> EncodeError {
     EncodeError::Encoder {
         rendition: rung.name.clone(),
         codec: encoder_name(rung.codec),
@@ -161,16 +159,9 @@ fn failed(rung: &Rung, source: ffmpeg_next::Error) -> EncodeError {
 struct Stream<'a> {
     piece: PieceWriter,
     job: &'a Job<'a>,
-    target: &'a VideoTarget<'a>,
-    bitstream: Bitstream,
-    /// Of the frames that the encoder gets.
-    colour: Colour,
-    /// Frames that decode times are moved by so that the first picture is decoded when it is shown. Composition offsets
-    /// become negative for it, and the first picture is presented at its time on every rung, whatever its reordering.
-    decode_shift: Option<i64>,
+    samples: Samples<'a>,
     /// The frame, at this rendition's rate, that is sent first.
     first: i64,
-    frame_ticks: u32,
 }
 
 impl Stream<'_> {
@@ -180,56 +171,111 @@ impl Stream<'_> {
             match encoder.receive_packet(&mut packet) {
                 Ok(()) => self.package(&packet)?,
                 Err(error) if is_pause(error) => return Ok(()),
-                Err(source) => return Err(failed(self.target.rung, source)),
+                Err(source) => return Err(failed(self.samples.target.rung, source)),
             }
         }
     }
 
     fn package(&mut self, packet: &Packet) -> Result<(), EncodeError> {
-        let name = &self.target.rung.name;
-        let wrong = |reason: String| EncodeError::packaging(name, reason);
-        let (Some(pts), Some(dts), Some(data)) = (packet.pts(), packet.dts(), packet.data()) else {
-            return Err(wrong("a packet without times or bytes".to_owned()));
-        };
-        let shift = *self.decode_shift.get_or_insert(self.first - dts);
-        let frame = u64::try_from(pts).map_err(|_| wrong(format!("a picture at {pts}")))?;
-        let source_frame = frame * u64::from(self.target.divisor);
-        let planned = self.job.plan.is_idr(source_frame);
+        let divisor = u64::from(self.samples.target.divisor);
+        let frame = self.samples.frame(packet)?;
+        let source_frame = frame * divisor;
         if packet.is_key() && self.job.plan.starts_segment(source_frame) {
             self.piece.cut()?;
         }
-        let unit = self.bitstream.append(data, self.piece.data());
+        let planned = self.job.plan.is_idr(source_frame);
+        let sample = self.samples.append(packet, planned, self.piece.data())?;
+        if self.piece.track().is_none() || frame == self.first.unsigned_abs() {
+            let track = self.samples.track()?;
+            self.piece.begin(track)?;
+        }
+        self.piece.push(sample);
+        self.job.done.fetch_max(source_frame + divisor, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Makes samples of an encoder's packets, in decode order.
+pub(crate) struct Samples<'a> {
+    target: &'a VideoTarget<'a>,
+    /// The rendition's.
+    rate: FrameRate,
+    bitstream: Bitstream,
+    /// Of the frames that the encoder gets.
+    pub(crate) colour: Colour,
+    /// Frames that decode times are moved by so that the first picture is decoded when it is shown. Composition offsets
+    /// become negative for it, and the first picture is presented at its time on every rung, whatever its reordering.
+    decode_shift: Option<i64>,
+    /// The frame, at this rendition's rate, that is sent first.
+    first: i64,
+}
+
+impl<'a> Samples<'a> {
+    /// `first` is the number of the first frame, at `rate`, the rendition's.
+    pub(crate) fn new(target: &'a VideoTarget<'a>, rate: FrameRate, first: i64) -> Self {
+        Self {
+            target,
+            rate,
+            bitstream: Bitstream::of_encoder(target.rung.codec),
+            colour: Colour::UNKNOWN,
+            decode_shift: None,
+            first,
+        }
+    }
+
+    /// Learns the colours of the frames from the first of them.
+    pub(crate) fn look_at(&mut self, frame: &frame::Video) {
+        self.colour = Colour::of_frame(frame)
+            .or_mastered_as(&self.target.source_colour)
+            .as_encoded();
+    }
+
+    fn wrong(&self, reason: impl Into<String>) -> EncodeError {
+        EncodeError::packaging(&self.target.rung.name, reason)
+    }
+
+    /// The frame that a packet holds, at the rendition's rate.
+    pub(crate) fn frame(&self, packet: &Packet) -> Result<u64, EncodeError> {
+        let pts = packet
+            .pts()
+            .ok_or_else(|| self.wrong("a packet without a time"))?;
+        u64::try_from(pts).map_err(|_| self.wrong(format!("a picture at {pts}")))
+    }
+
+    /// Appends a packet to `data`; `planned` says whether it must be an IDR frame.
+    pub(crate) fn append(
+        &mut self,
+        packet: &Packet,
+        planned: bool,
+        data: &mut Vec<u8>,
+    ) -> Result<Sample, EncodeError> {
+        let (Some(pts), Some(dts), Some(bytes)) = (packet.pts(), packet.dts(), packet.data()) else {
+            return Err(self.wrong("a packet without times or bytes"));
+        };
+        let shift = *self.decode_shift.get_or_insert(self.first - dts);
+        let unit = self.bitstream.append(bytes, data);
         if unit.is_idr != planned {
-            return Err(wrong(format!(
-                "frame {frame} is {}an IDR frame",
+            return Err(self.wrong(format!(
+                "frame {pts} is {}an IDR frame",
                 if planned { "not " } else { "" }
             )));
         }
-        if self.piece.track().is_none() || frame == self.first.unsigned_abs() {
-            let track = self.track()?;
-            self.piece.begin(track)?;
-        }
-        let offset = (pts - dts - shift) * i64::from(self.frame_ticks);
-        self.piece.push(Sample {
-            duration: self.frame_ticks,
+        let offset = (pts - dts - shift) * i64::from(self.rate.frame_ticks());
+        Ok(Sample {
+            duration: self.rate.frame_ticks(),
             size: unit.size as u32,
             composition_offset: i32::try_from(offset)
-                .map_err(|_| wrong(format!("frame {frame} is reordered too far")))?,
+                .map_err(|_| self.wrong(format!("frame {pts} is reordered too far")))?,
             is_sync: unit.is_idr,
             is_reference: unit.is_reference,
-        });
-        self.job
-            .done
-            .fetch_max(source_frame + u64::from(self.target.divisor), Ordering::Relaxed);
-        Ok(())
+        })
     }
 
-    fn track(&self) -> Result<Track, EncodeError> {
+    /// The track, once its first packet was appended.
+    pub(crate) fn track(&self) -> Result<Track, EncodeError> {
         let rung = self.target.rung;
-        let wrong = |reason: &str| EncodeError::packaging(&rung.name, reason);
-        let side = |pixels: u32| u16::try_from(pixels).map_err(|_| wrong("its sides are too long"));
+        let side = |pixels: u32| u16::try_from(pixels).map_err(|_| self.wrong("its sides are too long"));
         let (width, height) = (side(rung.width)?, side(rung.height)?);
-        let rate = self.job.plan.rate().divided(self.target.divisor);
         let bps = rung.bitrate_kbps * 1000;
         let picture = Picture {
             width,
@@ -243,16 +289,16 @@ impl Stream<'_> {
             }),
         };
         Ok(Track {
-            timescale: rate.timescale(),
+            timescale: self.rate.timescale(),
             duration: 0,
             skipped: 0,
-            default_sample_ticks: rate.frame_ticks(),
+            default_sample_ticks: self.rate.frame_ticks(),
             language: "und".to_owned(),
             media: Media::Video { width, height },
             entry: self
                 .bitstream
-                .video_entry(&picture, rate.fps())
-                .map_err(|reason| wrong(&reason))?,
+                .video_entry(&picture, self.rate.fps())
+                .map_err(|reason| self.wrong(reason))?,
         })
     }
 }

@@ -13,6 +13,7 @@ pub use crate::cmaf::fuzzing as cmaf;
 pub use crate::compare::fuzzing as compare;
 pub use crate::encode::fuzzing as encode;
 pub use crate::jobs::fuzzing as jobs;
+pub use crate::live::fuzzing as rtmp;
 pub use crate::manifest::fuzzing as manifest;
 pub use crate::pictures::fuzzing as pictures;
 pub use crate::plan::fuzzing as plan;

@@ -15,7 +15,8 @@ pub(crate) struct AudioGraph {
 }
 
 impl AudioGraph {
-    /// Builds the graph for sources like `first`; frames come out with `samples` each at `rate`.
+    /// Builds the graph for sources like `first`; frames come out with `samples` each at `rate`. Sound that is up to
+    /// `tolerance_s` early or late follows what is before it as it is.
     pub(crate) fn new(
         first: &frame::Audio,
         time_base: Rational,
@@ -23,6 +24,7 @@ impl AudioGraph {
         channels: u8,
         samples: u32,
         format: format::Sample,
+        tolerance_s: f64,
     ) -> Result<Self, EncodeError> {
         let shape = AudioShape::of(first);
         let layout = match channels {
@@ -34,7 +36,7 @@ impl AudioGraph {
         // mixed, it is by the usual coefficients (-3 dB for centre and surround, ITU-R BS.775), brought to a sum of 1
         // so that nothing clips.
         let spec = format!(
-            "[in]aresample={rate}:async=1:first_pts=0:rematrix_maxval=1,\
+            "[in]aresample={rate}:async=1:min_hard_comp={tolerance_s}:first_pts=0:rematrix_maxval=1,\
              aformat=sample_fmts={}:sample_rates={rate}:channel_layouts={layout}[out0]",
             format.name()
         );

@@ -232,7 +232,7 @@ fn own_protection(rendition: &Rendition) -> &[ContentProtection] {
         .map_or(&[], |protection| &protection.content_protections)
 }
 
-fn content_protection(protection: &ContentProtection) -> Element {
+pub(crate) fn content_protection(protection: &ContentProtection) -> Element {
     let encoded = |name, bytes: &Option<Vec<u8>>| {
         let bytes = bytes.as_ref()?;
         Some(Element::new(name).text(BASE64_STANDARD.encode(bytes)))

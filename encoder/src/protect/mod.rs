@@ -29,7 +29,7 @@ pub(crate) use protector::{KeyChange, ProtectedTrack, ProtectedTs, Protector, Si
 pub use protector::{ProtectOptions, TsMethod};
 pub use pssh::System;
 pub use signal::Licensing;
-pub(crate) use signal::{ContentProtection, HLS_CLEAR, NAMESPACES, session_keys};
+pub(crate) use signal::{ContentProtection, HLS_CLEAR, HlsKey, NAMESPACES, session_keys};
 
 /// How samples are encrypted (ISO/IEC 23001-7 clause 10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

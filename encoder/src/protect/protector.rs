@@ -45,6 +45,8 @@ pub(crate) struct ProtectedTrack<'a> {
     /// Some segment is not clear.
     is_encrypted: bool,
     signals: Signals,
+    /// Tags were told of.
+    is_tagged: bool,
     now: Option<Protection>,
 }
 
@@ -136,6 +138,7 @@ impl Protector {
                 changes: Vec::new(),
                 content_protections,
             },
+            is_tagged: false,
             now: None,
         })
     }
@@ -195,6 +198,11 @@ impl ProtectedTrack<'_> {
                 pssh: Vec::new(),
             });
         }
+        self.init_before()
+    }
+
+    /// What the init segment says of what will be encrypted, before the first segment.
+    pub(crate) fn init_before(&self) -> Result<Protected, EncodeError> {
         // Where keys rotate, each segment brings its own.
         let pssh = match self.protector.options.schedule.is_rotating() {
             true => Vec::new(),
@@ -218,6 +226,16 @@ impl ProtectedTrack<'_> {
         duration_s: f64,
         chunks: &mut [Chunk],
     ) -> Result<Vec<Fragment>, EncodeError> {
+        self.encrypt_part((number, start_s, duration_s), true, chunks)
+    }
+
+    /// As [`encrypt`](Self::encrypt), of some chunks of the segment, which may be its first.
+    pub(crate) fn encrypt_part(
+        &mut self,
+        (number, start_s, duration_s): (u32, f64, f64),
+        is_first: bool,
+        chunks: &mut [Chunk],
+    ) -> Result<Vec<Fragment>, EncodeError> {
         let protector = self.protector;
         let schedule = &protector.options.schedule;
         let protection = schedule.at(number.saturating_sub(1), start_s, duration_s);
@@ -230,7 +248,8 @@ impl ProtectedTrack<'_> {
         if self.now.replace(protection) != Some(protection) {
             let tags = signal.map(|signal| signal.hls_keys()).unwrap_or_default();
             // What is clear from the beginning needs no tag to say so.
-            if !tags.is_empty() || !self.signals.changes.is_empty() {
+            if !tags.is_empty() || self.is_tagged {
+                self.is_tagged = true;
                 self.signals.changes.push(KeyChange {
                     segment: number,
                     keys: tags,
@@ -239,7 +258,9 @@ impl ProtectedTrack<'_> {
         }
         // Players that meet clear segments first ask for keys only when a segment brings a `pssh`.
         let is_in_band = schedule.is_rotating() || schedule.clear_lead_s > 0.0;
-        let mut pssh = signal.filter(|_| is_in_band).map(|signal| signal.pssh());
+        let mut pssh = signal
+            .filter(|_| is_in_band && is_first)
+            .map(|signal| signal.pssh());
         let mut fragments = Vec::with_capacity(chunks.len());
         for chunk in chunks {
             let key = match &signal {
@@ -256,6 +277,24 @@ impl ProtectedTrack<'_> {
             fragments.push(fragment.map_err(|reason| EncodeError::packaging(self.name, reason))?);
         }
         Ok(fragments)
+    }
+
+    /// The keys that came in force since the last call. Where they are made, those of the next crypto period are then known too,
+    /// so that licences may be asked for in time.
+    pub(crate) fn take_changes(&mut self) -> Vec<KeyChange> {
+        let changes = std::mem::take(&mut self.signals.changes);
+        if let (false, Some(Protection::Period(period))) = (changes.is_empty(), self.now)
+            && self.protector.options.schedule.is_rotating()
+        {
+            // Keys that are given and end here are missed when it is their turn.
+            let _ = self.protector.keys(self.class, period.saturating_add(1));
+        }
+        changes
+    }
+
+    /// What an MPD says of it.
+    pub(crate) fn content_protections(&self) -> &[ContentProtection] {
+        &self.signals.content_protections
     }
 
     /// What manifests say of it, after its last segment.

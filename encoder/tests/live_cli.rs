@@ -1,0 +1,150 @@
+//! `headgate-encode live`: its lines, its end, and what it never says.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use common::{Bench, run_ffmpeg};
+use serde_json::Value;
+
+fn start(bench: &Bench, arguments: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_headgate-encode"))
+        .arg("live")
+        .args(arguments.split_whitespace())
+        .env("HEADGATE_STREAM_KEY", "sesame-4711-open")
+        .env_remove("HEADGATE_FFMPEG_LOG")
+        .current_dir(bench.dir.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn terminate(child: &Child) {
+    let status = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+/// Reads lines until the event.
+fn until(lines: &mut impl Iterator<Item = String>, event: &str) -> Value {
+    let found = lines
+        .map(|line| serde_json::from_str::<Value>(&line).unwrap())
+        .find(|line| line["event"] == event);
+    found.unwrap_or_else(|| panic!("no {event}"))
+}
+
+#[test]
+fn a_file_is_played_until_it_is_stopped() {
+    let bench = Bench::new();
+    bench.ffmpeg(
+        "-f lavfi -i testsrc2=s=320x180:r=25:d=2 -f lavfi -i sine=d=2 -c:v libx264 -preset ultrafast -c:a aac",
+        "clip.mp4",
+    );
+    let arguments =
+        "--input clip.mp4 --loop --out live --stream news --ladder 180p:200k --preset ultrafast --json";
+    let mut child = start(&bench, arguments);
+    let mut lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    let take = until(&mut lines, "take");
+    assert_eq!(
+        (&take["stream"], &take["renditions"][0]["name"]),
+        (&"news".into(), &"180p".into())
+    );
+    assert_eq!(
+        (&take["part_ms"], &take["segment_ms"]),
+        (&320.into(), &2000.into())
+    );
+    let status = until(&mut lines, "status");
+    assert!(status["encoders"][0]["frames"].as_u64().unwrap() > 0);
+    terminate(&child);
+    assert_eq!(until(&mut lines, "ended")["stream"], "news");
+    assert!(child.wait().unwrap().success());
+    let files = fs::read_dir(bench.path("live/news")).unwrap();
+    let mut names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["1-180p.mp4", "1-audio.mp4"]);
+    run_ffmpeg(&format!(
+        "-v error -xerror -i {} -f null -",
+        bench.path("live/news/1-180p.mp4").display()
+    ));
+}
+
+#[test]
+fn a_key_is_never_said() {
+    let bench = Bench::new();
+    let mut child = start(
+        &bench,
+        "--input rtmp://127.0.0.1:0/live --out live --ladder 180p:200k --preset ultrafast --json -vv",
+    );
+    let mut all = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut stderr = child.stderr.take().unwrap();
+    let noise = thread::spawn(move || {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).unwrap();
+        text
+    });
+    stdout.read_line(&mut all).unwrap();
+    let listening: Value = serde_json::from_str(&all).unwrap();
+    let address = listening["address"].as_str().unwrap().to_owned();
+    let publish = |key: &str| {
+        let command = format!(
+            "-nostdin -v error -re -f lavfi -i testsrc2=s=320x180:r=25:d=3 -c:v libx264 -preset ultrafast \
+             -tune zerolatency -pix_fmt yuv420p -f flv {address}/{key}"
+        );
+        let status = Command::new("ffmpeg")
+            .args(command.split_whitespace())
+            .stdin(Stdio::null())
+            .output();
+        status.unwrap().status.success()
+    };
+    assert!(!publish("sesame-4711-shut"));
+    assert!(publish("sesame-4711-open"));
+    loop {
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        all.push_str(&line);
+        if line.contains("paused") {
+            break;
+        }
+        assert!(!line.is_empty(), "{all}");
+    }
+    terminate(&child);
+    stdout.read_to_string(&mut all).unwrap();
+    assert!(child.wait().unwrap().success());
+    let noise = noise.join().unwrap();
+    assert!(all.contains("refused") && all.contains("ended"), "{all}");
+    assert!(
+        !all.contains("sesame") && !noise.contains("sesame"),
+        "{all}{noise}"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_said_without_the_key() {
+    let bench = Bench::new();
+    let failure = |arguments: &str| {
+        let output = start(&bench, arguments).wait_with_output().unwrap();
+        assert!(!output.status.success());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!text.contains("sesame"), "{text}");
+        text
+    };
+    fs::write(bench.path("keys.json"), r#"{"a": "sesame"}"#).unwrap();
+    fs::write(bench.path("broken.json"), r#"{"a": sesame-4711}"#).unwrap();
+    let rtmp = "--input rtmp://127.0.0.1:0/live --out live";
+    assert!(failure(&format!("{rtmp} --stream a --stream b")).contains("no key"));
+    assert!(failure(&format!("{rtmp} --stream a --stream-keys keys.json")).contains("10 to 79"));
+    assert!(failure(&format!("{rtmp} --stream a --stream-keys broken.json")).contains("line 1"));
+    assert!(failure(&format!("{rtmp} --stream ../a")).contains("letters"));
+    assert!(failure(&format!("{rtmp} --loop")).contains("--loop"));
+    assert!(failure("--input rtmp://127.0.0.1:0/live/sesame-4711 --out live").contains("apart"));
+}
