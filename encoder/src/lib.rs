@@ -94,6 +94,7 @@ mod graph;
 mod index;
 pub mod jobs;
 pub mod ladder;
+pub mod live;
 mod manifest;
 mod measure;
 mod medium;
