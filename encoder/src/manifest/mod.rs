@@ -9,6 +9,7 @@ mod dash;
 pub mod fuzzing;
 mod hls;
 mod table;
+pub(crate) mod tag;
 pub(crate) mod xml;
 
 use crate::error::EncodeError;
