@@ -15,8 +15,11 @@
 mod directives;
 mod object;
 mod range;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -30,7 +33,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use bytes::Bytes;
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use super::broadcast::{Broadcast, Snapshot, TrackView, is_name};
@@ -115,6 +120,32 @@ impl LiveOrigin {
             .fallback(|| async { object::not_there() })
             .layer(middleware::from_fn(cors))
             .with_state(self.clone())
+    }
+
+    /// Serves the routes below `/live` over HTTP/1.1 and HTTP/2 without TLS, until `stop` is there and the answers under way are done.
+    ///
+    /// # Errors
+    /// None today; what goes wrong with a connection ends that connection.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let router = Router::new().nest("/live", self.router());
+        // Parts are to leave at once, however small.
+        let listener = listener.tap_io(|connection| {
+            if let Err(error) = connection.set_nodelay(true) {
+                tracing::debug!(%error, "a connection keeps its delay");
+            }
+        });
+        let origin = self.clone();
+        let stopped = async move {
+            stop.await;
+            origin.stop();
+        };
+        axum::serve(listener, router)
+            .with_graceful_shutdown(stopped)
+            .await
     }
 
     /// Lets go of everybody who waits, so that a server that shuts down gracefully is done soon.
