@@ -4,9 +4,11 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use common::{Bench, run_ffmpeg};
 use serde_json::Value;
@@ -15,6 +17,7 @@ fn start(bench: &Bench, arguments: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_headgate-encode"))
         .arg("live")
         .args(arguments.split_whitespace())
+        .args(["--listen", "127.0.0.1:0"])
         .env("HEADGATE_STREAM_KEY", "sesame-4711-open")
         .env_remove("HEADGATE_FFMPEG_LOG")
         .current_dir(bench.dir.path())
@@ -53,6 +56,7 @@ fn a_file_is_played_until_it_is_stopped() {
     let mut lines = BufReader::new(child.stdout.take().unwrap())
         .lines()
         .map(Result::unwrap);
+    let serving = until(&mut lines, "serving");
     let take = until(&mut lines, "take");
     assert_eq!(
         (&take["stream"], &take["renditions"][0]["name"]),
@@ -64,17 +68,40 @@ fn a_file_is_played_until_it_is_stopped() {
     );
     let status = until(&mut lines, "status");
     assert!(status["encoders"][0]["frames"].as_u64().unwrap() > 0);
+    let master = get(serving["hls"].as_str().unwrap());
+    assert!(
+        master.starts_with("HTTP/1.1 200") && master.contains("180p.m3u8"),
+        "{master}"
+    );
+    let mpd = get(serving["dash"].as_str().unwrap());
+    assert!(mpd.contains("type=\"dynamic\""), "{mpd}");
     terminate(&child);
     assert_eq!(until(&mut lines, "ended")["stream"], "news");
     assert!(child.wait().unwrap().success());
-    let files = fs::read_dir(bench.path("live/news")).unwrap();
-    let mut names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
-    names.sort();
-    assert_eq!(names, ["1-180p.mp4", "1-audio.mp4"]);
-    run_ffmpeg(&format!(
-        "-v error -xerror -i {} -f null -",
-        bench.path("live/news/1-180p.mp4").display()
-    ));
+    let master = bench.path("live/news/hls/master.m3u8");
+    run_ffmpeg(&format!("-v error -xerror -i {} -f null -", master.display()));
+    let mpd = fs::read_to_string(bench.path("live/news/dash/manifest.mpd")).unwrap();
+    assert!(mpd.contains("type=\"static\""), "{mpd}");
+    let again = start(&bench, arguments).wait_with_output().unwrap();
+    assert!(!again.status.success());
+    let text = String::from_utf8_lossy(&again.stderr);
+    assert!(text.contains("news") && text.contains("is over"), "{text}");
+}
+
+/// The answer to a request, with its head.
+fn get(url: &str) -> String {
+    let rest = url.strip_prefix("http://").unwrap();
+    let (address, path) = rest.split_once('/').unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    write!(
+        stream,
+        "GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
 }
 
 #[test]
@@ -92,8 +119,15 @@ fn a_key_is_never_said() {
         stderr.read_to_string(&mut text).unwrap();
         text
     });
-    stdout.read_line(&mut all).unwrap();
-    let listening: Value = serde_json::from_str(&all).unwrap();
+    let listening = loop {
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        all.push_str(&line);
+        let said: Value = serde_json::from_str(&line).unwrap();
+        if said["event"] == "listening" {
+            break said;
+        }
+    };
     let address = listening["address"].as_str().unwrap().to_owned();
     let publish = |key: &str| {
         let command = format!(

@@ -3,18 +3,26 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
 use encoder::ladder::Ladder;
-use encoder::live::{self, LiveEvent, LiveInput, LiveOptions, LiveSink, LiveStream, StreamKey};
+use encoder::live::{
+    self, Broadcast, BroadcastOptions, LiveEvent, LiveInput, LiveOptions, LiveOrigin, LiveStream, StreamKey,
+};
 use encoder::protect::check_key_file;
 use encoder::storage::Location;
+use tokio::net::TcpListener;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::protect::ProtectArgs;
-use super::recording::Recording;
 use super::stop_on_signals;
 
 /// Arguments of `live`.
@@ -35,14 +43,20 @@ pub(crate) struct Live {
     /// address (rtmp://HOST:PORT/APP/KEY), by SRT as the passphrase. A single stream's may be in HEADGATE_STREAM_KEY.
     #[arg(long, value_name = "FILE")]
     stream_keys: Option<PathBuf>,
-    /// The folder to make, with a folder for each stream.
+    /// The folder to make, with a folder for each stream. One that an earlier run has left is gone on with.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Where the streams are served from, as http://ADDRESS/live/NAME/hls/master.m3u8 and …/dash/manifest.mpd; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// How far back viewers may go, seconds. Twice as much is on disk at most.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    window_s: u64,
     #[command(flatten)]
     encoding: Encoding,
     #[command(flatten)]
     protection: ProtectArgs,
-    /// Report as JSON, one object a line: listening, take, status, dropped, overloaded, refused, paused, ended.
+    /// Report as JSON, one object a line: serving, listening, take, status, dropped, overloaded, refused, paused, ended.
     #[arg(long)]
     json: bool,
 }
@@ -118,12 +132,20 @@ pub(crate) fn run(arguments: Live) -> anyhow::Result<()> {
         LiveInput::Rtmp { .. } | LiveInput::Srt { .. } => {}
     }
     let mut keys = keys(&arguments, &input)?;
+    let origin = LiveOrigin::default();
     let streams = streams.iter().map(|name| {
         check_name(name)?;
+        let mut kept = BroadcastOptions::new(arguments.out.join(name));
+        kept.window = Duration::from_secs(arguments.window_s);
+        let broadcast = Broadcast::open(kept)?;
+        if broadcast.is_over() {
+            bail!("the stream {name:?} in --out is over, and is kept as VOD; take another --stream or --out");
+        }
+        origin.add(name, Arc::clone(&broadcast))?;
         Ok(LiveStream {
             name: name.clone(),
             key: keys.remove(name),
-            sink: sink(&arguments.out, name)?,
+            sink: broadcast,
         })
     });
     let streams = streams.collect::<anyhow::Result<Vec<_>>>()?;
@@ -132,13 +154,70 @@ pub(crate) fn run(arguments: Live) -> anyhow::Result<()> {
     }
     stop_on_signals(&options.cancel.flag())?;
     let is_json = arguments.json;
-    live::run(&input, streams, &options, &|event| print(&event, is_json))?;
-    Ok(())
+    let serving = Serving::start(arguments.listen, origin)?;
+    for name in &arguments.streams {
+        serving.announce(name, is_json);
+    }
+    let ran = live::run(&input, streams, &options, &|event| print(&event, is_json));
+    serving.stop();
+    Ok(ran?)
 }
 
-/// Where what is encoded of a stream goes.
-fn sink(out: &Path, stream: &str) -> anyhow::Result<Arc<dyn LiveSink>> {
-    Ok(Arc::new(Recording::new(out.join(stream))?))
+/// The origin, on threads of its own.
+struct Serving {
+    runtime: Runtime,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    done: JoinHandle<std::io::Result<()>>,
+}
+
+impl Serving {
+    fn start(listen: SocketAddr, origin: LiveOrigin) -> anyhow::Result<Self> {
+        // Encoders have the other cores; an origin needs little of one.
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let listener = runtime
+            .block_on(TcpListener::bind(listen))
+            .with_context(|| format!("cannot listen at {listen}; choose another address with --listen"))?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel();
+        let done = runtime.spawn(async move {
+            let stopped = async {
+                // Where the sender is gone, so is the program.
+                let _ = stopped.await;
+            };
+            origin.serve(listener, stopped).await
+        });
+        Ok(Self {
+            runtime,
+            address,
+            stop,
+            done,
+        })
+    }
+
+    fn announce(&self, stream: &str, is_json: bool) {
+        let url = format!("http://{}/live/{stream}/", self.address);
+        let (hls, dash) = (format!("{url}hls/master.m3u8"), format!("{url}dash/manifest.mpd"));
+        let line = match is_json {
+            true => serde_json::json!({"event": "serving", "stream": stream, "hls": hls, "dash": dash})
+                .to_string(),
+            false => format!("{stream}: {hls}\n{stream}: {dash}"),
+        };
+        // Nobody listens: the streams go on.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+
+    /// Answers under way are finished first.
+    fn stop(self) {
+        let _ = self.stop.send(());
+        let _ = self
+            .runtime
+            .block_on(async { timeout(LAST_ANSWERS, self.done).await });
+        self.runtime.shutdown_background();
+    }
 }
 
 /// A stream's folder is named after it.
@@ -229,3 +308,5 @@ fn line(event: &LiveEvent) -> Option<String> {
 }
 
 const MAX_KEYS_BYTES: u64 = 1 << 20;
+/// For viewers to fetch what was the last.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);

@@ -6,7 +6,6 @@ pub(crate) mod live;
 pub(crate) mod package;
 pub(crate) mod plan;
 mod protect;
-mod recording;
 pub(crate) mod run;
 pub(crate) mod sample;
 mod view;

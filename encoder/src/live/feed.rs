@@ -114,7 +114,7 @@ pub struct Part {
 }
 
 /// What manifests say of a track's keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackKeys {
     pub(crate) hls: Vec<HlsKey>,
     pub(crate) dash: Vec<ContentProtection>,

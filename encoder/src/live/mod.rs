@@ -13,23 +13,39 @@
 //!
 //! Media time 0 of a take was captured when the publisher's fastest packet would have arrived with it; of a file, when it was
 //! its turn.
+//!
+//! [`Broadcast`] is such a sink: it numbers segments, keeps them on disk for the DVR window and writes LL-HLS playlists
+//! (RFC 8216bis) and an LL-DASH MPD (ISO/IEC 23009-1) over the same parts. [`LiveOrigin`] serves any number of broadcasts over HTTP.
 
+mod broadcast;
 pub mod clock;
+mod dash;
 mod encode;
 mod error;
 mod event;
 mod feed;
+mod hls;
 mod ingest;
+mod journal;
 mod options;
+mod origin;
 mod run;
 mod session;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod times;
+mod window;
 
 #[cfg(fuzzing)]
 pub use ingest::rtmp::fuzzing;
 
+pub use broadcast::{Broadcast, BroadcastOptions};
 pub use error::LiveError;
 pub use event::{EncoderStatus, LatencyBudget, LiveEvent, TakenRendition};
 pub use feed::{LiveSink, Part, Take, Track, TrackKeys, TrackKind};
 pub use ingest::StreamKey;
 pub use options::LiveOptions;
+pub use origin::LiveOrigin;
 pub use run::{LiveInput, LiveStream, run};

@@ -3,12 +3,13 @@
 //! The writers are our own: m3u8-rs and dash-mpd-core write neither several keys for a segment nor exact decimals, and so stay
 //! independent readers.
 
-mod dash;
+pub(crate) mod dash;
 #[cfg(fuzzing)]
 #[path = "../fuzzing/manifest.rs"]
 pub mod fuzzing;
 mod hls;
 mod table;
+pub(crate) mod tag;
 pub(crate) mod xml;
 
 use crate::error::EncodeError;
