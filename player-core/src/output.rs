@@ -109,6 +109,12 @@ pub enum Output {
         /// The window.
         range: TimeRange,
     },
+    /// Play at this many times the normal speed, unless the viewer has chosen another: `HTMLMediaElement.playbackRate`, with the pitch
+    /// kept.
+    SetRate {
+        /// 1 = normal.
+        rate: f64,
+    },
     /// All thumbnails that are images, in place of those before.
     Thumbnails {
         /// In order.

@@ -2,15 +2,18 @@
 
 mod feed;
 mod fetch;
+mod piece;
 
 pub(crate) use feed::{Extras, Text};
 
+use self::piece::Extent;
 use std::collections::VecDeque;
 
 use core::time::Duration;
 
 use super::context::Cx;
 use super::keys::Cipher;
+use super::listed::End;
 use super::requests::JobId;
 use super::shared::Shared;
 use super::slots::{Slots, TOLERANCE, Wanted};
@@ -118,6 +121,16 @@ pub(crate) struct Flight {
     head: Option<Box<Facts>>,
     /// Bytes that the source buffer has got already.
     fed: u64,
+    extent: Extent,
+    /// Of a part that was announced: its URL.
+    url: String,
+}
+
+impl Flight {
+    /// It fetches what is there.
+    fn is_of(&self, url: &str) -> bool {
+        self.url == url
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -175,6 +188,8 @@ pub(crate) struct Loader {
     prepared: Option<(usize, u64, MediaTime)>,
     /// The type of what was prepared last.
     prepared_mime: String,
+    /// The last part that was fetched was not listed yet: its rendition, and where it will be in the list.
+    announced: Option<(usize, End)>,
 }
 
 impl Loader {
@@ -209,6 +224,7 @@ impl Loader {
             holes: VecDeque::new(),
             prepared: None,
             prepared_mime: String::new(),
+            announced: None,
         }
     }
 
@@ -395,6 +411,7 @@ impl Loader {
         self.choice = None;
         self.done = false;
         self.prepared = None;
+        self.announced = None;
     }
 
     /// Lets go of everything ahead of the playhead that begins with a rendition which cannot be shown, and goes on from there.

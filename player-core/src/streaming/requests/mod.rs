@@ -89,6 +89,7 @@ impl Requests {
             rendition: None,
             object: None,
             any_container: false,
+            patience: Duration::ZERO,
         };
         self.fetch(cx, work)
     }
@@ -112,6 +113,7 @@ impl Requests {
         job.range = range;
         job.object = work.object;
         job.any_container = work.any_container;
+        job.patience = work.patience;
         self.add(cx, job)
     }
 
@@ -353,8 +355,10 @@ impl Requests {
         let (request, status, asked) = (attempt.request, attempt.status, attempt.requested_at);
         let kind = job.purpose.request_kind();
         if matches!(status, 200 | 206) && !attempt.misses(job.range) {
+            // An answer that was held says what time it was then, but not when that was.
             if let (RequestKind::Manifest | RequestKind::Playlist, Some(date_ms)) =
                 (kind, attempt.headers.date_ms)
+                && job.patience.is_zero()
             {
                 self.clock.on_date(cx.now, asked, date_ms);
             }
@@ -421,7 +425,7 @@ impl Requests {
                 }
                 State::Active(attempt) if !self.offline => {
                     let policy = cx.config.retry.policy(job.purpose.request_kind());
-                    let (at, what) = attempt.time_out(policy);
+                    let (at, what) = attempt.time_out(policy, job.patience);
                     if at > cx.now {
                         continue;
                     }
@@ -459,7 +463,7 @@ impl Requests {
             State::Waiting { until } => Some(*until),
             State::Active(attempt) if !self.offline => {
                 let policy = cx.config.retry.policy(job.purpose.request_kind());
-                Some(attempt.time_out(policy).0)
+                Some(attempt.time_out(policy, job.patience).0)
             }
             State::Active(_) | State::Held => None,
         };

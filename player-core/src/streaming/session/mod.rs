@@ -6,6 +6,7 @@ mod extras;
 mod live;
 mod load;
 mod observe;
+mod pace;
 mod scan;
 mod stalls;
 mod text;
@@ -380,6 +381,7 @@ impl Session {
             self.end_stream(cx);
             self.list_thumbnails(cx);
             at(self.watch(cx));
+            at(self.keep_pace(cx));
             at(self.shared.requests.deadline(cx));
         }
         at(self.observe(cx));
@@ -589,6 +591,9 @@ impl Session {
         // An element reports its position late and in steps; a seek is announced.
         if state.seeking || moved > MediaTime::from_millis(1000) {
             let position = self.playhead.state().position;
+            if moved > MediaTime::from_millis(1000) {
+                self.on_viewer_seek(cx, position);
+            }
             self.seek_loaders(cx, position);
         }
     }

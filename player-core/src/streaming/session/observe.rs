@@ -52,6 +52,9 @@ impl Session {
             self.limit(cx);
         }
         if let Some((state, cause)) = changes.state {
+            if state == PlaybackState::Rebuffering && cause == Some(RebufferCause::Network) {
+                self.on_halt(cx);
+            }
             cx.event(PlayerEvent::State { state, cause });
         }
         if let Some(id) = changes.rendition {
