@@ -232,6 +232,11 @@ pub enum FromDriver {
         /// Where to, seconds.
         current_time: f64,
     },
+    /// Set the playback rate, unless the viewer has chosen another.
+    Rate {
+        /// 1 = normal.
+        rate: f64,
+    },
     /// All thumbnails, in place of those before.
     Thumbnails {
         /// In order.
