@@ -146,6 +146,9 @@ pub struct Fetch {
     /// More header fields: name and value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
+    /// It may be sent as it is made: tell of its chunks ([`Input::Chunk`](crate::Input::Chunk)).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub chunks: bool,
     /// Post this message of a CDM, wrapped ([`drm::wrap`](crate::drm::wrap)), with what the application adds: of kind
     /// [`RequestKind::Licence`] alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]

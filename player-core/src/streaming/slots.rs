@@ -183,6 +183,7 @@ impl Slot {
             object: None,
             any_container: self.container != Container::Fmp4,
             patience: Duration::ZERO,
+            chunks: false,
         }
     }
 

@@ -13,9 +13,13 @@ struct Stream {
 
 impl Stream {
     fn with(config: Config, live: LowLatency) -> Self {
+        Self::of("https://h/ll/master.m3u8", config, live)
+    }
+
+    fn of(url: &str, config: Config, live: LowLatency) -> Self {
         let mut world = World::new(config);
         world.low_latency = Some(live);
-        world.load("https://h/ll/master.m3u8");
+        world.load(url);
         world.play();
         Self { world }
     }
@@ -227,4 +231,22 @@ fn far_behind_the_playhead_jumps() {
         stream.behind(),
         stream.world.errors()
     );
+}
+
+#[test]
+fn segments_of_an_mpd_are_played_as_they_are_made() {
+    let mut stream = Stream::of(
+        "https://h/ll/manifest.mpd",
+        Config::default(),
+        LowLatency::default(),
+    );
+    stream.world.run(60.0);
+    assert_eq!(stream.world.errors(), Vec::<String>::new());
+    assert_eq!(stream.halts(), 0);
+    // The last part is half a second long, and the playhead two seconds behind the clock.
+    assert!((1.2..2.2).contains(&stream.behind()), "{}", stream.behind());
+    // The chunks say how fast the network is, though a segment takes as long as it lasts.
+    let fetched = video(&stream.world);
+    let high = fetched.iter().filter(|(_, name, ..)| name == "high").count();
+    assert!(high > 12, "{high}");
 }

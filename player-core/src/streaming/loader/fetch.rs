@@ -34,6 +34,7 @@ impl Loader {
     }
 
     fn schedule_segment(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, env: &Env) -> Option<Instant> {
+        self.is_growing = shared.growing && shared.edge.is_some();
         self.drop_announced(cx, shared);
         // A declared gap is passed over, and a choice can fail at once: at most one round a segment or rendition.
         loop {
@@ -105,7 +106,7 @@ impl Loader {
             }
             let slot = self.slots.get(rendition)?;
             let index = slot.index.get()?;
-            let Some(piece) = slot.piece(self.next, self.follows(rendition)) else {
+            let Some(mut piece) = slot.piece(self.next, self.follows(rendition)) else {
                 // Of a list that may grow the newest version comes; another rendition may have it sooner.
                 let listed = matches!(slot.index, Index::Listed(_));
                 self.done = !listed && !self.may_grow(shared);
@@ -119,6 +120,11 @@ impl Loader {
             {
                 self.choice = None;
                 return Some(cx.now + (piece.range.end - edge).as_duration());
+            }
+            if shared.edge.is_some_and(|edge| piece.range.end > edge)
+                && self.part_target_at(piece.range.start).is_some()
+            {
+                piece.extent = Extent::Growing;
             }
             self.choice = None;
             if piece.range.start > self.next + TOLERANCE {
@@ -185,18 +191,19 @@ impl Loader {
                 start: piece.range.start,
             };
             let bytes = match piece.extent {
-                Extent::Whole => self.slots.bytes(rendition, position),
+                Extent::Whole | Extent::Growing => self.slots.bytes(rendition, position),
                 Extent::Part | Extent::Announced(_) => piece.resource.range.map(|range| range.length),
             };
             let object = shared.requests.tells().then(|| self.object(rendition)).flatten();
             let slot = self.slots.get(rendition)?;
             let url = match piece.extent {
                 Extent::Announced(_) => piece.resource.url.clone(),
-                Extent::Whole | Extent::Part => String::new(),
+                _ => String::new(),
             };
             let mut work = slot.work(purpose, piece.resource);
             work.any_container |= is_whole;
             work.object = object;
+            work.chunks = piece.extent == Extent::Growing;
             if matches!(piece.extent, Extent::Announced(_)) {
                 work.patience = slot.listed_by_parts().map_or(Duration::ZERO, Listed::patience);
             }
@@ -213,6 +220,7 @@ impl Loader {
                 fed: 0,
                 extent: piece.extent,
                 url,
+                chunks_end: 0,
             });
             return None;
         }
@@ -618,6 +626,9 @@ impl Loader {
             return;
         }
         let extent = self.flight.as_ref().map_or(Extent::Whole, |flight| flight.extent);
+        if extent == Extent::Growing {
+            return;
+        }
         if let Some(attempt) = requests.attempt(job) {
             cx.abr.on_progress(&progress(cx.now, attempt, extent));
         }
@@ -637,7 +648,8 @@ impl Loader {
             self.let_go(cx, attempt.request);
             return None;
         };
-        if env.main {
+        // Of what was sent as it was made the chunks have said how fast that went.
+        if env.main && flight.extent != Extent::Growing {
             let upcoming = self.slots.upcoming_from(flight.range.start);
             let rung = upcoming.rung_of(flight.rendition).unwrap_or(0);
             let progress = progress(cx.now, attempt, flight.extent);
@@ -651,7 +663,7 @@ impl Loader {
         self.next = flight.range.end;
         self.announced = match flight.extent {
             Extent::Announced(place) => Some((flight.rendition, place)),
-            Extent::Whole | Extent::Part => None,
+            _ => None,
         };
         self.last = Some(flight.rendition);
         self.jumped = false;
@@ -956,7 +968,7 @@ fn progress(now: Instant, attempt: &Attempt, extent: Extent) -> Progress {
     Progress {
         at: now,
         requested_at: match extent {
-            Extent::Whole | Extent::Part => attempt.requested_at,
+            Extent::Whole | Extent::Growing | Extent::Part => attempt.requested_at,
             // The server held it: that says nothing of the network.
             Extent::Announced(_) => first_byte_at,
         },

@@ -124,6 +124,8 @@ pub(crate) struct Flight {
     extent: Extent,
     /// Of a part that was announced: its URL.
     url: String,
+    /// Of what is sent as it is made: where the last chunk that is here ends.
+    chunks_end: u64,
 }
 
 impl Flight {
@@ -190,6 +192,8 @@ pub(crate) struct Loader {
     prepared_mime: String,
     /// The last part that was fetched was not listed yet: its rendition, and where it will be in the list.
     announced: Option<(usize, End)>,
+    /// What follows from the wall clock is still being made.
+    is_growing: bool,
 }
 
 impl Loader {
@@ -225,6 +229,7 @@ impl Loader {
             prepared: None,
             prepared_mime: String::new(),
             announced: None,
+            is_growing: false,
         }
     }
 
@@ -386,6 +391,7 @@ impl Loader {
         if let Some(flight) = &mut self.flight {
             self.reset |= core::mem::take(&mut flight.fed) > 0;
             flight.head = None;
+            flight.chunks_end = 0;
         }
     }
 

@@ -1,14 +1,17 @@
 //! What comes next of a rendition: a segment, or near the live edge a part of one (RFC 8216bis, 4.4.4.9), even one that is only
 //! announced (4.4.5.3).
 
-use super::Loader;
+use core::time::Duration;
+
+use super::{Env, Loader};
+use crate::abr::{Download, Progress};
 use crate::manifest::hls::Part;
 use crate::presentation::{Resource, Segment, SegmentIndex};
 use crate::streaming::context::Cx;
 use crate::streaming::listed::{End, Listed};
 use crate::streaming::shared::Shared;
 use crate::streaming::slots::{Index, Slot, TOLERANCE};
-use crate::time::{MediaTime, TimeRange};
+use crate::time::{Instant, MediaTime, TimeRange};
 
 /// See the module's text.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub(crate) enum Extent {
     #[default]
     Whole,
     Part,
+    /// It is sent as it is made.
+    Growing,
     /// A part that is not listed yet: the server holds the answer until it is made. Where it will be in the list.
     Announced(End),
 }
@@ -158,8 +163,41 @@ impl Loader {
     /// The same, where what comes at a point of the timeline is a part.
     pub(super) fn part_target_at(&self, at: MediaTime) -> Option<MediaTime> {
         let slot = self.slots.get(self.current().or_else(|| self.followed())?)?;
-        let listed = slot.listed_by_parts()?;
-        (at + TOLERANCE >= listed.playlist.index.end()).then(|| listed.part_target())?
+        if let Some(listed) = slot.listed_by_parts() {
+            return (at + TOLERANCE >= listed.playlist.index.end()).then(|| listed.part_target())?;
+        }
+        let index = slot.index.get()?;
+        let (start, end) = index.times(index.position_at(at + TOLERANCE))?;
+        let ahead = slot
+            .rendition
+            .availability_time_offset
+            .filter(|_| self.is_growing)?;
+        (ahead > MediaTime::ZERO && ahead < end - start).then(|| end - start - ahead)
+    }
+
+    /// A chunk of a segment that is sent as it is made is here.
+    pub(crate) fn on_chunk(&mut self, cx: &mut Cx<'_>, end: u64, bytes: u64, took: Duration, env: &Env) {
+        let Some(flight) = self.flight.as_mut().filter(|f| f.extent == Extent::Growing) else {
+            return;
+        };
+        flight.chunks_end = flight.chunks_end.max(end);
+        if !env.main {
+            return;
+        }
+        let since = Instant::from_micros(cx.now.as_micros().saturating_sub(took.as_micros() as u64));
+        let upcoming = self.slots.upcoming_from(flight.range.start);
+        let rung = upcoming.rung_of(flight.rendition).unwrap_or(0);
+        cx.abr.on_download(&Download {
+            progress: Progress {
+                at: cx.now,
+                requested_at: since,
+                first_byte_at: since,
+                bytes,
+            },
+            rung,
+            abandoned: false,
+            cached: false,
+        });
     }
 
     /// What comes next follows what is there of a rendition.
@@ -182,7 +220,7 @@ impl Loader {
         };
         let piece = slot.piece(self.next, true)?;
         let place = match piece.extent {
-            Extent::Whole => return None,
+            Extent::Whole | Extent::Growing => return None,
             Extent::Announced(place) => place.parts,
             Extent::Part => {
                 let mut parts = listed.playlist.parts.iter();

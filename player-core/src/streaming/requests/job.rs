@@ -114,6 +114,8 @@ pub(crate) struct Work<'a> {
     pub(crate) any_container: bool,
     /// The server may hold the answer for so long.
     pub(crate) patience: Duration,
+    /// It may be sent as it is made.
+    pub(crate) chunks: bool,
 }
 
 /// How the current attempt of a job stands.
@@ -138,6 +140,8 @@ pub(crate) struct Job {
     pub(super) any_container: bool,
     /// The server may hold the answer for so long.
     pub(super) patience: Duration,
+    /// It may be sent as it is made.
+    pub(super) chunks: bool,
     pub(super) state: State,
 }
 
@@ -182,6 +186,7 @@ impl Job {
             object: None,
             any_container: false,
             patience: Duration::ZERO,
+            chunks: false,
             state: State::Held,
         }
     }

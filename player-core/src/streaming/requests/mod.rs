@@ -90,6 +90,7 @@ impl Requests {
             object: None,
             any_container: false,
             patience: Duration::ZERO,
+            chunks: false,
         };
         self.fetch(cx, work)
     }
@@ -114,6 +115,7 @@ impl Requests {
         job.object = work.object;
         job.any_container = work.any_container;
         job.patience = work.patience;
+        job.chunks = work.chunks;
         self.add(cx, job)
     }
 
@@ -188,6 +190,16 @@ impl Requests {
     /// The job that a request is of.
     pub(crate) fn job_of(&mut self, request: RequestId) -> Option<JobId> {
         let (i, _) = self.find(request)?;
+        self.jobs.get(i).map(|job| job.id)
+    }
+
+    /// So many bytes of a response are there; the job that it is of.
+    pub(crate) fn advance(&mut self, now: Instant, request: RequestId, bytes: u64) -> Option<JobId> {
+        let (i, attempt) = self.find(request)?;
+        if bytes > attempt.bytes {
+            attempt.bytes = bytes;
+            attempt.last_byte_at = now;
+        }
         self.jobs.get(i).map(|job| job.id)
     }
 
@@ -516,6 +528,7 @@ impl Requests {
             max_bytes,
             method: job.method,
             headers: Vec::new(),
+            chunks: job.chunks,
             licence: job.licence,
         };
         if let Some(cmcd) = &mut self.cmcd {

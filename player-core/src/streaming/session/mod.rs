@@ -305,6 +305,21 @@ impl Session {
                     loader.on_head(media);
                 }
             }
+            Input::Chunk {
+                request,
+                end,
+                bytes,
+                took_us,
+            } => {
+                if let Some(job) = self.shared.requests.advance(cx.now, request, end)
+                    && let Some(i) = self.loaders.iter().position(|l| l.is_flying(job))
+                {
+                    let env = self.env(cx.now, i);
+                    if let Some(loader) = self.loaders.get_mut(i) {
+                        loader.on_chunk(cx, end, bytes, Duration::from_micros(took_us), &env);
+                    }
+                }
+            }
             Input::Decoding { request, answers } if self.abilities.knows(request) => {
                 self.on_decoding(cx, &answers);
             }

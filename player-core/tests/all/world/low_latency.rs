@@ -54,6 +54,54 @@ impl LowLatency {
         self.before + (until.as_micros() / Self::part().as_micros() as u64) as i64
     }
 
+    /// When the chunks of a segment that is asked for by its number come, from now on: of one that is being made as they are made; and the
+    /// bytes of each. `None` if it is all there, or nothing of it.
+    pub(crate) fn chunks(&self, now: Instant, url: &str) -> Option<(Vec<Duration>, u64)> {
+        let (name, file) = url.strip_prefix("https://h/ll/")?.split_once('/')?;
+        let segment: i64 = file.strip_suffix(".m4s")?.parse().ok()?;
+        let made = self.made(now);
+        let first = (segment - 1) * PARTS;
+        if made >= segment * PARTS || made <= first {
+            return None;
+        }
+        let of = |part| self.until(now, first + part + 1);
+        let times = (0..PARTS).map_while(of).collect();
+        Some((times, self.bytes(name) / PARTS as u64))
+    }
+
+    /// Bytes of a segment.
+    fn bytes(&self, name: &str) -> u64 {
+        let known = LADDER.iter().find(|(known, ..)| *known == name);
+        known.map_or(self.kbps_audio, |(_, kbps, _)| *kbps) as u64 * 125 * SEGMENT_S as u64
+    }
+
+    /// The MPD: its timeline began when the first part was begun.
+    fn mpd(&self) -> String {
+        let ms = WALL_CLOCK_MS as i64 - self.before * 500;
+        let template = format!(
+            "<SegmentTemplate timescale=\"1000\" duration=\"{}\" availabilityTimeOffset=\"3.5\" availabilityTimeComplete=\"false\" media=\"$RepresentationID$/$Number$.m4s\" initialization=\"$RepresentationID$/init.mp4\"/>",
+            SEGMENT_S * 1000
+        );
+        let video: String = LADDER
+            .iter()
+            .map(|(name, kbps, height)| {
+                format!(
+                    "<Representation id=\"{name}\" bandwidth=\"{}\" height=\"{height}\"/>",
+                    kbps * 1000
+                )
+            })
+            .collect();
+        format!(
+            "<MPD type=\"dynamic\" availabilityStartTime=\"{}\" minimumUpdatePeriod=\"PT30S\" timeShiftBufferDepth=\"PT30S\">\
+             <ServiceDescription><Latency target=\"2000\"/><PlaybackRate min=\"0.96\" max=\"1.04\"/></ServiceDescription><Period start=\"PT0S\">\
+             <AdaptationSet contentType=\"video\" mimeType=\"video/mp4\" codecs=\"avc1.64001f\">{template}{video}</AdaptationSet>\
+             <AdaptationSet contentType=\"audio\" mimeType=\"audio/mp4\" codecs=\"mp4a.40.2\">{template}<Representation id=\"audio\" bandwidth=\"128000\"/></AdaptationSet>\
+             </Period><UTCTiming schemeIdUri=\"urn:mpeg:dash:utc:direct:2014\" value=\"{}\"/></MPD>",
+            date(ms),
+            date(WALL_CLOCK_MS as i64)
+        )
+    }
+
     /// How long until so many parts are there; `None` if they never are.
     fn until(&self, now: Instant, parts: i64) -> Option<Duration> {
         if parts <= self.made(now) {
@@ -77,6 +125,9 @@ impl LowLatency {
                 .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
             value.parse::<i64>().ok()
         };
+        if path == "manifest.mpd" {
+            return Some((Duration::ZERO, text(&self.mpd())));
+        }
         if path == "master.m3u8" {
             return Some((Duration::ZERO, text(&master())));
         }
@@ -101,11 +152,7 @@ impl LowLatency {
             return Some((hold, text(&self.playlist(name, now + hold, skip))));
         }
         let (name, file) = path.split_once('/')?;
-        let kbps = LADDER
-            .iter()
-            .find(|(known, ..)| *known == name)
-            .map_or(self.kbps_audio, |(_, kbps, _)| *kbps);
-        let bytes = kbps as u64 * 125 * SEGMENT_S as u64;
+        let bytes = self.bytes(name);
         let numbers: Vec<i64> = file.split('.').filter_map(|n| n.parse().ok()).collect();
         Some(match numbers.as_slice() {
             [] => (Duration::ZERO, media(800)),
@@ -140,16 +187,7 @@ impl LowLatency {
         for segment in first + skipped..=whole {
             if self.has_dates {
                 let at = WALL_CLOCK_MS as i64 - self.before * 500 + segment * SEGMENT_S * 1000;
-                let (s, ms) = (at / 1000, at % 1000);
-                let (day, second) = (s / 86_400 - 19_675, s % 86_400);
-                // 14 November 2023 is day 19 675.
-                body.push_str(&format!(
-                    "#EXT-X-PROGRAM-DATE-TIME:2023-11-{:02}T{:02}:{:02}:{:02}.{ms:03}Z\n",
-                    14 + day,
-                    second / 3600,
-                    second / 60 % 60,
-                    second % 60
-                ));
+                body.push_str(&format!("#EXT-X-PROGRAM-DATE-TIME:{}\n", date(at)));
             }
             let parts = if segment == whole { open } else { PARTS };
             if segment + 3 > whole {
@@ -201,4 +239,17 @@ fn master() -> String {
         ));
     }
     master
+}
+
+/// A date of November 2023, as both manifests write it.
+fn date(ms: i64) -> String {
+    let (s, ms) = (ms / 1000, ms % 1000);
+    // The 14th is day 19 675.
+    let (day, second) = (s / 86_400 - 19_675, s % 86_400);
+    let (hour, minute) = (second / 3600, second / 60 % 60);
+    format!(
+        "2023-11-{:02}T{hour:02}:{minute:02}:{:02}.{ms:03}Z",
+        14 + day,
+        second % 60
+    )
 }

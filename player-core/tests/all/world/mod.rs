@@ -610,6 +610,10 @@ impl World {
                 self.fetched.push(fetch.url.clone());
                 self.fetches.push((self.now, fetch.clone()));
                 self.urls.insert(fetch.request, self.name_of(&fetch));
+                let chunks = self.low_latency.as_ref();
+                if let Some((times, bytes)) = chunks.and_then(|live| live.chunks(self.now, &fetch.url)) {
+                    return self.answer_chunks(&fetch, &times, bytes);
+                }
                 let live = self
                     .low_latency
                     .as_ref()
@@ -785,6 +789,53 @@ impl World {
             let state = self.element;
             self.send(Duration::from_millis(2), Input::Media(state));
         }
+    }
+
+    /// An answer that comes as it is made.
+    fn answer_chunks(&mut self, fetch: &Fetch, times: &[Duration], bytes: u64) {
+        assert!(fetch.chunks, "{} is being made", fetch.url);
+        let request = fetch.request;
+        let total = bytes * times.len() as u64;
+        self.sizes.insert(request, (0, total));
+        let response = Input::Response {
+            request,
+            status: 200,
+            url: None,
+            content_type: Some("video/mp4".into()),
+            content_length: None,
+            retry_after_s: None,
+            headers: Headers::default(),
+        };
+        self.send(self.latency, response);
+        let took = Duration::from_secs_f64(bytes as f64 * 8.0 / self.bps);
+        let mut line = Duration::ZERO;
+        for (i, time) in times.iter().enumerate() {
+            line = line.max(*time) + took;
+            let end = bytes * (i + 1) as u64;
+            self.send(self.latency + line, Input::Progress { request, bytes: end });
+            if i == 0 {
+                let media = Box::default();
+                self.send(self.latency + line, Input::Head { request, media });
+            }
+            let took_us = took.as_micros() as u64;
+            self.send(
+                self.latency + line,
+                Input::Chunk {
+                    request,
+                    end,
+                    bytes,
+                    took_us,
+                },
+            );
+        }
+        let complete = Input::Complete {
+            request,
+            bytes: total,
+            integrity: Integrity::Whole,
+            cached: false,
+            media: None,
+        };
+        self.send(self.latency + line, complete);
     }
 
     fn answer(&mut self, request: RequestId, deliver: Deliver, reply: Reply) {
