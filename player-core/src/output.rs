@@ -505,4 +505,7 @@ pub struct Stats {
     pub throughput: Option<Bitrate>,
     /// Id of the rendition being fetched.
     pub rendition: String,
+    /// How far the playhead is behind the live edge, of a live stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<MediaTime>,
 }

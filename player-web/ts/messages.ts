@@ -315,6 +315,8 @@ export interface StatsDetail {
   throughput: number | null;
   /** Id of the rendition being fetched. */
   rendition: string;
+  /** How far the playhead is behind the live edge, seconds; `null` if the stream is not live. */
+  latency: number | null;
 }
 
 /** What there is to choose from. */

@@ -250,12 +250,6 @@ impl Session {
         Some((edge? - position).max(MediaTime::ZERO))
     }
 
-    /// How far the playhead is behind what can be played now: by the servers' clock, else by what the manifest lists.
-    pub(super) fn behind(&self, now: Instant, position: MediaTime) -> Option<MediaTime> {
-        let listed = || Some((self.range(now)?.end - position).max(MediaTime::ZERO));
-        self.latency(now, position).or_else(listed)
-    }
-
     /// The segments that the manifest lists are not all there yet.
     fn goes_by_clock(&self, edge: MediaTime) -> bool {
         let end = self.main().and_then(last_index).map(SegmentIndex::end);

@@ -31,7 +31,7 @@ impl Session {
         };
         let throughput = cx.abr.estimate();
         let host = self.shared.limits.host;
-        let latency = self.live.on.then(|| self.behind(cx.now, position)).flatten();
+        let latency = self.live.on.then(|| self.lateness(cx.now, position)).flatten();
         let seen = Seen {
             state: self.playback_state(&state),
             cause,
@@ -68,6 +68,7 @@ impl Session {
                 buffer,
                 throughput,
                 rendition,
+                latency,
             }));
         }
         self.tell_due(cx, position)

@@ -181,11 +181,15 @@ impl Session {
         }
     }
 
-    /// How far behind the edge the playhead is, seconds.
-    fn lateness_s(&self, now: Instant, position: MediaTime) -> Option<f64> {
-        let by_clock = self.latency(now, position);
+    /// How far behind the edge the playhead is: by the servers' clock, else by what was listed, and when.
+    pub(super) fn lateness(&self, now: Instant, position: MediaTime) -> Option<MediaTime> {
         let by_list = || self.live.pace.edge(now).map(|edge| edge - position);
-        by_clock.or_else(by_list).map(MediaTime::as_secs_f64)
+        let late = self.latency(now, position).or_else(by_list)?;
+        Some(late.max(MediaTime::ZERO))
+    }
+
+    fn lateness_s(&self, now: Instant, position: MediaTime) -> Option<f64> {
+        self.lateness(now, position).map(MediaTime::as_secs_f64)
     }
 
     /// Sets the playback rate; says when to look again.
