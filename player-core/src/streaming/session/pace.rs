@@ -121,6 +121,8 @@ impl Pace {
     }
 
     /// The rate for a distance too far, and for what is buffered, both in seconds, at a target.
+    // `clamp` says of numbers that cannot be what they are: with the formatter of floats that is ten kilobytes of Wasm.
+    #[allow(clippy::manual_clamp)]
     fn wanted(&mut self, late_s: f64, buffer_s: f64, target_s: f64, rates: (f64, f64)) -> f64 {
         let (min, max) = rates;
         if buffer_s < SCARCE * target_s {
@@ -130,11 +132,11 @@ impl Pace {
         if !self.correcting || (late_s > 0.0 && buffer_s < LEAN * target_s) {
             return 1.0;
         }
-        let rate = (1.0 + GAIN * late_s).clamp(min, max);
+        let rate = (1.0 + GAIN * late_s).max(min).min(max);
         let steps = libm::round((rate - 1.0) / STEP);
-        // Otherwise the last bit would be left.
+        // Without it the last bit would be left.
         let steps = if steps == 0.0 { late_s.signum() } else { steps };
-        (1.0 + steps * STEP).clamp(min, max)
+        (1.0 + steps * STEP).max(min).min(max)
     }
 }
 
