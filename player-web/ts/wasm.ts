@@ -7,7 +7,7 @@ import type { WasmSource } from './options.js';
 
 const ADVICE = 'serve `player.wasm` of the package headgate there, or say where it is with `wasm` or `wasm-url`';
 
-let loading: Promise<typeof Driver> | undefined;
+let loading: { source?: WasmSource; driver: Promise<typeof Driver> } | undefined;
 let loaded = false;
 
 /** Whether the engine is there already. */
@@ -17,12 +17,16 @@ export function isLoaded(): boolean {
 
 /** The driver's class, once its Wasm runs. */
 export function loadDriver(source?: WasmSource): Promise<typeof Driver> {
-  loading ??= instantiate(source).catch((error: unknown) => {
+  if (loading && (loaded || loading.source === source)) return loading.driver;
+  // What another player is about to load will do, but why it could not be loaded is not this one's affair.
+  const load = () => instantiate(source);
+  const driver = (loading ? loading.driver.catch(load) : load()).catch((error: unknown) => {
     // The next player may try again.
-    loading = undefined;
+    if (loading?.driver === driver) loading = undefined;
     throw new HeadgateError('internal', error instanceof Error ? error.message : String(error));
   });
-  return loading;
+  loading = { source, driver };
+  return driver;
 }
 
 async function instantiate(source?: WasmSource): Promise<typeof Driver> {

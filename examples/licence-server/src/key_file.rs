@@ -102,8 +102,13 @@ impl KeyFile {
                 path: path.to_owned(),
                 source,
             })?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads the text of one; errors name `path`.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, KeyFileError> {
         // The parser's own words may quote a key.
-        let file: FileForm = serde_json::from_str(&text).map_err(|error| KeyFileError::Form {
+        let file: FileForm = serde_json::from_str(text).map_err(|error| KeyFileError::Form {
             path: path.to_owned(),
             line: error.line(),
             column: error.column(),

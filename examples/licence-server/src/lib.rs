@@ -8,6 +8,8 @@ mod clock;
 pub mod entitlement;
 mod error;
 mod faults;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod ids;
 mod jwt;
 mod key_file;

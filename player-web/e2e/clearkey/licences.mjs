@@ -64,7 +64,7 @@ export function licences(lab) {
     });
 
     test('a server that never answers is an error in time', async () => {
-      lab.licence.fault = () => 'hang';
+      lab.licence.fault = () => 'timeout';
       await begin({ config: { retry: { licence: { attempts: 2, backoffMs: 200, ttfbTimeoutMs: DEADLINE_MS / 2 } } } });
       const began = performance.now();
       await fails('request-network', { retriable: true });
@@ -82,7 +82,7 @@ export function licences(lab) {
     });
 
     test('a key that is wrong is an error', async () => {
-      lab.licence.fault = () => 'wrong';
+      lab.licence.fault = () => 'wrong-key';
       await begin();
       await fails('wrong-key');
     });
