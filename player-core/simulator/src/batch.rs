@@ -85,6 +85,9 @@ pub struct Row {
     pub decision_us_p50: f64,
     /// 99th percentile of it.
     pub decision_us_p99: f64,
+    /// Of the keys, if the content is protected.
+    #[serde(flatten)]
+    pub keys: Option<KeyRow>,
     /// The time of each decision, nanoseconds.
     #[serde(skip)]
     pub decisions_ns: Vec<u32>,
@@ -94,6 +97,19 @@ pub struct Row {
     /// Time of one core, seconds.
     #[serde(skip)]
     pub real_s: f64,
+}
+
+/// How long keys were waited for; beside the times of which they are a part.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct KeyRow {
+    /// Requests for licences.
+    pub licences: u64,
+    /// Of the start-up, the time in which a key was all that was missing, seconds.
+    pub key_startup_s: f64,
+    /// Rebufferings for want of a key.
+    pub key_rebuffers: u32,
+    /// How long they were, seconds.
+    pub key_rebuffer_s: f64,
 }
 
 /// A session that came to no result.
@@ -280,6 +296,12 @@ impl Batch {
             switches: score.switches,
             segments: outcome.played.len(),
             abandoned: outcome.cancelled,
+            keys: outcome.keys.map(|keys| KeyRow {
+                licences: keys.licences,
+                key_startup_s: keys.startup.as_secs_f64(),
+                key_rebuffers: keys.rebuffers,
+                key_rebuffer_s: keys.rebuffer.as_secs_f64(),
+            }),
             decision_us_p50: percentile_us(&sorted, 0.50),
             decision_us_p99: percentile_us(&sorted, 0.99),
             decisions_ns,

@@ -11,6 +11,7 @@
 
 pub mod algorithms;
 pub mod batch;
+pub mod cdm;
 pub mod content;
 pub mod element;
 pub mod faults;

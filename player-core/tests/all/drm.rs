@@ -327,6 +327,19 @@ fn what_runs_out_is_renewed_once() {
 }
 
 #[test]
+fn a_renewal_that_is_refused_is_not_waited_for() {
+    let mut world = start(clear_key(), |_| {});
+    world.run(5.0);
+    world.files.insert(SERVER.into(), status(403));
+    let session = *world.cdm.sessions.iter().next().unwrap();
+    let keys = [SD, HD, SOUND].map(|key| (key, KeyStatus::Expired)).to_vec();
+    world.give(Input::Drm(Event::Keys { session, keys }));
+    world.run(2.0);
+    assert_eq!(fatal_kind(&world), DrmErrorKind::Expired);
+    assert_eq!(licences(&world), 2);
+}
+
+#[test]
 fn what_has_run_out_before_its_licence_was_taken_is_renewed_too() {
     let mut world = start(clear_key(), |world| world.cdm.keys_first = true);
     world.cdm.licence = [SD, HD, SOUND].map(|key| (key, KeyStatus::Expired)).to_vec();

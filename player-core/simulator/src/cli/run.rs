@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use player_core::config::{Algorithm, Preset};
 use simulator::algorithms::{self, Entry};
 use simulator::batch::{Batch, FamilyTrace, Row, read_traces};
+use simulator::cdm::Scenario;
 use simulator::files::Aside;
 use simulator::generate::{self, Kind, MAX_DURATION};
 use simulator::network::{Link, Outages};
@@ -99,6 +100,9 @@ pub(super) struct Run {
     /// Fetch audio of this bitrate beside the video.
     #[arg(long, value_name = "KBPS")]
     audio_kbps: Option<f64>,
+    /// Protect the content, for instance latency=300,hd=withheld,expiry=60,fault=licence-500x2; explained below.
+    #[arg(long, value_name = "LIST")]
+    drm: Option<Scenario>,
     /// Write the inputs and outputs of each session to DIR/FAMILY/TRACE.ALGORITHM.jsonl.
     #[arg(long, value_name = "DIR")]
     log: Option<PathBuf>,
@@ -131,6 +135,20 @@ Examples:
   headgate-sim run --traces traces --content video/bbb.json --content 5g=video/4k.json --algorithms all \\
       --objective log --buffer-s 15 --slow-start --html report.html --json out.json --log logs
 
+Protected content (--drm, settings between commas; each has a default):
+  system=clearkey|playready|widevine      whose CDM and licence server
+  latency=MS                              for everything that the CDM does; or each alone: access=MS, session=MS, request=MS, update=MS
+  jitter=SHARE, seed=N                    by how much these times vary by chance
+  audio=, sd=, hd=                        what a licence says of these keys: usable, downscaled, restricted, expired, pending, withheld;
+                                          hd is the upper half of the ladder
+  expiry=S                                how long a licence lasts
+  renewal=message|reopen|refused          the CDM asks for more in time; it does not; the server gives each key once
+  sessions=N, reset=S[xTIMES]             key sessions at a time; the CDM loses all of them every S seconds
+  fault=KIND[xTIMES]                      access, attach, session, update (refused by the CDM), or licence-KIND of the server: a status,
+                                          break, empty, html, refuse, retry-after, timeout, truncate; may be given several times
+  headgate-sim run --generate lte --drm latency=300,hd=withheld,expiry=60,fault=licence-500x2
+A table then says what keys cost; rows have licences, key_startup_s, key_rebuffers, key_rebuffer_s, too.
+
 The table has the mean QoE of each family; then means over the families, and the share of what `optimal` has on the same traces
 if it is among the algorithms. Traces on which it has at most 0.02 are reported apart.
 The JSON is one array with a row a line: family, trace, algorithm, qoe, bitrate_kbps, rebuffer_s, rebuffer_ratio (both after
@@ -147,7 +165,13 @@ impl Run {
         let reference = self.reference(&algorithms)?;
         let objective = self.objective()?;
         let over = (self.objective.is_some() || self.weights.is_some()).then_some(&objective);
-        let config = engine_config(self.buffer_s, self.preset, over, self.config.as_ref())?;
+        let config = engine_config(
+            self.buffer_s,
+            self.preset,
+            over,
+            self.drm.is_some(),
+            self.config.as_ref(),
+        )?;
         let traces = self.all_traces()?;
         let charts = self.named_charts(&traces)?;
         let origins = Contents::parse(&self.content, &self.generate)?.origins(
@@ -155,6 +179,7 @@ impl Run {
             &objective,
             config.buffer.goal_s,
             self.audio_kbps,
+            self.drm.as_ref(),
         )?;
         // Begun before the work, so that a path that cannot be written is known at once.
         let json = self.json.as_ref().map(|path| create(path)).transpose()?;
@@ -191,6 +216,9 @@ impl Run {
         say(&tables::overview(&summary));
         if self.detail {
             say(&tables::detail(&summary));
+        }
+        if let Some(keys) = tables::keys(&summary, &rows) {
+            say(&keys);
         }
         say(&speed(&rows));
         if let (Some(file), Some(path), false) = (html, &self.html, rows.is_empty()) {
@@ -383,6 +411,8 @@ impl Run {
             network.push(format!("audio of {kbps} kbit/s beside the video"));
         }
         settings.push(("network", network.join(", ")));
+        let protection = self.drm.as_ref().map(Scenario::to_string);
+        settings.extend(protection.map(|text| ("protection", text)));
         if !self.generate.is_empty() {
             let text = format!("generated with seed {}, {} s each", self.seed, self.seconds);
             settings.push(("traces", text));

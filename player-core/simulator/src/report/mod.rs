@@ -29,6 +29,7 @@ pub(crate) mod test {
             switches: 20,
             segments: 200,
             abandoned: 1,
+            keys: None,
             decision_us_p50: 1.25,
             decision_us_p99: 9.0,
             decisions_ns: [vec![1250; 90], vec![9000; 10]].concat(),

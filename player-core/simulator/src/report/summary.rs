@@ -246,7 +246,7 @@ fn ahead(sessions: &[&Sessions<'_>], a: usize, b: usize) -> Option<f64> {
     mean(pairs.map(|(a, b)| f64::from(u8::from(a > b + TIE))))
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (n, sum) = values.fold((0_u32, 0.0), |(n, sum), value| (n + 1, sum + value));
     (n > 0).then(|| sum / f64::from(n))
 }

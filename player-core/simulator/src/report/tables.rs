@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::summary::{Figures, LEAST_REFERENCE_QOE, Summary};
+use super::summary::{Figures, LEAST_REFERENCE_QOE, Line, Summary, mean};
+use crate::batch::{KeyRow, Row};
 
 /// `1 trace`, `2 traces`.
 pub fn count(n: usize, noun: &str) -> String {
@@ -94,6 +95,27 @@ pub fn overview(summary: &Summary<'_>) -> String {
     text
 }
 
+/// What keys cost, by algorithm: means over its sessions; nothing if nothing was protected.
+pub fn keys(summary: &Summary<'_>, rows: &[Row]) -> Option<String> {
+    rows.iter().find(|row| row.keys.is_some())?;
+    let column = |heading: &str, decimals, value: fn(&KeyRow) -> f64| {
+        let of = |line: &Line<'_>| {
+            let of_line = rows.iter().filter(|row| row.algorithm == line.algorithm);
+            mean(of_line.filter_map(|row| row.keys.as_ref()).map(value))
+        };
+        Column::new(heading, decimals, of, summary)
+    };
+    let columns = [
+        column("licences", 1, |keys| keys.licences as f64),
+        column("startup s by keys", 2, |keys| keys.key_startup_s),
+        column("rebuffers by keys", 2, |keys| f64::from(keys.key_rebuffers)),
+        column("their s", 2, |keys| keys.key_rebuffer_s),
+    ];
+    let mut text = "Keys, a session\n".to_owned();
+    table(&mut text, &names(summary), &columns);
+    Some(text)
+}
+
 /// A table of more figures for each family, and for the mean over the families if there are several.
 pub fn detail(summary: &Summary<'_>) -> String {
     let mut text = String::new();
@@ -110,11 +132,7 @@ pub fn detail(summary: &Summary<'_>) -> String {
     text
 }
 
-fn details(
-    text: &mut String,
-    summary: &Summary<'_>,
-    figures: impl Fn(&super::summary::Line<'_>) -> Option<Figures> + Copy,
-) {
+fn details(text: &mut String, summary: &Summary<'_>, figures: impl Fn(&Line<'_>) -> Option<Figures> + Copy) {
     let column = |heading: &str, decimals, value: fn(Figures) -> Option<f64>| {
         Column::new(
             heading,
@@ -146,7 +164,7 @@ impl Column {
     fn new(
         heading: &str,
         decimals: usize,
-        value: impl Fn(&super::summary::Line<'_>) -> Option<f64>,
+        value: impl Fn(&Line<'_>) -> Option<f64>,
         summary: &Summary<'_>,
     ) -> Self {
         Self {

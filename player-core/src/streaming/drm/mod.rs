@@ -9,6 +9,8 @@ mod locks;
 mod sessions;
 mod verdicts;
 
+use core::time::Duration;
+
 pub(crate) use self::locks::{Lock, Locks};
 
 use self::access::Way;
@@ -33,6 +35,9 @@ const MAX_KEYS: usize = 1024;
 const MAX_QUEUED: usize = 64;
 /// MIME types that a browser is asked about, a kind.
 const MAX_TYPES: usize = 16;
+
+/// So long an element shows what it has decoded before it met what it has no key for.
+const DRAIN: Duration = Duration::from_millis(250);
 
 /// See the module's text.
 #[derive(Debug, Default)]
@@ -233,8 +238,13 @@ impl Drm {
         self.waiting.is_some()
     }
 
-    /// The element has enough to go on.
-    pub(crate) fn on_progress(&mut self) {
+    /// The element has enough to go on. That it waits for a key is told, in some browsers, before its readiness falls: then it does not.
+    pub(crate) fn on_progress(&mut self, now: Instant) {
+        self.waiting = self.waiting.filter(|since| now.since(*since) < DRAIN);
+    }
+
+    /// The element is emptied.
+    pub(crate) fn on_emptied(&mut self) {
         self.waiting = None;
     }
 

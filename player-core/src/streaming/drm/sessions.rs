@@ -367,7 +367,11 @@ impl Drm {
             session.failed = Some(kind);
             session.error = Some((trouble, message.clone()));
         }
-        for key in self.keys.iter_mut().filter(|key| key.session == Some(id)) {
+        // What has run out may be asked for by a session of its own, which has told of no key.
+        let named = self.sessions.iter().find(|session| session.id == id);
+        let named = named.map(|session| session.named.clone()).unwrap_or_default();
+        let of_session = |key: &&mut Key| key.session == Some(id) || named.contains(&key.id);
+        for key in self.keys.iter_mut().filter(of_session) {
             if matches!(key.renewal, Renewal::Asked(_)) {
                 key.renewal = Renewal::Failed;
             }

@@ -107,6 +107,10 @@ impl Drm {
             Some(KeyStatus::Expired | KeyStatus::Released) => {
                 return match key.renewal {
                     Renewal::Asked(at) if now < at + patience => (None, Some(at + patience)),
+                    // A licence that is on its way has time-outs of its own.
+                    Renewal::Asked(_) if self.sessions.iter().any(|s| s.is_busy() && s.may_have(key.id)) => {
+                        (None, None)
+                    }
                     _ => (Some(DrmErrorKind::Expired), None),
                 };
             }

@@ -114,7 +114,7 @@ impl Session {
     /// Lets the key system do what is due, and takes out of the ladder what has no key; says when to come back.
     pub(super) fn unlock(&mut self, cx: &mut Cx<'_>) -> Option<Instant> {
         if self.playhead.state().ready_state >= 3 {
-            self.shared.drm.on_progress();
+            self.shared.drm.on_progress(cx.now);
         }
         let again = self.shared.drm.act(cx);
         let troubles = self.shared.drm.take_trouble();
@@ -162,7 +162,7 @@ impl Session {
         }
         // A decoder that waits for a key waits on, whatever takes the place of what it has.
         if retracted && self.shared.drm.is_waited_for() && self.source_open {
-            self.shared.drm.on_progress();
+            self.shared.drm.on_emptied();
             self.renew(cx, Some(position));
         }
     }

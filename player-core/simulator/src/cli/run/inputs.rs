@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use player_core::Config;
 use player_core::config::Preset;
 use simulator::batch::{self, FamilyTrace};
+use simulator::cdm::Scenario;
 use simulator::generate::{self, Kind};
 use simulator::origin::Origin;
 use simulator::{Content, Objective, score};
@@ -49,6 +50,7 @@ impl<'a> Contents<'a> {
         objective: &Objective,
         buffer_s: f64,
         audio_kbps: Option<f64>,
+        drm: Option<&Scenario>,
     ) -> Result<BTreeMap<String, Arc<Origin>>> {
         let mut families: Vec<&str> = traces.iter().map(|trace| trace.family.as_str()).collect();
         families.dedup();
@@ -72,7 +74,13 @@ impl<'a> Contents<'a> {
                 .or_else(|| self.files.get(&None))
                 .copied();
             let kind = self.generated.iter().find(|kind| kind.name() == family);
-            let made = |content| origin(content, objective, buffer_s, audio_kbps).map(Arc::new);
+            let made = |content| {
+                let origin = origin(content, objective, buffer_s, audio_kbps)?;
+                Ok::<_, anyhow::Error>(Arc::new(match drm {
+                    Some(scenario) => origin.protected(scenario.clone()),
+                    None => origin,
+                }))
+            };
             let origin = match (file, kind) {
                 (Some(file), _) => match read.get(file) {
                     Some(origin) => Arc::clone(origin),
@@ -115,6 +123,7 @@ pub(super) fn engine_config(
     buffer_s: f64,
     preset: Option<Preset>,
     objective: Option<&Objective>,
+    protected: bool,
     file: Option<&PathBuf>,
 ) -> Result<Config> {
     if !(buffer_s > 0.0 && buffer_s <= 86_400.0) {
@@ -124,6 +133,10 @@ pub(super) fn engine_config(
     config.abr.preset = preset.unwrap_or_default();
     if let Some(objective) = objective {
         score::plan_by(objective, &mut config.abr);
+    }
+    if protected {
+        // A licence server that says nothing is no matter of the network.
+        config.retry.licence = Config::default().retry.licence;
     }
     let Some(path) = file else {
         return Ok(config);

@@ -3,9 +3,11 @@
 //! The driver jumps from event to event: the network's, the element's, the deadline of the engine. Nothing in it is
 //! random and nothing looks at the real clock, so that the same session gives the same log, byte for byte.
 
+mod error;
+mod keys;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use player_core::abr::Abr;
@@ -14,7 +16,10 @@ use player_core::input::{Body, Headers, Integrity, Load, NetworkFailure, Request
 use player_core::output::{Append, Fetch, PlayerEvent};
 use player_core::record::{self, Header, Line};
 use player_core::time::{ByteRange, TimeRange};
-use player_core::{Config, Input, Instant, MediaTime, Output, Player};
+use player_core::{Config, Input, Instant, Output, Player};
+
+pub use error::{SessionError, Situation};
+pub use keys::KeyFigures;
 
 use crate::element::Element;
 use crate::network::{Arrival, Link, Network, What};
@@ -22,6 +27,7 @@ use crate::origin::{MANIFEST_URL, Origin, Resource, SegmentRef};
 use crate::score::Played;
 use crate::timeline::{Recorder, Timeline, Transfer};
 use crate::trace::Trace;
+use keys::Keys;
 
 /// A session may last this many times its content.
 pub const MAX_DURATION_FACTOR: u32 = 20;
@@ -66,77 +72,8 @@ pub struct Outcome {
     pub idle: Duration,
     /// What happened when, if it was to be recorded.
     pub timeline: Option<Timeline>,
-}
-
-/// Why a session did not come to its end: each is a fault of the engine or of its configuration, but for the log.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SessionError {
-    /// The engine waits for nothing.
-    #[error("the player made no progress at {at}: it waits, and nothing is under way")]
-    Deadlock {
-        /// When, and how things stood.
-        at: Situation,
-    },
-    /// The engine asks for one step after the other without an end.
-    #[error("the player made no progress at {at}: it does not come to rest")]
-    Loop {
-        /// When, and how things stood.
-        at: Situation,
-    },
-    /// The log cannot be written.
-    #[error("cannot write the log: {0}")]
-    Log(#[from] io::Error),
-    /// The engine asked for something impossible.
-    #[error("the player broke its contract at {at}: {what}")]
-    Contract {
-        /// When, and how things stood.
-        at: Situation,
-        /// What it asked for.
-        what: String,
-    },
-    /// The engine gave up.
-    #[error("the player gave up at {at}: {error}")]
-    Player {
-        /// When, and how things stood.
-        at: Situation,
-        /// What it said.
-        error: PlayerError,
-    },
-    /// The content should have been over long ago.
-    #[error("the player made too little progress by {at}: the content lasts {content_s:.0} s")]
-    TooLong {
-        /// When, and how things stood.
-        at: Situation,
-        /// Duration of the content.
-        content_s: f64,
-    },
-}
-
-/// How things stood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Situation {
-    /// Virtual time.
-    pub now: Instant,
-    /// The playhead.
-    pub position: MediaTime,
-    /// Media ahead of it.
-    pub buffer: MediaTime,
-    /// Requests in flight.
-    pub in_flight: usize,
-}
-
-impl fmt::Display for Situation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "t={:.3} s (playhead {:.3} s, buffer {:.3} s, {} requests in flight)",
-            self.now.since(Instant::ZERO).as_secs_f64(),
-            self.position.as_secs_f64(),
-            self.buffer.as_secs_f64(),
-            self.in_flight
-        )
-    }
+    /// Of the keys, if the content is protected.
+    pub keys: Option<KeyFigures>,
 }
 
 impl Session<'_> {
@@ -156,8 +93,12 @@ impl Session<'_> {
         self.drive(Some(log))
     }
 
-    fn drive(self, mut log: Option<&mut dyn Write>) -> Result<Outcome, SessionError> {
+    fn drive(mut self, mut log: Option<&mut dyn Write>) -> Result<Outcome, SessionError> {
         let start = Instant::ZERO;
+        let protection = self.origin.protection();
+        if let Some(scenario) = protection.filter(|_| self.config.drm.systems.is_empty()) {
+            self.config.drm.systems = scenario.config().systems;
+        }
         if let Some(log) = &mut log {
             let mut header = Header::new(self.config.clone(), start);
             let name = self.abr.name();
@@ -180,6 +121,7 @@ impl Session<'_> {
             failure: None,
             outcome: Outcome::default(),
             recorder: self.timeline.then(Recorder::default),
+            keys: protection.map(|scenario| Keys::new(scenario, start)),
         };
         driver.queue.push_back(Input::Load(Load {
             url: MANIFEST_URL.to_owned(),
@@ -190,6 +132,10 @@ impl Session<'_> {
         driver.play()?;
         driver.queue.push_back(Input::Unload);
         driver.settle()?;
+        driver.keys_left().map_err(|what| SessionError::Contract {
+            at: driver.situation(),
+            what,
+        })?;
         driver.finish()
     }
 }
@@ -214,6 +160,8 @@ struct Driver<'a, 'log> {
     failure: Option<PlayerError>,
     outcome: Outcome,
     recorder: Option<Recorder>,
+    /// Of what is protected.
+    keys: Option<Keys>,
 }
 
 /// A request for a segment.
@@ -235,7 +183,8 @@ impl Driver<'_, '_> {
             if self.element.has_ended() {
                 return Ok(());
             }
-            let events = [self.network.next(), self.element.next(), self.deadline];
+            let keys = self.keys.as_ref().and_then(Keys::next);
+            let events = [self.network.next(), self.element.next(), keys, self.deadline];
             let Some(next) = events.into_iter().flatten().min() else {
                 return Err(SessionError::Deadlock { at: self.situation() });
             };
@@ -259,6 +208,7 @@ impl Driver<'_, '_> {
             // The element first: what the engine decides at an arrival, it decides knowing where the playhead is.
             let changed = self.element.advance(self.now);
             self.changed(changed);
+            self.advance_keys();
             self.network.advance(self.now, &mut arrivals);
             for arrival in arrivals.drain(..) {
                 self.arrived(arrival);
@@ -317,7 +267,23 @@ impl Driver<'_, '_> {
                 if self.ended(request, bytes, true).is_some() {
                     self.outcome.cancelled += 1;
                 }
+                if let Some(keys) = &mut self.keys {
+                    keys.cancel(request);
+                }
                 self.queue.retain(|input| request_of(input) != Some(request));
+            }
+            // Nothing but keys has the engine open it anew before the end.
+            Output::CloseSource if self.keys.is_some() => {
+                self.note_level();
+                self.element.close();
+                self.queue.retain(|input| {
+                    let of_source = matches!(
+                        input,
+                        Input::Appended { .. } | Input::Removed { .. } | Input::SourceOpened
+                    );
+                    !of_source
+                });
+                self.changed(true);
             }
             Output::CreateBuffer { kind, .. } => {
                 let known = match kind {
@@ -336,12 +302,16 @@ impl Driver<'_, '_> {
                 let changed = self.element.end_of_stream();
                 self.changed(changed);
             }
+            Output::Drm(command) => self.command(&command)?,
             Output::Event(PlayerEvent::Error(error)) if error.fatal => self.failure = Some(error),
             Output::Fetch(fetch) => self.fetch(&fetch)?,
             Output::OpenSource => self.queue.push_back(Input::SourceOpened),
             Output::ProbeTypes { types } => self.queue.push_back(Input::TypesSupported(types)),
             Output::Release { request } => {
                 self.bodies.remove(&request);
+                if let Some(keys) = &mut self.keys {
+                    keys.release(request);
+                }
             }
             Output::Remove { kind, range } => {
                 let changed = self.element.remove(kind, range);
@@ -362,6 +332,9 @@ impl Driver<'_, '_> {
 
     fn fetch(&mut self, fetch: &Fetch) -> Result<(), String> {
         let request = fetch.request;
+        if let Some(licence) = &fetch.licence {
+            return self.fetch_licence(request, &fetch.url, licence);
+        }
         match self.origin.resolve(fetch)? {
             Resource::Manifest => self.answer(request, "application/dash+xml", self.origin.manifest()),
             Resource::Table => {
@@ -395,6 +368,9 @@ impl Driver<'_, '_> {
 
     fn arrived(&mut self, arrival: Arrival) {
         let request = arrival.request;
+        if self.licence_arrived(&arrival) {
+            return;
+        }
         let input = match arrival.what {
             What::Headers(bytes) => {
                 if let Some(asked) = self.asked.get_mut(&request) {
@@ -486,9 +462,10 @@ impl Driver<'_, '_> {
         }
         self.note_level();
         let offset = append.timestamp_offset;
-        let changed = self
-            .element
-            .append(kind, TimeRange::new(range.start + offset, range.end + offset));
+        let key = self.origin.key(kind, segment.rung);
+        let range = TimeRange::new(range.start + offset, range.end + offset);
+        let changed = self.element.append_locked(kind, range, key);
+        self.meet(key);
         let buffered = self.element.buffered(kind).to_vec();
         self.queue.push_back(Input::Appended { kind, buffered });
         self.changed(changed);
@@ -499,6 +476,8 @@ impl Driver<'_, '_> {
     /// Tells the engine the element's state, if there is a new one.
     fn changed(&mut self, changed: bool) {
         if changed {
+            // Before its readiness falls, as in some browsers.
+            self.wait_for_key();
             self.queue.push_back(Input::Media(self.element.state()));
             self.note_course();
         }
@@ -544,6 +523,7 @@ impl Driver<'_, '_> {
         self.note_level();
         let stalls = self.element.stalls();
         self.outcome.timeline = self.recorder.take().map(|recorder| recorder.finish(stalls));
+        self.outcome.keys = self.keys.take().map(|keys| keys.finish(stalls));
         self.outcome.played = played;
         self.outcome.duration = self.now.since(Instant::ZERO);
         Ok(self.outcome)

@@ -4,12 +4,21 @@
 //! Playback is wanted from the start, at normal speed. It begins, and goes on after a stall, as soon as there is any media at the
 //! playhead: here segments arrive whole, so that is after the first segment. A viewer may pause and choose another rate, and
 //! its decoder may hang or fail; nothing of that happens by itself.
+//!
+//! What is encrypted it shows only while the key can be used ([`Element::set_keys`]). A decoder that has met a sample without its key
+//! waits for that key, whatever takes the sample's place, until there is the key, or a seek.
 
+mod locks;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use player_core::drm::KeyId;
 use player_core::input::{MediaState, TrackKind};
 use player_core::time::TimeRange;
 use player_core::{Instant, MediaTime};
+
+use locks::Locks;
 
 /// Time between two reports of the state while it plays.
 pub const REPORT_INTERVAL: Duration = Duration::from_millis(250);
@@ -33,11 +42,16 @@ pub struct Element {
     buffers: Vec<(TrackKind, Vec<TimeRange>)>,
     /// What all of them hold.
     playable: Vec<TimeRange>,
+    locks: Locks,
+    /// The decoder waits for it, since when.
+    stuck: Option<(KeyId, Instant)>,
     played: Duration,
     next_report: Option<Instant>,
     stalls: Vec<Stall>,
-    /// Since when it has been waiting for media.
+    /// Since when it has been waiting for media,
     waiting_since: Instant,
+    /// and how much of that a key was all that it waited for.
+    waited_for_key: Duration,
 }
 
 /// A time without pictures.
@@ -47,6 +61,8 @@ pub struct Stall {
     pub from: Instant,
     /// How long it lasted.
     pub duration: Duration,
+    /// How much of it a key was all that was missing.
+    pub for_key: Duration,
     /// The position at which playback went on.
     pub position: MediaTime,
 }
@@ -66,10 +82,13 @@ impl Default for Element {
             error: None,
             buffers: Vec::new(),
             playable: Vec::new(),
+            locks: Locks::default(),
+            stuck: None,
             played: Duration::ZERO,
             next_report: None,
             stalls: Vec::new(),
             waiting_since: Instant::ZERO,
+            waited_for_key: Duration::ZERO,
         }
     }
 }
@@ -111,13 +130,32 @@ impl Element {
 
     /// Its source is taken away: it is empty and at zero, and plays on as fast as before once it has something again.
     pub fn close(&mut self) {
+        self.unstick();
         *self = Self {
             now: self.now,
             paused: self.paused,
             rate: self.rate,
-            waiting_since: self.now,
+            waiting_since: if self.playing {
+                self.now
+            } else {
+                self.waiting_since
+            },
+            waited_for_key: self.waited_for_key,
+            stalls: std::mem::take(&mut self.stalls),
+            locks: self.locks.emptied(),
             ..Self::default()
         };
+    }
+
+    /// The keys that can be used from now on. True if there is a new state to report.
+    pub fn set_keys(&mut self, usable: BTreeSet<KeyId>) -> bool {
+        self.locks.set_keys(usable);
+        self.advance(self.now)
+    }
+
+    /// The key that its decoder waits for.
+    pub fn waits_for_key(&self) -> Option<KeyId> {
+        self.stuck.map(|(key, _)| key)
     }
 
     /// Whether somebody has paused it.
@@ -180,9 +218,15 @@ impl Element {
 
     /// Adds media to a source buffer; nothing if it does not exist. True if there is a new state to report.
     pub fn append(&mut self, kind: TrackKind, range: TimeRange) -> bool {
+        self.append_locked(kind, range, None)
+    }
+
+    /// The same of media that are encrypted with a key.
+    pub fn append_locked(&mut self, kind: TrackKind, range: TimeRange, key: Option<KeyId>) -> bool {
         self.end_of_stream = false;
         if let Some(buffer) = self.buffer_mut(kind).filter(|_| range.start < range.end) {
             insert(buffer, range);
+            self.locks.put(kind, range, key);
             self.intersect();
         }
         self.advance(self.now)
@@ -197,6 +241,7 @@ impl Element {
                 [before, after]
             });
             *buffer = kept.filter(|have| have.start < have.end).collect();
+            self.locks.put(kind, range, None);
             self.intersect();
         }
         self.advance(self.now)
@@ -217,6 +262,7 @@ impl Element {
         self.position = to.max(MediaTime::ZERO);
         self.seeking = true;
         self.ended = false;
+        self.unstick();
         self.next_report = None;
         self.advance(self.now);
     }
@@ -228,6 +274,8 @@ impl Element {
             _ if self.ended => 2,
             Some(_) => 4,
             None if self.playable.is_empty() => 0,
+            // Of what is encrypted not even the first frame is known.
+            None if self.stuck.is_some() && self.played.is_zero() => 1,
             // A frame remains on the screen in a stall; nothing is known of a position that was jumped to.
             None => 2 - u8::from(self.seeking),
         };
@@ -282,16 +330,44 @@ impl Element {
         &self.stalls
     }
 
-    /// Where the media at the playhead ends, if there is any.
+    /// Where the media at the playhead ends that can be shown, if there is any.
     fn buffer_end(&self) -> Option<MediaTime> {
-        self.playable
-            .iter()
-            .find(|range| range.contains(self.position))
-            .map(|range| range.end)
+        if self.stuck.is_some() {
+            return None;
+        }
+        let at = self.playable.iter().find(|range| range.contains(self.position))?;
+        match self.locks.next(self.position) {
+            Some((from, _)) if from <= self.position => None,
+            Some((from, _)) => Some(at.end.min(from)),
+            None => Some(at.end),
+        }
+    }
+
+    /// The decoder meets what it has no key for, or gets the key.
+    fn decode(&mut self) {
+        if self.stuck.is_some_and(|(key, _)| self.locks.has(key)) {
+            self.unstick();
+        }
+        if self.stuck.is_none()
+            && self.playable.iter().any(|range| range.contains(self.position))
+            && let Some((from, key)) = self.locks.next(self.position)
+            && from <= self.position
+        {
+            self.stuck = Some((key, self.now));
+        }
+    }
+
+    fn unstick(&mut self) {
+        if let Some((_, since)) = self.stuck.take()
+            && !self.playing
+        {
+            self.waited_for_key += self.now.since(since);
+        }
     }
 
     /// Starts and stops; true if that changed anything.
     fn update(&mut self) -> bool {
+        self.decode();
         let at_end = self.end_of_stream
             && self
                 .playable
@@ -314,10 +390,12 @@ impl Element {
             self.stalls.push(Stall {
                 from: self.waiting_since,
                 duration,
+                for_key: std::mem::take(&mut self.waited_for_key).min(duration),
                 position: self.position,
             });
         } else {
             self.waiting_since = self.now;
+            self.waited_for_key = Duration::ZERO;
         }
         self.playing = play;
         true
@@ -356,197 +434,4 @@ fn insert(ranges: &mut Vec<TimeRange>, new: TimeRange) {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const VIDEO: TrackKind = TrackKind::Video;
-    const AUDIO: TrackKind = TrackKind::Audio;
-
-    fn element() -> Element {
-        let mut element = Element::new();
-        assert!(element.create_buffer(VIDEO));
-        element
-    }
-
-    fn range(from_ms: i64, to_ms: i64) -> TimeRange {
-        TimeRange::new(MediaTime::from_millis(from_ms), MediaTime::from_millis(to_ms))
-    }
-
-    const fn at(ms: u64) -> Instant {
-        Instant::from_micros(ms * 1000)
-    }
-
-    const fn stall(from_ms: u64, ms: u64, position_ms: i64) -> Stall {
-        let position = MediaTime::from_millis(position_ms);
-        Stall {
-            from: at(from_ms),
-            duration: Duration::from_millis(ms),
-            position,
-        }
-    }
-
-    /// Lets it play until `ms`; the times of its reports.
-    fn play_until(element: &mut Element, ms: u64) -> Vec<u64> {
-        let mut reports = Vec::new();
-        while let Some(next) = element.next().filter(|next| *next <= at(ms)) {
-            if element.advance(next) {
-                reports.push(next.as_micros() / 1000);
-            }
-        }
-        element.advance(at(ms));
-        reports
-    }
-
-    #[test]
-    fn it_starts_stalls_goes_on_and_ends() {
-        let mut e = element();
-        assert_eq!(
-            (e.next(), e.state().ready_state, e.state().paused),
-            (None, 0, false)
-        );
-        e.advance(at(700));
-        assert!(e.append(VIDEO, range(0, 1000)), "it starts");
-        assert_eq!((e.state().ready_state, e.is_playing()), (4, true));
-        assert_eq!(play_until(&mut e, 2000), [950, 1200, 1450, 1700]);
-        assert_eq!((e.state().ready_state, e.is_playing()), (2, false));
-        assert_eq!(e.position(), MediaTime::from_millis(1000));
-        assert!(e.append(VIDEO, range(1000, 2000)), "it goes on");
-        assert!(!e.append(VIDEO, range(2000, 2100)), "more media changes nothing");
-        assert!(!e.end_of_stream());
-        assert_eq!(play_until(&mut e, 9000), [2250, 2500, 2750, 3000, 3100]);
-        assert!(e.has_ended() && e.state().ended);
-        assert_eq!(e.position(), MediaTime::from_millis(2100));
-        assert_eq!(e.state().decoded_frames, 52);
-        assert_eq!(e.stalls(), [stall(0, 700, 0), stall(1700, 300, 1000)]);
-        assert_eq!(e.next(), None);
-    }
-
-    #[test]
-    fn without_the_end_of_the_stream_it_waits_for_more() {
-        let mut e = element();
-        e.append(VIDEO, range(0, 100));
-        assert_eq!(play_until(&mut e, 500), [100]);
-        assert!(!e.has_ended());
-        assert!(e.end_of_stream());
-        assert!(e.has_ended());
-    }
-
-    #[test]
-    fn a_gap_stops_it_until_it_is_told_to_jump() {
-        let mut e = element();
-        e.append(VIDEO, range(0, 100));
-        e.append(VIDEO, range(150, 400));
-        assert_eq!(e.buffered(VIDEO), [range(0, 100), range(150, 400)]);
-        assert_eq!(play_until(&mut e, 200), [100]);
-        e.seek(MediaTime::from_millis(150));
-        assert!(e.is_playing() && !e.state().seeking);
-        e.seek(MediaTime::from_millis(900));
-        assert_eq!(
-            (e.is_playing(), e.state().seeking, e.state().ready_state),
-            (false, true, 1)
-        );
-        assert_eq!(e.stalls(), [stall(0, 0, 0), stall(100, 100, 150)]);
-    }
-
-    #[test]
-    fn a_viewer_pauses_and_hurries() {
-        let mut e = element();
-        e.append(VIDEO, range(0, 4000));
-        assert!(e.set_paused(true) && !e.set_paused(true));
-        assert_eq!(
-            (e.next(), e.state().paused, e.state().ready_state),
-            (None, true, 4)
-        );
-        e.advance(at(1000));
-        assert_eq!(e.position(), MediaTime::ZERO);
-        assert!(e.set_paused(false) && e.is_playing());
-        e.set_rate(4.0);
-        assert_eq!(play_until(&mut e, 1600), [1250, 1500]);
-        assert_eq!(e.position(), MediaTime::from_millis(2400));
-        e.set_rate(f64::NAN);
-        e.set_rate(0.5);
-        assert_eq!(e.state().rate, 0.5);
-        e.end_of_stream();
-        play_until(&mut e, 9000);
-        assert!(e.has_ended());
-        assert_eq!(e.position(), MediaTime::from_millis(4000));
-    }
-
-    #[test]
-    fn a_decoder_hangs_and_fails() {
-        let mut e = element();
-        e.append(VIDEO, range(0, 4000));
-        e.set_frozen(true);
-        assert_eq!(play_until(&mut e, 1000), [250, 500, 750, 1000]);
-        assert_eq!((e.position(), e.state().ready_state), (MediaTime::ZERO, 4));
-        e.set_frozen(false);
-        e.set_rate(2.0);
-        e.fail(3);
-        assert_eq!((e.is_playing(), e.state().error), (false, Some(3)));
-        e.close();
-        assert_eq!(
-            (e.state().error, e.rate(), e.has_buffer(VIDEO)),
-            (None, 2.0, false)
-        );
-    }
-
-    #[test]
-    fn removing_splits_and_trims() {
-        let mut e = element();
-        e.append(VIDEO, range(0, 1000));
-        e.remove(VIDEO, range(200, 300));
-        e.remove(VIDEO, range(900, 2000));
-        e.append(VIDEO, range(250, 300));
-        assert_eq!(e.buffered(VIDEO), [range(0, 200), range(250, 900)]);
-        assert!(e.remove(VIDEO, range(0, 150)), "the playhead lost its media");
-        assert!(!e.is_playing());
-    }
-
-    #[test]
-    fn it_plays_what_both_buffers_hold() {
-        let mut e = element();
-        assert!(e.create_buffer(AUDIO) && !e.create_buffer(AUDIO));
-        assert!(!e.append(VIDEO, range(0, 1000)), "there is no sound yet");
-        assert_eq!((e.next(), e.state().ready_state), (None, 0));
-        assert!(e.append(AUDIO, range(0, 400)));
-        assert_eq!(e.ahead(), MediaTime::from_millis(400));
-        assert_eq!(play_until(&mut e, 500), [250, 400]);
-        e.append(AUDIO, range(600, 900));
-        assert!(!e.is_playing(), "a hole in the sound");
-        assert!(e.append(AUDIO, range(400, 650)));
-        assert_eq!(e.ahead(), MediaTime::from_millis(500));
-        e.end_of_stream();
-        assert_eq!(play_until(&mut e, 5000), [750, 1000]);
-        assert!(e.has_ended());
-        assert!(
-            !e.append(TrackKind::Text, range(0, 9000)),
-            "nobody made that buffer"
-        );
-        assert_eq!(e.buffered(TrackKind::Text), []);
-    }
-
-    proptest! {
-        #[test]
-        fn ranges_hold_every_millisecond_that_was_added(
-            added in prop::collection::vec((0_i64..60, 1_i64..15), 0..12),
-            removed in (0_i64..60, 1_i64..15),
-        ) {
-            let mut e = element();
-            let mut held = [false; 80];
-            for &(start, length) in &added {
-                e.append(VIDEO, range(start, start + length));
-                (start..start + length).for_each(|t| held[t as usize] = true);
-            }
-            e.remove(VIDEO, range(removed.0, removed.0 + removed.1));
-            (removed.0..removed.0 + removed.1).for_each(|t| held[t as usize] = false);
-            let ranges = e.buffered(VIDEO);
-            for (t, held) in held.iter().enumerate() {
-                let t = MediaTime::from_millis(t as i64);
-                prop_assert_eq!(ranges.iter().any(|r| r.contains(t)), *held, "{:?}", ranges);
-            }
-            prop_assert!(ranges.windows(2).all(|pair| pair[0].end < pair[1].start), "{:?}", ranges);
-        }
-    }
-}
+mod tests;
