@@ -216,7 +216,13 @@ fn write(playlist: &mut Multivariant, style: Style) -> String {
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![Just(String::new()), "[a-zA-Z0-9 ,=#:;/{}$%'äß語~-]{1,12}"]
         // A reference to a variable is not what it is to be read as.
-        .prop_map(|text| if text.contains("{$") { text.replace('{', "(") } else { text })
+        .prop_map(|text| {
+            if text.contains("{$") {
+                text.replace('{', "(")
+            } else {
+                text
+            }
+        })
 }
 
 fn uri() -> impl Strategy<Value = String> {
