@@ -20,6 +20,8 @@ pub struct Config {
     pub cmcd: CmcdConfig,
     /// Key systems.
     pub drm: DrmConfig,
+    /// How a live stream is followed.
+    pub live: LiveConfig,
     /// When to try again.
     pub retry: RetryConfig,
     /// Seed of everything random (identifiers, jitter). The driver draws it; the same seed gives the same outputs.
@@ -215,6 +217,35 @@ impl core::str::FromStr for Algorithm {
             let names: Vec<_> = Self::ALL.iter().map(|a| a.name()).collect();
             format!("unknown algorithm \"{s}\"; known are {}", names.join(", "))
         })
+    }
+}
+
+/// How a live stream is followed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LiveConfig {
+    /// Seconds behind the live edge to play at; `None`: as the stream says (`PART-HOLD-BACK` and `HOLD-BACK`, `Latency@target` and
+    /// `@suggestedPresentationDelay`). Default `None`.
+    pub latency_s: Option<f64>,
+    /// Fetch what is listed, or announced, before its segment is whole. Default true.
+    pub parts: bool,
+    /// Slowest playback rate, so as not to run out of media; 0.5 to 1. A stream may allow less (`PlaybackRate`). Default 0.95.
+    pub min_rate: f64,
+    /// Fastest playback rate, to catch up; 1 to 2. A stream may allow less. Default 1.08.
+    pub max_rate: f64,
+    /// So many seconds beyond where it should be the playhead jumps, and does not catch up. Default 6.
+    pub max_drift_s: f64,
+}
+
+impl Default for LiveConfig {
+    fn default() -> Self {
+        Self {
+            latency_s: None,
+            parts: true,
+            min_rate: 0.95,
+            max_rate: 1.08,
+            max_drift_s: 6.0,
+        }
     }
 }
 

@@ -66,6 +66,18 @@ pub enum Input {
         /// The bytes.
         body: Body,
     },
+    /// One more chunk (`moof` and `mdat`) of a response has arrived whole: of one whose [`Input::Head`] has come and of which that was asked
+    /// ([`Fetch::chunks`](crate::output::Fetch::chunks)), since it may be sent as it is made.
+    Chunk {
+        /// The request.
+        request: RequestId,
+        /// Bytes of the body up to its end.
+        end: u64,
+        /// Its own bytes.
+        bytes: u64,
+        /// Microseconds from its first byte to its last.
+        took_us: u64,
+    },
     /// A request made with [`Deliver::Handle`](crate::output::Deliver::Handle) has ended well; the driver keeps the bytes.
     Complete {
         /// The request.

@@ -109,6 +109,12 @@ pub enum Output {
         /// The window.
         range: TimeRange,
     },
+    /// Play at this many times the normal speed, unless the viewer has chosen another: `HTMLMediaElement.playbackRate`, with the pitch
+    /// kept.
+    SetRate {
+        /// 1 = normal.
+        rate: f64,
+    },
     /// All thumbnails that are images, in place of those before.
     Thumbnails {
         /// In order.
@@ -140,6 +146,9 @@ pub struct Fetch {
     /// More header fields: name and value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
+    /// It may be sent as it is made: tell of its chunks ([`Input::Chunk`](crate::Input::Chunk)).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub chunks: bool,
     /// Post this message of a CDM, wrapped ([`drm::wrap`](crate::drm::wrap)), with what the application adds: of kind
     /// [`RequestKind::Licence`] alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -496,4 +505,7 @@ pub struct Stats {
     pub throughput: Option<Bitrate>,
     /// Id of the rendition being fetched.
     pub rendition: String,
+    /// How far the playhead is behind the live edge, of a live stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<MediaTime>,
 }

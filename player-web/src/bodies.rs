@@ -80,6 +80,22 @@ fn cut(chunks: &[Uint8Array], ByteRange { offset, length }: ByteRange) -> Option
     (end <= at).then(|| join(&parts))
 }
 
+/// Copies bytes of chunks from an offset on, as many as there are.
+pub(crate) fn copy(chunks: &[Uint8Array], offset: u64, into: &mut [u8]) {
+    let length = into.len() as u64;
+    let mut at = 0;
+    for chunk in chunks {
+        let size = u64::from(chunk.length());
+        let (from, to) = (offset.max(at), (offset + length).min(at + size));
+        if from < to
+            && let Some(into) = into.get_mut((from - offset) as usize..(to - offset) as usize)
+        {
+            chunk.subarray((from - at) as u32, (to - at) as u32).copy_to(into);
+        }
+        at += size;
+    }
+}
+
 /// The chunks of a body in one piece: source buffers take only that, and the parser's work is less a piece than a chunk.
 pub(crate) fn join(chunks: &[Uint8Array]) -> Uint8Array {
     if let [only] = chunks {

@@ -232,6 +232,11 @@ pub enum FromDriver {
         /// Where to, seconds.
         current_time: f64,
     },
+    /// Set the playback rate, unless the viewer has chosen another.
+    Rate {
+        /// 1 = normal.
+        rate: f64,
+    },
     /// All thumbnails, in place of those before.
     Thumbnails {
         /// In order.
@@ -348,6 +353,8 @@ pub enum Event {
         throughput: Option<u64>,
         /// Id of the rendition being fetched.
         rendition: String,
+        /// How far the playhead is behind the live edge, seconds, or null.
+        latency: Option<f64>,
     },
     /// There are other tracks to choose from than before, or another one is chosen.
     Tracks {
@@ -642,6 +649,7 @@ impl Event {
                 buffer: stats.buffer.as_secs_f64(),
                 throughput: stats.throughput.map(player_core::Bitrate::as_bps),
                 rendition: stats.rendition,
+                latency: stats.latency.map(MediaTime::as_secs_f64),
             },
             PlayerEvent::Tracks { audio, text } => Self::Tracks {
                 audio: audio.into_iter().map(Track::from).collect(),

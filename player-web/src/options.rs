@@ -11,7 +11,7 @@ use wasm_bindgen::JsValue;
 use crate::drm;
 use crate::fields::{Faults, FieldError, Fields};
 
-/// `{ abr, buffer, cmcd, drm, request, retry, signing, telemetry, tracks, beaconUrl, record }`; what is absent has the engine's default.
+/// `{ abr, buffer, cmcd, drm, live, request, retry, signing, telemetry, tracks, beaconUrl, record }`; what is absent has the engine's default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// The engine's configuration. Its seed is drawn by the driver.
@@ -51,6 +51,7 @@ impl Options {
             "buffer",
             "cmcd",
             "drm",
+            "live",
             "record",
             "request",
             "retry",
@@ -63,6 +64,7 @@ impl Options {
         buffer(&options.object("buffer"), &mut config);
         cmcd(&options.object("cmcd"), &mut config);
         let spc = drm::options::read(&options.object("drm"), &mut config.drm);
+        live(&options.object("live"), &mut config);
         retry(&options.object("retry"), &mut config);
         telemetry(&options.object("telemetry"), &mut config);
         tracks(&options.object("tracks"), &mut config);
@@ -172,6 +174,16 @@ fn buffer(fields: &Fields<'_>, config: &mut Config) {
     fields.only(&["backS", "goalS"]);
     set(&mut config.buffer.goal_s, fields.number("goalS"));
     set(&mut config.buffer.back_s, fields.number("backS"));
+}
+
+fn live(fields: &Fields<'_>, config: &mut Config) {
+    fields.only(&["latencyS", "maxDriftS", "maxRate", "minRate", "parts"]);
+    let live = &mut config.live;
+    live.latency_s = fields.number("latencyS").or(live.latency_s);
+    set(&mut live.max_drift_s, fields.number("maxDriftS"));
+    set(&mut live.max_rate, within(fields, "maxRate", 1, 2));
+    set(&mut live.min_rate, within(fields, "minRate", 0, 1));
+    set(&mut live.parts, fields.boolean("parts"));
 }
 
 /// What is said for all kinds of request, and then what is said for each.

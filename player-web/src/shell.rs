@@ -298,6 +298,7 @@ impl Shell {
                     source.set_live_range(range);
                 }
             }
+            Output::SetRate { rate } => self.post(&FromDriver::Rate { rate }),
             Output::Thumbnails { thumbnails } => {
                 let thumbnails = thumbnails.into_iter().map(Thumbnail::from).collect();
                 self.post(&FromDriver::Thumbnails { thumbnails });

@@ -189,6 +189,12 @@ fn options_name_the_field_that_is_wrong() {
         (options.config.buffer.goal_s, options.config.telemetry.site),
         (12.5, "k".into())
     );
+    let live = read(r#"{"live":{"latencyS":3,"parts":false,"minRate":1,"maxRate":1.5}}"#)
+        .unwrap()
+        .config
+        .live;
+    assert_eq!((live.latency_s, live.parts), (Some(3.0), false));
+    assert_eq!((live.min_rate, live.max_rate, live.max_drift_s), (1.0, 1.5, 6.0));
     let telemetry =
         |json: &str| read(&format!(r#"{{"telemetry":{json}}}"#)).map(|options| options.config.telemetry);
     let told = telemetry(

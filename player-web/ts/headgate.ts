@@ -450,7 +450,7 @@ export class Headgate extends EventTarget {
     } else if (message.type === 'cues') {
       this.#syncTexts();
       this.#texts?.apply(message);
-    } else if (message.type === 'attach' || message.type === 'detach' || message.type === 'seek') this.#link?.apply(message);
+    } else if (message.type === 'attach' || message.type === 'detach' || message.type === 'rate' || message.type === 'seek') this.#link?.apply(message);
     else this.#drm?.receive(message);
   }
 

@@ -33,6 +33,7 @@ export type {
 export type {
   AbrOptions,
   BufferOptions,
+  LiveOptions,
   CmcdOptions,
   CmcdTarget,
   HeadgateOptions,

@@ -1,6 +1,6 @@
 // The only code that touches the media element for the engine: tells its state, does what the driver says.
 
-import type { AttachMessage, DetachMessage, HostMessage, MediaMessage, SeekMessage, ToDriver } from './messages.js';
+import type { AttachMessage, DetachMessage, HostMessage, MediaMessage, RateMessage, SeekMessage, ToDriver } from './messages.js';
 
 /** All that changes what the engine wants to know. */
 const MEDIA_EVENTS = [
@@ -86,9 +86,10 @@ export class MediaLink {
     this.#tellMedia();
   }
 
-  apply(message: AttachMessage | DetachMessage | SeekMessage): void {
+  apply(message: AttachMessage | DetachMessage | RateMessage | SeekMessage): void {
     if (message.type === 'attach') this.#attach(message);
     else if (message.type === 'seek') this.video.currentTime = message.currentTime;
+    else if (message.type === 'rate') this.video.playbackRate = message.rate;
     else {
       this.#resume = this.#attached && !this.video.paused && !this.video.ended;
       this.#detach();

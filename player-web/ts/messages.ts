@@ -116,6 +116,7 @@ export type FromDriver =
   | DrmFromDriver
   | EventMessage
   | RememberMessage
+  | RateMessage
   | SeekMessage
   | ThumbnailsMessage;
 
@@ -135,6 +136,12 @@ export interface DetachMessage {
 /** Keep this for the next player on this machine. */
 export interface RememberMessage extends NetworkMemory {
   type: 'remember';
+}
+
+/** Play at this rate, unless the viewer has chosen another. */
+export interface RateMessage {
+  type: 'rate';
+  rate: number;
 }
 
 export interface SeekMessage {
@@ -308,6 +315,8 @@ export interface StatsDetail {
   throughput: number | null;
   /** Id of the rendition being fetched. */
   rendition: string;
+  /** How far the playhead is behind the live edge, seconds; `null` if the stream is not live. */
+  latency: number | null;
 }
 
 /** What there is to choose from. */

@@ -11,6 +11,7 @@ export interface HeadgateOptions {
   cmcd?: CmcdOptions;
   /** Protected streams: key systems, licence servers. Read at each load. */
   drm?: DrmOptions;
+  live?: LiveOptions;
   retry?: RetryOptions;
   tracks?: TrackOptions;
   /**
@@ -104,6 +105,20 @@ export interface BufferOptions {
   goalS?: number;
   /** Seconds to keep behind the playhead. Default 30. */
   backS?: number;
+}
+
+/** How a live stream is followed. */
+export interface LiveOptions {
+  /** Seconds behind the live edge to play at. Default: as the stream says. */
+  latencyS?: number;
+  /** Fetch what is there, or announced, before its segment is whole. Default true. */
+  parts?: boolean;
+  /** Slowest playback rate, so as not to run out of media; a stream may allow less. Default 0.95. */
+  minRate?: number;
+  /** Fastest playback rate, to catch up; a stream may allow less. Default 1.08. */
+  maxRate?: number;
+  /** So many seconds beyond where it should be the playhead jumps, and does not catch up. Default 6. */
+  maxDriftS?: number;
 }
 
 /** Which sound and text to begin with, where there is a choice. */

@@ -53,15 +53,15 @@ impl Attempt {
         }
     }
 
-    /// When it has taken too long, and what to say then.
-    pub(super) fn time_out(&self, policy: &RetryPolicy) -> (Instant, &'static str) {
+    /// When it has taken too long, and what to say then. The server may hold the answer for `patience`.
+    pub(super) fn time_out(&self, policy: &RetryPolicy, patience: Duration) -> (Instant, &'static str) {
         let after = |since: Instant, ms: u64| match ms {
             0 => NEVER,
             ms => since + Duration::from_millis(ms),
         };
         let silence = match self.first_byte_at {
             None => (
-                after(self.runs_since, policy.ttfb_timeout_ms),
+                after(self.runs_since, policy.ttfb_timeout_ms) + patience,
                 "no answer in time",
             ),
             Some(_) => (
@@ -76,7 +76,7 @@ impl Attempt {
         // What has come is worth so much time.
         let earned = Duration::from_micros(self.bytes.saturating_mul(8_000_000) / SLOWEST_BPS);
         let end = self.runs_since + earned.clamp(total, total.saturating_mul(GRACE));
-        silence.min((end, "the answer comes too slowly"))
+        silence.min((end + patience, "the answer comes too slowly"))
     }
 
     /// What is wrong with the head of a response of status 200 or 206.
@@ -169,36 +169,36 @@ mod tests {
             ..RetryPolicy::default()
         };
         let mut attempt = attempt();
-        assert_eq!(attempt.time_out(&policy).0, at(9000));
+        assert_eq!(attempt.time_out(&policy, Duration::ZERO).0, at(9000));
         attempt.first_byte_at = Some(at(2000));
         attempt.last_byte_at = at(14_000);
         attempt.bytes = 100;
         assert_eq!(
-            attempt.time_out(&policy),
+            attempt.time_out(&policy, Duration::ZERO),
             (at(19_000), "the answer stopped coming")
         );
         // 100 bytes in 20 seconds are a drip; 40 kB are worth 32 seconds, and nothing is worth more than four times the limit.
         attempt.last_byte_at = at(20_500);
         assert_eq!(
-            attempt.time_out(&policy),
+            attempt.time_out(&policy, Duration::ZERO),
             (at(21_000), "the answer comes too slowly")
         );
         attempt.bytes = 40_000;
         attempt.last_byte_at = at(30_000);
-        assert_eq!(attempt.time_out(&policy).0, at(33_000));
+        assert_eq!(attempt.time_out(&policy, Duration::ZERO).0, at(33_000));
         attempt.bytes = u64::MAX;
         attempt.last_byte_at = at(80_500);
-        assert_eq!(attempt.time_out(&policy).0, at(81_000));
+        assert_eq!(attempt.time_out(&policy, Duration::ZERO).0, at(81_000));
         // Offline does not count.
         attempt.runs_since = at(100_000);
-        assert_eq!(attempt.time_out(&policy).0, at(105_000));
+        assert_eq!(attempt.time_out(&policy, Duration::ZERO).0, at(105_000));
         let none = RetryPolicy {
             ttfb_timeout_ms: 0,
             stall_timeout_ms: 0,
             total_timeout_ms: 0,
             ..policy
         };
-        assert_eq!(attempt.time_out(&none).0, NEVER);
+        assert_eq!(attempt.time_out(&none, Duration::ZERO).0, NEVER);
     }
 
     #[test]

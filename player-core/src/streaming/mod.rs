@@ -12,6 +12,7 @@ mod drm;
 mod frames;
 mod keys;
 mod limits;
+mod listed;
 mod loader;
 pub(crate) mod metadata;
 mod pathways;

@@ -8,11 +8,11 @@ use super::context::Cx;
 use super::decoding::{Abilities, Offer, best_of, family};
 use super::drm::Lock;
 use super::limits::Limits;
+use super::listed::Listed;
 use super::requests::{Purpose, Work};
 use crate::abr::{Context, Rung, Upcoming};
 use crate::config::AbrConfig;
 use crate::input::{Decoding, RequestId};
-use crate::manifest::hls::MediaPlaylist;
 use crate::manifest::table::{SegmentTable, Sizes};
 use crate::media::fmp4::Facts;
 use crate::media::sidx::SidxReader;
@@ -63,63 +63,6 @@ pub(crate) enum Index {
     Ready(SegmentIndex),
     /// As a media playlist lists it, which may be read again. Its media has clocks of its own.
     Listed(Box<Listed>),
-}
-
-/// A media playlist and when it is to be read again.
-#[derive(Debug)]
-pub(crate) struct Listed {
-    pub(crate) playlist: MediaPlaylist,
-    /// When it was asked for last,
-    pub(crate) asked_at: Instant,
-    /// and when it came.
-    pub(crate) read_at: Instant,
-    /// It is on its way again,
-    pub(crate) loading: bool,
-    /// from another pathway than last time.
-    pub(crate) moving: bool,
-    /// The last version brought nothing new.
-    pub(crate) stale: bool,
-    /// Since when nothing new has come.
-    pub(crate) changed_at: Instant,
-    /// How often it could not be had in a row.
-    pub(crate) failures: u32,
-}
-
-impl Listed {
-    pub(crate) fn new(playlist: MediaPlaylist, asked_at: Instant, now: Instant) -> Self {
-        Self {
-            playlist,
-            asked_at,
-            read_at: now,
-            loading: false,
-            moving: false,
-            stale: false,
-            changed_at: now,
-            failures: 0,
-        }
-    }
-
-    /// When it is to be read again: a target duration after it was asked for, half of one if it had not changed (RFC 8216, 6.3.4).
-    pub(crate) fn due(&self) -> Instant {
-        let target = self
-            .playlist
-            .target_duration()
-            .as_duration()
-            .max(Duration::from_millis(500));
-        let pause = if self.stale { target / 2 } else { target };
-        // What took long to come is not asked for again at once.
-        (self.asked_at + pause).max(self.read_at + pause / 4)
-    }
-
-    /// There must be something new in it by now.
-    pub(crate) fn is_old(&self, now: Instant) -> bool {
-        let target = self
-            .playlist
-            .target_duration()
-            .as_duration()
-            .max(Duration::from_millis(500));
-        now.since(self.read_at) > target * 3 / 2
-    }
 }
 
 impl Index {
@@ -239,6 +182,8 @@ impl Slot {
             rendition: Some(&self.rendition),
             object: None,
             any_container: self.container != Container::Fmp4,
+            patience: Duration::ZERO,
+            chunks: false,
         }
     }
 

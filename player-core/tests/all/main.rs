@@ -26,6 +26,7 @@ mod holes;
 mod hostile;
 mod limits;
 mod live;
+mod low_latency;
 mod network;
 mod playback;
 mod preload;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use js_sys::{Array, Date, Promise, Uint8Array};
 use player_core::Input;
 use player_core::input::{self, Body, NetworkFailure, RequestId};
+use player_core::media::chunks::{Chunk, Chunks};
 use player_core::output::{Deliver, Fetch, RequestKind};
 use player_core::time::ByteRange;
 use player_core::url;
@@ -193,6 +194,7 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
     let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     let mut window = Window::new(fetch.range, status, fetch.max_bytes);
     let mut told = global::now();
+    let mut chunks = fetch.chunks.then(Chunks::default);
     let mut head = match fetch.kind {
         RequestKind::Segment if fetch.deliver == Deliver::Handle => Head::Awaited,
         _ => Head::None,
@@ -249,6 +251,19 @@ async fn perform(shell: &Rc<Shell>, fetch: &Fetch, signal: &AbortSignal) -> Resu
         }
         if let Some(media) = begun {
             shell.tell(Input::Head { request, media });
+        }
+        if let (Some(chunks), Head::Told) = (&mut chunks, &head) {
+            let read = |offset, into: &mut [u8]| bodies::copy(&received.chunks, offset, into);
+            while let Some(chunk) = chunks.next(now, window.taken(), read) {
+                let Chunk { end, bytes, took } = chunk;
+                let took_us = took.as_micros() as u64;
+                shell.tell(Input::Chunk {
+                    request,
+                    end,
+                    bytes,
+                    took_us,
+                });
+            }
         }
     }
     cancel(&reader);

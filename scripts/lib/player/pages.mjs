@@ -16,6 +16,9 @@ export function playersOf(protocol) {
   return Object.keys(PLAYERS).filter((name) => PLAYERS[name].includes(protocol));
 }
 
+/** The same of low-latency streams, in the players' own order of preference. hls.js and dash.js follow them without a setting. */
+export const LIVE_PLAYERS = { HLS: [OURS, 'hls.js', 'Shaka'], DASH: [OURS, 'dash.js', 'Shaka'] };
+
 /** Seconds to have ahead of the playhead, for all. */
 const GOAL_S = 30;
 
@@ -56,6 +59,33 @@ const EMBEDS = {
     </script>`,
 };
 
+/** Each as it comes, but told that low latency is wanted where it has to be. */
+const LIVE_EMBEDS = {
+  [OURS]: `<script type="module">
+      import { Headgate } from '/headgate/index.js';
+      const player = new Headgate();
+      player.attach(video);
+      player.load(url);
+    </script>`,
+  'hls.js': `<script src="/hls.js/hls.min.js"></script>
+    <script>
+      const hls = new Hls({ lowLatencyMode: true });
+      hls.loadSource(url);
+      hls.attachMedia(video);
+    </script>`,
+  'dash.js': `<script src="/dashjs/dash.all.min.js"></script>
+    <script>
+      const player = dashjs.MediaPlayer().create();
+      player.initialize(video, url, true);
+    </script>`,
+  Shaka: `<script src="/shaka/shaka-player.compiled.js"></script>
+    <script>
+      const player = new shaka.Player();
+      player.configure({ streaming: { lowLatencyMode: true } });
+      player.attach(video).then(() => player.load(url));
+    </script>`,
+};
+
 /** What its documentation puts before the scripts. */
 const HEADS = {
   [OURS]: '<link rel="preload" href="/headgate/player.wasm" as="fetch" type="application/wasm" crossorigin>',
@@ -76,11 +106,36 @@ function everyFrame() {
   video.requestVideoFrameCallback(note);
 }
 
+/** Of `?player=&live=URL`: what it plays is sampled by the clock that is burnt into its pictures. */
+function livePage(query) {
+  return `<!doctype html>
+<html lang="en">
+  <meta charset="utf-8">
+  <title>${query.get('player')}</title>
+  <link rel="icon" href="data:,">
+  <style>body { margin: 0 } video { width: 640px; height: 360px; background: #000 }</style>
+  <body>
+    <video muted autoplay playsinline></video>
+    <script>
+      const video = document.querySelector('video');
+      const url = ${JSON.stringify(query.get('live'))};
+    </script>
+    <script type="module">
+      import { watch } from '/lib/clock-page.mjs';
+      globalThis.samples = watch(video);
+    </script>
+    ${LIVE_EMBEDS[query.get('player')]}
+  </body>
+</html>
+`;
+}
+
 /**
  * Of `?player=&protocol=&manifest=`, where there may be, too: `lowest`; `licence`, then keys are at that path; `manual`, then it begins when `go()` is called; `frames`, then
  * it notes all of them, in place of the first one's time.
  */
 export function page(query) {
+  if (query.has('live')) return livePage(query);
   const url = `/media/${query.get('manifest')}.${query.get('protocol') === 'HLS' ? 'm3u8' : 'mpd'}`;
   return `<!doctype html>
 <html lang="en">

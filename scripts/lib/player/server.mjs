@@ -10,6 +10,7 @@ import { page } from './pages.mjs';
 
 const TYPES = {
   '.js': 'text/javascript; charset=utf-8',
+  '.mjs': 'text/javascript; charset=utf-8',
   '.m3u8': 'application/vnd.apple.mpegurl',
   '.m4s': 'video/iso.segment',
   '.mpd': 'application/dash+xml',
@@ -20,6 +21,7 @@ const CODE = {
   '/hls.js/': join(root, 'node_modules/hls.js/dist'),
   '/dashjs/': join(root, 'node_modules/dashjs/dist/modern/umd'),
   '/shaka/': join(root, 'node_modules/shaka-player/dist'),
+  '/lib/': join(root, 'scripts/lib/player'),
 };
 const MEDIA = '/media/';
 

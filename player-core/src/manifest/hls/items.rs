@@ -78,6 +78,12 @@ pub struct Part<'a> {
     pub independent: bool,
     /// It is missing.
     pub gap: bool,
+    /// Discontinuity sequence number.
+    pub discontinuity: u64,
+    /// Which of [`Reader::inits`](super::Reader::inits) it needs first.
+    pub init: Option<usize>,
+    /// Which of [`Reader::keys`](super::Reader::keys) it is encrypted with.
+    pub keys: Option<usize>,
     /// Where its line begins, bytes.
     pub at: usize,
 }

@@ -47,6 +47,12 @@ pub struct Part {
     pub independent: bool,
     /// It is missing.
     pub gap: bool,
+    /// Discontinuity sequence number.
+    pub discontinuity: u64,
+    /// Which of the index's initialization sections it needs first.
+    pub init: Option<usize>,
+    /// Which of the index's keys it is encrypted with.
+    pub keys: Option<usize>,
 }
 
 /// What a newer version of a playlist brought.
@@ -392,6 +398,9 @@ impl MediaPlaylist {
                 },
                 independent: part.independent,
                 gap: part.gap,
+                discontinuity: part.discontinuity,
+                init: part.init,
+                keys: part.keys,
             });
         }
     }

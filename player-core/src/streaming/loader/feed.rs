@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::piece::Extent;
 use super::{Busy, EVICT_AT_ONCE, Env, Loader, MAX_APPEND_FAILURES, Pending, Placed, Stage, family};
 use crate::error::{ErrorKind, PlayerError};
 use crate::input::{AppendFailure, Prepared, RequestId};
@@ -334,6 +335,14 @@ impl Loader {
                 },
             });
         }
+        if busy == Busy::Segment && bytes.is_some_and(|rest| rest.length == 0) {
+            // All of it was appended as it came.
+            self.reset |= reset;
+            self.busy = Some(busy);
+            let buffered = core::mem::take(&mut self.buffered);
+            self.on_appended(cx, buffered);
+            return extras;
+        }
         if let (Busy::Beginning(_), Some(flight), Some(bytes)) = (busy, &mut self.flight, bytes) {
             flight.fed = bytes.offset + bytes.length;
         }
@@ -357,25 +366,12 @@ impl Loader {
         let head = flight.head.as_ref()?;
         let slot = self.slots.get(flight.rendition)?;
         let is_raw = slot.container != Container::Fmp4 || flight.cipher.is_some() || self.captions;
-        if is_raw || self.playable(env.position) > BEGINNING_BELOW {
+        if is_raw {
             return None;
         }
         let attempt = shared.requests.attempt(flight.job)?;
-        let length = attempt.bytes.saturating_sub(flight.fed);
-        let total = attempt.expected.or(flight.bytes)?.max(attempt.bytes);
-        if length < MIN_BEGINNING_BYTES {
-            return None;
-        }
-        let share = attempt.bytes as f64 / total as f64;
-        let since_s = cx.now.since(attempt.first_byte_at?).as_secs_f64() + BEGINNING_BIAS_S;
-        let left_s = since_s * (1.0 / share - 1.0);
         let range = flight.range;
-        let end = range.start + MediaTime::from_secs_f64((range.end - range.start).as_secs_f64() * share);
-        let ahead_s = (end - env.position.max(range.start)).as_secs_f64();
-        if left_s * BEGINNING_MARGIN > ahead_s {
-            return None;
-        }
-        let pending = Pending {
+        let pending = |length: u64| Pending {
             request: attempt.request,
             rendition: flight.rendition,
             init: flight.init,
@@ -385,11 +381,32 @@ impl Loader {
             stage: Stage::Ready,
             facts: Some(head.clone()),
             fed: flight.fed,
-            length: total,
+            length,
             body: Vec::new(),
             url: String::new(),
         };
-        Some((pending, Some((flight.fed, length))))
+        if flight.extent == Extent::Growing {
+            // Each chunk as it is made.
+            let length = flight.chunks_end.min(attempt.bytes).saturating_sub(flight.fed);
+            return (length > 0).then(|| (pending(flight.chunks_end), Some((flight.fed, length))));
+        }
+        if self.playable(env.position) > BEGINNING_BELOW {
+            return None;
+        }
+        let length = attempt.bytes.saturating_sub(flight.fed);
+        let total = attempt.expected.or(flight.bytes)?.max(attempt.bytes);
+        if length < MIN_BEGINNING_BYTES {
+            return None;
+        }
+        let share = attempt.bytes as f64 / total as f64;
+        let since_s = cx.now.since(attempt.first_byte_at?).as_secs_f64() + BEGINNING_BIAS_S;
+        let left_s = since_s * (1.0 / share - 1.0);
+        let end = range.start + MediaTime::from_secs_f64((range.end - range.start).as_secs_f64() * share);
+        let ahead_s = (end - env.position.max(range.start)).as_secs_f64();
+        if left_s * BEGINNING_MARGIN > ahead_s {
+            return None;
+        }
+        Some((pending(total), Some((flight.fed, length))))
     }
 
     /// Of segments at the edge of a period what is in it counts.
@@ -441,7 +458,14 @@ impl Loader {
                     self.place(pending.range, pending.rendition);
                 }
             }
-            Some(Busy::Beginning(_) | Busy::Remove | Busy::Retract) | None => {}
+            Some(Busy::Beginning(_)) => {
+                // The rest of it may take as long as it lasts.
+                let growing = self.flight.as_ref().filter(|f| f.extent == Extent::Growing);
+                if let Some((range, rendition)) = growing.map(|f| (f.range, f.rendition)) {
+                    self.place(range, rendition);
+                }
+            }
+            Some(Busy::Remove | Busy::Retract) | None => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::piece::Extent;
 use super::{
     ABANDON_CHECK, Busy, Env, Flight, Loader, MAX_BEGUN_AGAIN, MAX_EARLY, MAX_HOLES, MAX_INITS, MAX_SKIPPED,
     Pending, SEGMENTS_AT_EDGE, Stage, UNKNOWN_SEGMENT_S,
@@ -18,9 +19,10 @@ use crate::output::{Container, Output};
 use crate::presentation::{Protection, Resource, SegmentIndex};
 use crate::streaming::context::{Cx, error};
 use crate::streaming::keys::Cipher;
-use crate::streaming::requests::{Attempt, Hope, Job, JobId, Purpose, Requests};
+use crate::streaming::listed::Listed;
+use crate::streaming::requests::{Attempt, Hope, Job, JobId, Purpose, Requests, Work};
 use crate::streaming::shared::Shared;
-use crate::streaming::slots::{Index, Init, Listed, Moment, Slot, TOLERANCE};
+use crate::streaming::slots::{Index, Init, Moment, Slot, TOLERANCE};
 use crate::time::{Instant, MediaTime, TimeRange};
 
 impl Loader {
@@ -32,6 +34,8 @@ impl Loader {
     }
 
     fn schedule_segment(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, env: &Env) -> Option<Instant> {
+        self.is_growing = shared.growing && shared.edge.is_some();
+        self.drop_announced(cx, shared);
         // A declared gap is passed over, and a choice can fail at once: at most one round a segment or rendition.
         loop {
             if self
@@ -58,7 +62,9 @@ impl Loader {
                 self.slots.limit(&cx.config.abr, &shared.limits);
             }
             self.tidy_inits(cx);
-            let end = self.slots.any_index(self.followed()).map(SegmentIndex::end);
+            self.settle_end();
+            let followed = self.followed().and_then(|r| self.slots.get(r)?.reach());
+            let end = followed.or_else(|| self.slots.any_index(None).map(SegmentIndex::end));
             if self.slots.track().is_none() || end.is_some_and(|end| self.next + TOLERANCE >= end) {
                 if let Some(span) = shared.periods.get(period + 1) {
                     self.pass_over(span.start.max(self.next));
@@ -84,7 +90,8 @@ impl Loader {
             if let Some(deadline) = self.too_early(cx, env) {
                 return deadline;
             }
-            let rendition = match self.choice.take().filter(|r| self.slots.ladder().contains(r)) {
+            let chosen = self.choice.take().filter(|r| self.slots.ladder().contains(r));
+            let rendition = match chosen.or_else(|| self.bound()) {
                 Some(rendition) => rendition,
                 None => self.choose(cx, env)?,
             };
@@ -99,8 +106,7 @@ impl Loader {
             }
             let slot = self.slots.get(rendition)?;
             let index = slot.index.get()?;
-            let position = index.position_at(self.next + TOLERANCE);
-            let Some(segment) = index.get(position) else {
+            let Some(mut piece) = slot.piece(self.next, self.follows(rendition)) else {
                 // Of a list that may grow the newest version comes; another rendition may have it sooner.
                 let listed = matches!(slot.index, Index::Listed(_));
                 self.done = !listed && !self.may_grow(shared);
@@ -110,32 +116,37 @@ impl Loader {
             if let Some(edge) = shared
                 .edge
                 .map(|edge| edge + ahead)
-                .filter(|edge| segment.end > *edge)
+                .filter(|edge| piece.range.end > *edge)
             {
                 self.choice = None;
-                return Some(cx.now + (segment.end - edge).as_duration());
+                return Some(cx.now + (piece.range.end - edge).as_duration());
+            }
+            if shared.edge.is_some_and(|edge| piece.range.end > edge)
+                && self.part_target_at(piece.range.start).is_some()
+            {
+                piece.extent = Extent::Growing;
             }
             self.choice = None;
-            if segment.start > self.next + TOLERANCE {
+            if piece.range.start > self.next + TOLERANCE {
                 // Nothing is listed before: a hole in the list, or a window that has moved on.
-                self.pass_over(segment.start);
+                self.pass_over(piece.range.start);
                 continue;
             }
-            if segment.end <= shared.from {
+            if piece.range.end <= shared.from {
                 self.pass_over(shared.from);
                 continue;
             }
-            if segment.gap {
-                self.pass_over(segment.end);
+            if piece.gap {
+                self.pass_over(piece.range.end);
                 continue;
             }
             let mut rotated = None;
-            let ways = segment.keys.and_then(|keys| index.keys.get(keys));
+            let ways = piece.keys.and_then(|keys| index.keys.get(keys));
             let is_fmp4 = slot.container == Container::Fmp4;
-            let cipher = ways.and_then(|ways| Cipher::of(ways, segment.number, is_fmp4));
+            let cipher = ways.and_then(|ways| Cipher::of(ways, piece.number, is_fmp4));
             let ways = ways.map_or_else(|| self.slots.ways(rendition), Vec::as_slice);
             if !ways.is_empty() && cipher.is_none() {
-                let named: Vec<KeyId> = match segment.keys {
+                let named: Vec<KeyId> = match piece.keys {
                     Some(_) => key_ids(ways),
                     None => Vec::new(),
                 };
@@ -147,7 +158,8 @@ impl Loader {
                 shared.drm.want(cx.now, ways, keys);
                 rotated = (!named.is_empty()).then_some(named);
             }
-            let init = segment.init.filter(|i| *i < index.inits.len());
+            let position = index.position_at(self.next + TOLERANCE);
+            let init = piece.init.filter(|i| *i < index.inits.len());
             let missing = init.filter(|i| slot.init(*i).is_none());
             let resource = missing.and_then(|i| index.inits.get(i)).cloned();
             let is_whole = cipher.as_ref().is_some_and(Cipher::is_whole);
@@ -176,25 +188,39 @@ impl Loader {
             let purpose = Purpose::Segment {
                 kind,
                 rendition,
-                start: segment.start,
+                start: piece.range.start,
             };
-            let bytes = self.slots.bytes(rendition, position);
+            let bytes = match piece.extent {
+                Extent::Whole | Extent::Growing => self.slots.bytes(rendition, position),
+                Extent::Part | Extent::Announced(_) => piece.resource.range.map(|range| range.length),
+            };
             let object = shared.requests.tells().then(|| self.object(rendition)).flatten();
             let slot = self.slots.get(rendition)?;
-            let mut work = slot.work(purpose, segment.resource);
+            let url = match piece.extent {
+                Extent::Announced(_) => piece.resource.url.clone(),
+                _ => String::new(),
+            };
+            let mut work = slot.work(purpose, piece.resource);
             work.any_container |= is_whole;
             work.object = object;
+            work.chunks = piece.extent == Extent::Growing;
+            if matches!(piece.extent, Extent::Announced(_)) {
+                work.patience = slot.listed_by_parts().map_or(Duration::ZERO, Listed::patience);
+            }
             let job = shared.requests.fetch(cx, work);
             self.flight = Some(Flight {
                 job,
                 rendition,
-                range: TimeRange::new(segment.start, segment.end),
+                range: piece.range,
                 init,
                 bytes,
                 cipher,
-                discontinuity: segment.discontinuity,
+                discontinuity: piece.discontinuity,
                 head: None,
                 fed: 0,
+                extent: piece.extent,
+                url,
+                chunks_end: 0,
             });
             return None;
         }
@@ -227,6 +253,7 @@ impl Loader {
     /// Sees to it that the segments of a rendition are known; true if they are.
     fn find_index(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, rendition: usize) -> bool {
         let kind = self.kind;
+        let beside = self.beside(rendition);
         let Some(slot) = self.slots.get_mut(rendition) else {
             return false;
         };
@@ -234,13 +261,13 @@ impl Loader {
             Index::Ready(_) => true,
             // One that was left alone may not know the newest segments.
             Index::Listed(listed) if listed.moving => false,
+            // What the server holds the answer for is on its way all the time.
+            Index::Listed(listed) if listed.can_block() => !listed.is_old(cx.now),
             Index::Listed(listed) => !listed.loading && (listed.playlist.ended() || !listed.is_old(cx.now)),
             Index::Loading | Index::Sidx { asked: true, .. } => false,
             Index::Unknown(url) => {
-                let resource = Resource {
-                    url: url.clone(),
-                    range: None,
-                };
+                let url = beside.unwrap_or_else(|| url.clone());
+                let resource = Resource { url, range: None };
                 slot.index = Index::Loading;
                 let purpose = Purpose::Playlist { kind, rendition };
                 shared.requests.fetch(cx, slot.work(purpose, resource));
@@ -277,13 +304,28 @@ impl Loader {
         if due > cx.now {
             return Some(due);
         }
+        let url = listed.reload(url, cx.now);
+        let patience = listed.patience();
         listed.loading = true;
         listed.asked_at = cx.now;
         let purpose = Purpose::Playlist { kind, rendition };
-        let url = url.clone();
         let resource = Resource { url, range: None };
-        shared.requests.fetch(cx, slot.work(purpose, resource));
+        let work = Work {
+            patience,
+            ..slot.work(purpose, resource)
+        };
+        shared.requests.fetch(cx, work);
         None
+    }
+
+    /// The URL of a rendition's playlist that is not known yet, of the version that those of the others are at.
+    fn beside(&self, rendition: usize) -> Option<String> {
+        let url = self.slots.get(rendition)?.playlist.as_deref()?;
+        let current = self.slots.get(self.current()?)?;
+        match &current.index {
+            Index::Listed(listed) => Some(listed.beside(url)),
+            _ => None,
+        }
     }
 
     /// Asks for the media playlist of a rendition again if there is a better pathway now. True if it did.
@@ -450,7 +492,9 @@ impl Loader {
 
     /// `Some(when to look again)` if the next segment must not be fetched yet.
     fn too_early(&self, cx: &Cx<'_>, env: &Env) -> Option<Option<Instant>> {
-        if env.not_after.is_some_and(|limit| self.next > limit) {
+        // Parts of one time are held by the server at one time.
+        let slack = self.part_target().unwrap_or(MediaTime::ZERO);
+        if env.not_after.is_some_and(|limit| self.next > limit + slack) {
             return Some(None);
         }
         let segment = MediaTime::from_secs_f64(self.segment_s(self.next));
@@ -475,6 +519,9 @@ impl Loader {
     }
 
     pub(crate) fn segment_s(&self, at: MediaTime) -> f64 {
+        if let Some(part) = self.part_target_at(at) {
+            return part.as_secs_f64();
+        }
         let times = self
             .slots
             .any_index(self.last)
@@ -529,12 +576,13 @@ impl Loader {
         if !env.main || !cx.config.abr.abandonment {
             return None;
         }
-        let flight = self.flight.as_ref()?;
+        // Decoding cannot go on in another rendition in the middle of a segment.
+        let flight = self.flight.as_ref().filter(|f| f.extent == Extent::Whole)?;
         let attempt = requests.attempt(flight.job)?;
         let upcoming = self.slots.upcoming_with(flight.range.start, flight.rendition);
         let rung = upcoming.rung(flight.rendition)?;
         let abr_flight = AbrFlight {
-            progress: progress(cx.now, attempt),
+            progress: progress(cx.now, attempt, flight.extent),
             rung,
             total_bytes: attempt.expected.or(flight.bytes),
         };
@@ -577,8 +625,12 @@ impl Loader {
         if !env.main || self.flight.as_ref().is_none_or(|f| f.job != job) {
             return;
         }
+        let extent = self.flight.as_ref().map_or(Extent::Whole, |flight| flight.extent);
+        if extent == Extent::Growing {
+            return;
+        }
         if let Some(attempt) = requests.attempt(job) {
-            cx.abr.on_progress(&progress(cx.now, attempt));
+            cx.abr.on_progress(&progress(cx.now, attempt, extent));
         }
     }
 
@@ -596,10 +648,11 @@ impl Loader {
             self.let_go(cx, attempt.request);
             return None;
         };
-        if env.main {
+        // Of what was sent as it was made the chunks have said how fast that went.
+        if env.main && flight.extent != Extent::Growing {
             let upcoming = self.slots.upcoming_from(flight.range.start);
             let rung = upcoming.rung_of(flight.rendition).unwrap_or(0);
-            let progress = progress(cx.now, attempt);
+            let progress = progress(cx.now, attempt, flight.extent);
             cx.abr.on_download(&Download {
                 progress,
                 rung,
@@ -608,6 +661,10 @@ impl Loader {
             });
         }
         self.next = flight.range.end;
+        self.announced = match flight.extent {
+            Extent::Announced(place) => Some((flight.rendition, place)),
+            _ => None,
+        };
         self.last = Some(flight.rendition);
         self.jumped = false;
         if self.is_text() {
@@ -906,11 +963,16 @@ fn container(kind: TrackKind, mime: &str) -> Container {
     }
 }
 
-fn progress(now: Instant, attempt: &Attempt) -> Progress {
+fn progress(now: Instant, attempt: &Attempt, extent: Extent) -> Progress {
+    let first_byte_at = attempt.first_byte_at.unwrap_or(now);
     Progress {
         at: now,
-        requested_at: attempt.requested_at,
-        first_byte_at: attempt.first_byte_at.unwrap_or(now),
+        requested_at: match extent {
+            Extent::Whole | Extent::Growing | Extent::Part => attempt.requested_at,
+            // The server held it: that says nothing of the network.
+            Extent::Announced(_) => first_byte_at,
+        },
+        first_byte_at,
         bytes: attempt.bytes,
     }
 }

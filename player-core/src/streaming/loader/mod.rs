@@ -2,15 +2,18 @@
 
 mod feed;
 mod fetch;
+mod piece;
 
 pub(crate) use feed::{Extras, Text};
 
+use self::piece::Extent;
 use std::collections::VecDeque;
 
 use core::time::Duration;
 
 use super::context::Cx;
 use super::keys::Cipher;
+use super::listed::End;
 use super::requests::JobId;
 use super::shared::Shared;
 use super::slots::{Slots, TOLERANCE, Wanted};
@@ -118,6 +121,18 @@ pub(crate) struct Flight {
     head: Option<Box<Facts>>,
     /// Bytes that the source buffer has got already.
     fed: u64,
+    extent: Extent,
+    /// Of a part that was announced: its URL.
+    url: String,
+    /// Of what is sent as it is made: where the last chunk that is here ends.
+    chunks_end: u64,
+}
+
+impl Flight {
+    /// It fetches what is there.
+    fn is_of(&self, url: &str) -> bool {
+        self.url == url
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -175,6 +190,10 @@ pub(crate) struct Loader {
     prepared: Option<(usize, u64, MediaTime)>,
     /// The type of what was prepared last.
     prepared_mime: String,
+    /// The last part that was fetched was not listed yet: its rendition, and where it will be in the list.
+    announced: Option<(usize, End)>,
+    /// What follows from the wall clock is still being made.
+    is_growing: bool,
 }
 
 impl Loader {
@@ -209,6 +228,8 @@ impl Loader {
             holes: VecDeque::new(),
             prepared: None,
             prepared_mime: String::new(),
+            announced: None,
+            is_growing: false,
         }
     }
 
@@ -370,6 +391,7 @@ impl Loader {
         if let Some(flight) = &mut self.flight {
             self.reset |= core::mem::take(&mut flight.fed) > 0;
             flight.head = None;
+            flight.chunks_end = 0;
         }
     }
 
@@ -395,6 +417,7 @@ impl Loader {
         self.choice = None;
         self.done = false;
         self.prepared = None;
+        self.announced = None;
     }
 
     /// Lets go of everything ahead of the playhead that begins with a rendition which cannot be shown, and goes on from there.

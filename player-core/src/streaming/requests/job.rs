@@ -1,5 +1,7 @@
 //! A job, and what becomes of it.
 
+use core::time::Duration;
+
 use crate::cmcd::Object;
 use crate::drm::cdm::SessionId;
 use crate::error::PlayerError;
@@ -110,6 +112,10 @@ pub(crate) struct Work<'a> {
     pub(crate) object: Option<Object>,
     /// Not everything is an ISO BMFF file: it may be encrypted, or in another container.
     pub(crate) any_container: bool,
+    /// The server may hold the answer for so long.
+    pub(crate) patience: Duration,
+    /// It may be sent as it is made.
+    pub(crate) chunks: bool,
 }
 
 /// How the current attempt of a job stands.
@@ -132,6 +138,10 @@ pub(crate) struct Job {
     pub(super) rounds: u32,
     pub(super) object: Option<Object>,
     pub(super) any_container: bool,
+    /// The server may hold the answer for so long.
+    pub(super) patience: Duration,
+    /// It may be sent as it is made.
+    pub(super) chunks: bool,
     pub(super) state: State,
 }
 
@@ -175,6 +185,8 @@ impl Job {
             rounds: 0,
             object: None,
             any_container: false,
+            patience: Duration::ZERO,
+            chunks: false,
             state: State::Held,
         }
     }

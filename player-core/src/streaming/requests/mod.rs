@@ -89,6 +89,8 @@ impl Requests {
             rendition: None,
             object: None,
             any_container: false,
+            patience: Duration::ZERO,
+            chunks: false,
         };
         self.fetch(cx, work)
     }
@@ -112,6 +114,8 @@ impl Requests {
         job.range = range;
         job.object = work.object;
         job.any_container = work.any_container;
+        job.patience = work.patience;
+        job.chunks = work.chunks;
         self.add(cx, job)
     }
 
@@ -186,6 +190,16 @@ impl Requests {
     /// The job that a request is of.
     pub(crate) fn job_of(&mut self, request: RequestId) -> Option<JobId> {
         let (i, _) = self.find(request)?;
+        self.jobs.get(i).map(|job| job.id)
+    }
+
+    /// So many bytes of a response are there; the job that it is of.
+    pub(crate) fn advance(&mut self, now: Instant, request: RequestId, bytes: u64) -> Option<JobId> {
+        let (i, attempt) = self.find(request)?;
+        if bytes > attempt.bytes {
+            attempt.bytes = bytes;
+            attempt.last_byte_at = now;
+        }
         self.jobs.get(i).map(|job| job.id)
     }
 
@@ -353,8 +367,10 @@ impl Requests {
         let (request, status, asked) = (attempt.request, attempt.status, attempt.requested_at);
         let kind = job.purpose.request_kind();
         if matches!(status, 200 | 206) && !attempt.misses(job.range) {
+            // An answer that was held says what time it was then, but not when that was.
             if let (RequestKind::Manifest | RequestKind::Playlist, Some(date_ms)) =
                 (kind, attempt.headers.date_ms)
+                && job.patience.is_zero()
             {
                 self.clock.on_date(cx.now, asked, date_ms);
             }
@@ -421,7 +437,7 @@ impl Requests {
                 }
                 State::Active(attempt) if !self.offline => {
                     let policy = cx.config.retry.policy(job.purpose.request_kind());
-                    let (at, what) = attempt.time_out(policy);
+                    let (at, what) = attempt.time_out(policy, job.patience);
                     if at > cx.now {
                         continue;
                     }
@@ -459,7 +475,7 @@ impl Requests {
             State::Waiting { until } => Some(*until),
             State::Active(attempt) if !self.offline => {
                 let policy = cx.config.retry.policy(job.purpose.request_kind());
-                Some(attempt.time_out(policy).0)
+                Some(attempt.time_out(policy, job.patience).0)
             }
             State::Active(_) | State::Held => None,
         };
@@ -512,6 +528,7 @@ impl Requests {
             max_bytes,
             method: job.method,
             headers: Vec::new(),
+            chunks: job.chunks,
             licence: job.licence,
         };
         if let Some(cmcd) = &mut self.cmcd {

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::Session;
+use super::pace::Pace;
 use crate::config::DrmConfig;
 use crate::error::ErrorKind;
 use crate::input::TrackKind;
@@ -26,6 +27,8 @@ use crate::url;
 const MIN_REFRESH: Duration = Duration::from_millis(1000);
 /// Segments that a player stays behind the edge, where the author says nothing (RFC 8216, 6.3.3).
 const SEGMENTS_BEHIND: f64 = 3.0;
+/// Parts that a player stays behind the edge, where the author says nothing (RFC 8216bis, 4.4.3.8).
+const PARTS_BEHIND: i64 = 3;
 /// A manifest that lists segments so far past the edge goes by the clock: what is listed need not be there.
 const LISTED_AHEAD: MediaTime = MediaTime::from_millis(20_000);
 /// The application is told of smaller changes of the window with the next larger one.
@@ -42,7 +45,7 @@ pub(super) struct Live {
     /// When it is to be read again.
     due: Option<Instant>,
     /// What the manifest says of it.
-    says: Option<presentation::Live>,
+    pub(super) says: Option<presentation::Live>,
     /// It is one, by its manifest or its media playlists.
     pub(super) on: bool,
     /// It was one when playback began: its playlists begin where they may.
@@ -53,7 +56,7 @@ pub(super) struct Live {
     waiting: Option<(Option<MediaTime>, Option<MediaTime>)>,
     pub(super) range_sent: Option<TimeRange>,
     /// How far behind the edge playback is to be.
-    delay: MediaTime,
+    pub(super) delay: MediaTime,
     /// The types that can be played here.
     pub(super) supported: Vec<String>,
     /// A media playlist that is the manifest itself.
@@ -62,6 +65,7 @@ pub(super) struct Live {
     silence_told: bool,
     /// Which key systems there may be.
     drm: DrmConfig,
+    pub(super) pace: Pace,
 }
 
 impl Live {
@@ -83,6 +87,7 @@ impl Live {
             alone: None,
             silence_told: false,
             drm,
+            pace: Pace::new(),
         }
     }
 
@@ -245,12 +250,6 @@ impl Session {
         Some((edge? - position).max(MediaTime::ZERO))
     }
 
-    /// How far the playhead is behind what can be played now: by the servers' clock, else by what the manifest lists.
-    pub(super) fn behind(&self, now: Instant, position: MediaTime) -> Option<MediaTime> {
-        let listed = || Some((self.range(now)?.end - position).max(MediaTime::ZERO));
-        self.latency(now, position).or_else(listed)
-    }
-
     /// The segments that the manifest lists are not all there yet.
     fn goes_by_clock(&self, edge: MediaTime) -> bool {
         let end = self.main().and_then(last_index).map(SegmentIndex::end);
@@ -264,6 +263,9 @@ impl Session {
         let last = last_index(main);
         let index = main.slots.any_index(main.followed()).or(last)?;
         let (mut start, mut end) = (index.start(), index.end());
+        if main.part_target().is_some() {
+            end = main.listed_end().map_or(end, |listed| listed.max(end));
+        }
         if self.shared.growing {
             end = last.map_or(end, |last| last.end().max(end));
             let says = self.live.says.as_ref();
@@ -351,7 +353,7 @@ impl Session {
         self.live.on = true;
         self.live.began = true;
         self.live.settled = true;
-        self.live.delay = self.delay();
+        self.live.delay = self.delay(cx);
         self.duration = Some(MediaTime::MAX);
         self.view.set_live();
         let latest = (to - self.live.delay).max(from);
@@ -401,11 +403,19 @@ impl Session {
     }
 
     /// How far behind the edge to play.
-    fn delay(&self) -> MediaTime {
+    fn delay(&self, cx: &Cx<'_>) -> MediaTime {
+        let wished = cx.config.live.latency_s.filter(|s| s.is_finite() && *s > 0.0);
+        if let Some(wished) = wished {
+            return MediaTime::from_secs_f64(wished);
+        }
         let says = self.live.says.as_ref();
         let declared = says.and_then(|says| says.latency.and_then(|l| l.target).or(says.suggested_delay));
         let list = self.main().and_then(Loader::any_listed);
         let held_back = list.and_then(|list| list.tags.server_control.hold_back);
+        if let Some(part) = self.main().and_then(Loader::part_target) {
+            let held_back = list.and_then(|list| list.tags.server_control.part_hold_back);
+            return held_back.unwrap_or(MediaTime::from_micros(part.as_micros() * PARTS_BEHIND));
+        }
         let usual = list.map(MediaPlaylist::target_duration).or_else(|| {
             let main = self.main()?;
             let index = main.slots.numbers().find_map(|r| main.slots.index(r))?;
@@ -519,11 +529,13 @@ impl Session {
         }
         listed.loading = false;
         listed.read_at = cx.now;
+        let before = listed.end();
         let (wrong, ended) = match listed.playlist.refresh(body, &attempt.url) {
             Ok(refreshed) => {
                 listed.failures = 0;
-                listed.stale = refreshed.added == 0;
-                if refreshed.added > 0 {
+                listed.whole = false;
+                listed.stale = refreshed.added == 0 && listed.end() == before;
+                if !listed.stale {
                     listed.changed_at = cx.now;
                     self.live.silence_told = false;
                 }
@@ -533,6 +545,10 @@ impl Session {
                     jumped.then(|| "does not continue the version before".to_owned()),
                     ended,
                 )
+            }
+            Err(ManifestError::Delta) => {
+                listed.stale = core::mem::replace(&mut listed.whole, true);
+                (None, None)
             }
             Err(why) => {
                 listed.stale = true;
@@ -553,6 +569,7 @@ impl Session {
         if is_main {
             self.take_date_ranges(cx, kind, rendition);
         }
+        self.hear_edge(cx.now);
         if let Some(end) = ended.filter(|_| is_main) {
             self.live.on = false;
             self.duration = Some(end);

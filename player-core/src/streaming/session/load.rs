@@ -9,10 +9,11 @@ use crate::output::{Output, PlayerEvent, RenditionInfo};
 use crate::presentation::{Period, Protocol, Resource, SegmentSource};
 use crate::streaming::context::{Cx, error};
 use crate::streaming::decoding::PATIENCE;
+use crate::streaming::listed::Listed;
 use crate::streaming::loader::Loader;
 use crate::streaming::requests::{Attempt, Hope, Job};
 use crate::streaming::shared::Span;
-use crate::streaming::slots::{Index, Listed};
+use crate::streaming::slots::Index;
 use crate::telemetry::schema::Rung;
 use crate::time::{Instant, MediaTime};
 use crate::url;
@@ -366,8 +367,12 @@ impl Session {
         }
         let start = playlist.tags.start.map(|(at, _)| at);
         let is_main = self.main().is_some_and(|main| main.kind == kind);
-        let (from, to) = (playlist.index.start(), playlist.index.end());
-        let listed = Listed::new(playlist, asked_at, cx.now);
+        let listed = Listed::new(playlist, asked_at, cx.now, cx.config.live.parts);
+        let from = listed.playlist.index.start();
+        let to = match listed.has_parts() {
+            true => listed.end_time(),
+            false => listed.playlist.index.end(),
+        };
         self.on_index(cx, kind, rendition, Index::Listed(Box::new(listed)));
         if is_main {
             self.take_date_ranges(cx, kind, rendition);
@@ -379,6 +384,9 @@ impl Session {
             for (i, loader) in self.loaders.iter_mut().enumerate() {
                 loader.seek(cx, &mut self.shared, position, i == 0);
             }
+        }
+        if !ended {
+            self.hear_edge(cx.now);
         }
         if !ended && is_main {
             self.begin_live(cx, start, from, to);

@@ -6,6 +6,7 @@ mod extras;
 mod live;
 mod load;
 mod observe;
+mod pace;
 mod scan;
 mod stalls;
 mod text;
@@ -304,6 +305,21 @@ impl Session {
                     loader.on_head(media);
                 }
             }
+            Input::Chunk {
+                request,
+                end,
+                bytes,
+                took_us,
+            } => {
+                if let Some(job) = self.shared.requests.advance(cx.now, request, end)
+                    && let Some(i) = self.loaders.iter().position(|l| l.is_flying(job))
+                {
+                    let env = self.env(cx.now, i);
+                    if let Some(loader) = self.loaders.get_mut(i) {
+                        loader.on_chunk(cx, end, bytes, Duration::from_micros(took_us), &env);
+                    }
+                }
+            }
             Input::Decoding { request, answers } if self.abilities.knows(request) => {
                 self.on_decoding(cx, &answers);
             }
@@ -380,6 +396,7 @@ impl Session {
             self.end_stream(cx);
             self.list_thumbnails(cx);
             at(self.watch(cx));
+            at(self.keep_pace(cx));
             at(self.shared.requests.deadline(cx));
         }
         at(self.observe(cx));
@@ -589,6 +606,9 @@ impl Session {
         // An element reports its position late and in steps; a seek is announced.
         if state.seeking || moved > MediaTime::from_millis(1000) {
             let position = self.playhead.state().position;
+            if moved > MediaTime::from_millis(1000) {
+                self.on_viewer_seek(cx, position);
+            }
             self.seek_loaders(cx, position);
         }
     }

@@ -31,7 +31,7 @@ impl Session {
         };
         let throughput = cx.abr.estimate();
         let host = self.shared.limits.host;
-        let latency = self.live.on.then(|| self.behind(cx.now, position)).flatten();
+        let latency = self.live.on.then(|| self.lateness(cx.now, position)).flatten();
         let seen = Seen {
             state: self.playback_state(&state),
             cause,
@@ -52,6 +52,9 @@ impl Session {
             self.limit(cx);
         }
         if let Some((state, cause)) = changes.state {
+            if state == PlaybackState::Rebuffering && cause == Some(RebufferCause::Network) {
+                self.on_halt(cx);
+            }
             cx.event(PlayerEvent::State { state, cause });
         }
         if let Some(id) = changes.rendition {
@@ -65,6 +68,7 @@ impl Session {
                 buffer,
                 throughput,
                 rendition,
+                latency,
             }));
         }
         self.tell_due(cx, position)

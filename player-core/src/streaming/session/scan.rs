@@ -177,6 +177,8 @@ impl Session {
             object: None,
             // A range of an I-frame playlist ends in the middle of a box.
             any_container: true,
+            patience: Duration::ZERO,
+            chunks: false,
         };
         self.shared.requests.fetch(cx, work)
     }

@@ -10,11 +10,13 @@
 )]
 
 mod cdm;
+pub(crate) mod low_latency;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cdm::Cdm;
+use low_latency::{LowLatency, PARTS};
 use player_core::abr::NetworkMemory;
 use player_core::drm::KeyId;
 use player_core::drm::cdm::Event as DrmEvent;
@@ -127,6 +129,10 @@ pub(crate) struct World {
     /// The pictures stand still here, though the element says that it can go on.
     pub(crate) frozen_at: Option<MediaTime>,
     pub(crate) cdm: Cdm,
+    /// A live stream at `https://h/ll/`.
+    pub(crate) low_latency: Option<LowLatency>,
+    /// The playback rates that were asked for, and when.
+    pub(crate) rates: Vec<(Instant, f64)>,
     /// The pictures and sound that cannot be shown without a key, by rendition, and since when the element waits for one.
     pub(crate) locked: BTreeMap<String, KeyId>,
     waiting_for_key: bool,
@@ -186,6 +192,8 @@ impl World {
             is_silent: false,
             frozen_at: None,
             cdm: Cdm::default(),
+            low_latency: None,
+            rates: Vec::new(),
             locked: BTreeMap::new(),
             waiting_for_key: false,
             facts: BTreeMap::new(),
@@ -451,6 +459,7 @@ impl World {
                 .and_then(|name| self.dropping.get(name).copied())
                 .unwrap_or(0);
             let us = to.since(self.now).as_micros() as u64;
+            let moved = MediaTime::from_secs_f64(to.since(self.now).as_secs_f64() * self.element.rate);
             self.frames.0 += us * 25;
             self.frames.1 += us * dropping;
             self.element.decoded_frames = self.frames.0 / 1_000_000;
@@ -458,7 +467,7 @@ impl World {
             let end = self.playable_end().unwrap_or(self.element.position);
             let frozen = self.frozen_at.filter(|at| self.element.position <= *at);
             let end = frozen.map_or(end, |at| end.min(at));
-            self.element.position = (self.element.position + to.since(self.now).into()).min(end);
+            self.element.position = (self.element.position + moved).min(end);
         }
         self.now = to;
     }
@@ -529,9 +538,11 @@ impl World {
         if !self.playing() {
             return None;
         }
-        let left = self
-            .playable_end()
-            .map_or(Duration::ZERO, |end| (end - self.element.position).as_duration());
+        let left = self.playable_end().map_or(Duration::ZERO, |end| {
+            (end - self.element.position)
+                .as_duration()
+                .div_f64(self.element.rate)
+        });
         Some(
             (self.now + left)
                 .min(self.last_report + Duration::from_millis(250))
@@ -599,6 +610,21 @@ impl World {
                 self.fetched.push(fetch.url.clone());
                 self.fetches.push((self.now, fetch.clone()));
                 self.urls.insert(fetch.request, self.name_of(&fetch));
+                let chunks = self.low_latency.as_ref();
+                if let Some((times, bytes)) = chunks.and_then(|live| live.chunks(self.now, &fetch.url)) {
+                    return self.answer_chunks(&fetch, &times, bytes);
+                }
+                let live = self
+                    .low_latency
+                    .as_ref()
+                    .and_then(|live| live.answer(self.now, &fetch.url));
+                if let Some((hold, reply)) = live {
+                    let usual = self.latency;
+                    self.latency += hold;
+                    self.answer(fetch.request, fetch.deliver, reply);
+                    self.latency = usual;
+                    return;
+                }
                 let once = self
                     .once
                     .get_mut(&fetch.url)
@@ -664,8 +690,16 @@ impl World {
                 let (from, to) = self.parse(&append);
                 let url = self.urls[&append.request].clone();
                 let name = url.rsplit('/').next().unwrap_or_default();
-                if let Some(n) = name.strip_suffix(".m4s").and_then(|n| n.parse::<i64>().ok()) {
-                    let ms = |share: f64| ((n - 1) as f64 + share) * (SEGMENT_S * 1000) as f64;
+                let numbers = name
+                    .strip_suffix(".m4s")
+                    .map(|n| n.split('.').map(str::parse::<i64>));
+                let numbers: Vec<i64> = numbers.into_iter().flatten().filter_map(Result::ok).collect();
+                if let Some(n) = numbers.first() {
+                    let part = numbers
+                        .get(1)
+                        .map_or((0.0, 1.0), |part| (*part as f64 / PARTS as f64, PARTS as f64));
+                    let ms =
+                        |share: f64| ((n - 1) as f64 + part.0 + share / part.1) * (SEGMENT_S * 1000) as f64;
                     let at = |share: f64| MediaTime::from_millis(ms(share) as i64);
                     let range = TimeRange::new(at(from), at(to));
                     add(self.buffers.get_mut(&kind).unwrap(), range);
@@ -695,6 +729,10 @@ impl World {
                 self.element.seeking = true;
                 self.element.ready_state = 1;
                 self.element_changed();
+            }
+            Output::SetRate { rate } => {
+                self.rates.push((self.now, rate));
+                self.element.rate = rate;
             }
             Output::Remember(memory) => self.remembered.push(memory),
             Output::Release { request } => self.released.push(request),
@@ -751,6 +789,53 @@ impl World {
             let state = self.element;
             self.send(Duration::from_millis(2), Input::Media(state));
         }
+    }
+
+    /// An answer that comes as it is made.
+    fn answer_chunks(&mut self, fetch: &Fetch, times: &[Duration], bytes: u64) {
+        assert!(fetch.chunks, "{} is being made", fetch.url);
+        let request = fetch.request;
+        let total = bytes * times.len() as u64;
+        self.sizes.insert(request, (0, total));
+        let response = Input::Response {
+            request,
+            status: 200,
+            url: None,
+            content_type: Some("video/mp4".into()),
+            content_length: None,
+            retry_after_s: None,
+            headers: Headers::default(),
+        };
+        self.send(self.latency, response);
+        let took = Duration::from_secs_f64(bytes as f64 * 8.0 / self.bps);
+        let mut line = Duration::ZERO;
+        for (i, time) in times.iter().enumerate() {
+            line = line.max(*time) + took;
+            let end = bytes * (i + 1) as u64;
+            self.send(self.latency + line, Input::Progress { request, bytes: end });
+            if i == 0 {
+                let media = Box::default();
+                self.send(self.latency + line, Input::Head { request, media });
+            }
+            let took_us = took.as_micros() as u64;
+            self.send(
+                self.latency + line,
+                Input::Chunk {
+                    request,
+                    end,
+                    bytes,
+                    took_us,
+                },
+            );
+        }
+        let complete = Input::Complete {
+            request,
+            bytes: total,
+            integrity: Integrity::Whole,
+            cached: false,
+            media: None,
+        };
+        self.send(self.latency + line, complete);
     }
 
     fn answer(&mut self, request: RequestId, deliver: Deliver, reply: Reply) {

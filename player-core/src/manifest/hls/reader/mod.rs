@@ -202,6 +202,9 @@ impl<'a> Reader<'a> {
         let mut again = Self::new(self.bytes, self.base, self.imported, true);
         again.variables.clone_from(&self.variables);
         again.tags.part_target = self.tags.part_target;
+        // So that they have the same places there.
+        again.inits.clone_from(&self.inits);
+        again.keys.clone_from(&self.keys);
         again.again = true;
         again.jump(offset, place);
         again
@@ -399,6 +402,9 @@ impl<'a> Reader<'a> {
             number: self.place.number,
             index: self.next.parts,
             start: self.place.start + self.next.parts_s,
+            discontinuity: self.place.discontinuity,
+            init: (self.place.init as usize).checked_sub(1),
+            keys: (self.place.keys as usize).checked_sub(1),
             at,
             ..Part::default()
         };
