@@ -26,6 +26,7 @@ fn fetch(url: &str, range: Option<(u64, u64)>) -> Fetch {
             Deliver::Body
         },
         max_bytes: 1_000_000,
+        chunks: false,
         method: Method::Get,
         headers: Vec::new(),
         licence: None,
