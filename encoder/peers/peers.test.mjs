@@ -2,3 +2,4 @@
 
 import './manifests.mjs';
 import './players.mjs';
+import './live.mjs';

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Bench, run_ffmpeg};
 use serde_json::Value;
@@ -17,7 +17,7 @@ fn start(bench: &Bench, arguments: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_headgate-encode"))
         .arg("live")
         .args(arguments.split_whitespace())
-        .args(["--listen", "127.0.0.1:0"])
+        .args(["--listen", "127.0.0.1:0", "--linger-s", "0"])
         .env("HEADGATE_STREAM_KEY", "sesame-4711-open")
         .env_remove("HEADGATE_FFMPEG_LOG")
         .current_dir(bench.dir.path())
@@ -68,11 +68,16 @@ fn a_file_is_played_until_it_is_stopped() {
     );
     let status = until(&mut lines, "status");
     assert!(status["encoders"][0]["frames"].as_u64().unwrap() > 0);
-    let master = get(serving["hls"].as_str().unwrap());
-    assert!(
-        master.starts_with("HTTP/1.1 200") && master.contains("180p.m3u8"),
-        "{master}"
-    );
+    // From the first whole segment on.
+    let begun = Instant::now();
+    let master = loop {
+        let master = get(serving["hls"].as_str().unwrap());
+        if master.starts_with("HTTP/1.1 200") || begun.elapsed() > Duration::from_secs(30) {
+            break master;
+        }
+        thread::sleep(Duration::from_millis(100));
+    };
+    assert!(master.contains("180p.m3u8"), "{master}");
     let mpd = get(serving["dash"].as_str().unwrap());
     assert!(mpd.contains("type=\"dynamic\""), "{mpd}");
     terminate(&child);

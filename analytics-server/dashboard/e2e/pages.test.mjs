@@ -92,6 +92,7 @@ test('filters are made, changed and removed by keyboard', async () => {
   await becomes(page.locator('#freshness'), 'Live');
   await page.keyboard.press('/');
   await page.getByRole('combobox', { name: 'Filter by…' }).fill('cdn');
+  await page.getByRole('option', { name: /^CDN host/ }).waitFor();
   await page.keyboard.press('Enter');
   const values = page.getByRole('combobox', { name: 'CDN host…' });
   await page.getByRole('option', { name: /cdn-b\.example 30 views/ }).waitFor();

@@ -9,7 +9,7 @@ const RATE = 4;
 
 export async function startBrowser() {
   const browser = await chromium.launch(CHROMIUM);
-  return { close: () => browser.close(), play: (...args) => play(browser, ...args) };
+  return { close: () => browser.close(), play: (...args) => play(browser, ...args), open: (...args) => open(browser, ...args) };
 }
 
 /**
@@ -35,6 +35,21 @@ async function play(browser, { player, origin, path, keys, times }) {
   } finally {
     await context.close();
   }
+}
+
+/**
+ * Plays something live.
+ *
+ * @returns a page, and what it has thrown
+ */
+async function open(browser, { player, origin, url }) {
+  const context = await browser.newContext({ viewport: { width: 400, height: 300 } });
+  const page = await context.newPage();
+  const thrown = [];
+  page.on('pageerror', (error) => thrown.push(error.stack ?? String(error)));
+  const query = new URLSearchParams({ url, live: '' });
+  await page.goto(`${origin}/player/${encodeURIComponent(player)}?${query}`);
+  return { page, thrown };
 }
 
 /** Runs on the page. */

@@ -11,12 +11,13 @@ export const PLAYERS = {
   Shaka: ['hls', 'dash'],
 };
 
-/** Each gets `video`, `url`, `keys` (hexadecimal key IDs to keys, or none) and `say`. */
+/** Each gets `video`, `url`, `keys` (hexadecimal key IDs to keys, or none), `live` (it is, with low latency) and `say`. */
 const EMBEDS = {
   Headgate: `<script type="module">
       import { Headgate } from '/headgate/index.js';
       const player = new Headgate();
       player.addEventListener('error', ({ detail }) => say('error', detail.kind + ' ' + detail.message));
+      player.addEventListener('warning', ({ detail }) => say('warning', detail.kind + ' ' + detail.message));
       player.attach(video);
       player.load(url);
       begin();
@@ -41,24 +42,26 @@ const EMBEDS = {
       const player = dashjs.MediaPlayer().create();
       player.updateSettings({ debug: { logLevel: dashjs.Debug.LOG_LEVEL_NONE } });
       player.on(dashjs.MediaPlayer.events.ERROR, ({ error }) => say('error', error.code + ' ' + error.message));
-      player.initialize(video, url, false);
+      // Told to play before it has read a manifest, it never reads that again.
+      player.initialize(video, url, live);
       if (keys) {
         const base64 = (hex) => btoa(String.fromCharCode(...hex.match(/../g).map((byte) => parseInt(byte, 16)))).replace(/=+$/, '').replaceAll('+', '-').replaceAll('/', '_');
         const clearkeys = Object.fromEntries(Object.entries(keys).map(([id, key]) => [base64(id), base64(key)]));
         player.setProtectionData({ 'org.w3.clearkey': { clearkeys } });
       }
-      begin();
+      if (!live) begin();
     </script>`,
   Shaka: `<script src="/shaka/shaka-player.compiled.js"></script>
     <script>
       const player = new shaka.Player();
       player.addEventListener('error', ({ detail }) => say('error', detail.code + ' ' + detail.message));
       if (keys) player.configure({ drm: { clearKeys: keys } });
+      if (live) player.configure({ streaming: { lowLatencyMode: true } });
       player.attach(video).then(() => player.load(url)).then(begin, (error) => say('error', error.code + ' ' + JSON.stringify(error.data)));
     </script>`,
 };
 
-/** The page on which `player` plays `?url=`, with `?keys=` as JSON. */
+/** The page on which `player` plays `?url=`, with `?keys=` as JSON, and `?live` where that is how it is made. */
 export function page(player, query) {
   const text = (value) => JSON.stringify(value).replaceAll('<', '\\u003c');
   return `<!doctype html>
@@ -68,6 +71,7 @@ export function page(player, query) {
       const video = document.querySelector('video');
       const url = ${text(query.get('url'))};
       const keys = JSON.parse(${text(query.get('keys') ?? 'null')});
+      const live = ${query.has('live')};
       window.said = [];
       const say = (kind, text) => window.said.push(kind + ': ' + text);
       const begin = () => video.play().catch((error) => say('error', error.message));

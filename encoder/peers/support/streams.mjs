@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-const program = join(process.env.HEADGATE_BIN_DIR ?? '', 'headgate-encode');
+export const program = join(process.env.HEADGATE_BIN_DIR ?? '', 'headgate-encode');
 const folder = mkdtempSync(join(tmpdir(), 'headgate-peers-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -52,6 +53,10 @@ pub(crate) struct Live {
     /// How far back viewers may go, seconds. Twice as much is on disk at most.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     window_s: u64,
+    /// How long to serve on when all streams are over, seconds, for viewers to see the end; afterwards --out can be served as it is
+    /// by anything, at the same paths. A second Ctrl-C ends that, too.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    linger_s: u64,
     #[command(flatten)]
     encoding: Encoding,
     #[command(flatten)]
@@ -100,7 +105,7 @@ Publish with:
   ffmpeg -re -i clip.mp4 -c copy -f mpegts 'srt://127.0.0.1:9000?passphrase=KEY'
 
 OBS Studio: server rtmp://HOST:1935/live, and the stream key; a key frame every 2 s or more often. A publisher that was cut off
-may come back: what follows is behind a discontinuity. Ctrl-C ends the streams.";
+may come back: what follows is behind a discontinuity. Ctrl-C ends the streams: what is in --out then is VOD.";
 
 pub(crate) fn run(arguments: Live) -> anyhow::Result<()> {
     let Live {
@@ -159,6 +164,9 @@ pub(crate) fn run(arguments: Live) -> anyhow::Result<()> {
         serving.announce(name, is_json);
     }
     let ran = live::run(&input, streams, &options, &|event| print(&event, is_json));
+    if ran.is_ok() {
+        thread::sleep(Duration::from_secs(arguments.linger_s));
+    }
     serving.stop();
     Ok(ran?)
 }

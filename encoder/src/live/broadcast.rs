@@ -232,9 +232,9 @@ impl Broadcast {
             whole_parts: track.get(whole).map_or(0, |segment| segment.parts.len()),
             open_parts: track.open().map_or(0, |open| open.parts.len()),
             is_over: writer.window.is_over,
-            full: match track.segments.is_empty() {
-                true => Bytes::new(),
-                false => media.full.into(),
+            full: match track.can_be_listed() {
+                true => media.full.into(),
+                false => Bytes::new(),
             },
             delta: media.delta.map(Bytes::from),
         };
@@ -472,7 +472,10 @@ impl Broadcast {
         let id = take.id;
         let has_some = |name: &str| {
             let track = window.tracks.iter().find(|track| track.name == name);
-            track.is_some_and(|track| track.segments.back().is_some_and(|last| last.take == id))
+            track.is_some_and(|track| {
+                let is_of_take = track.segments.back().is_some_and(|last| last.take == id);
+                is_of_take && track.can_be_listed()
+            })
         };
         if !take.tracks.iter().all(|track| has_some(&track.name)) {
             return;

@@ -32,7 +32,7 @@ pub(super) fn mpd(window: &Window, target: Duration, now: SystemTime) -> Option<
     if window.is_over {
         let end = takes
             .last()
-            .map_or(Duration::ZERO, |last| start(last) + window.lasts(last));
+            .map_or(Duration::ZERO, |last| start(last) + window.is_whole_for(last));
         mpd = mpd
             .with("type", "static")
             .with("mediaPresentationDuration", times::duration(end));
@@ -68,7 +68,7 @@ pub(super) fn mpd(window: &Window, target: Duration, now: SystemTime) -> Option<
             .with("id", take.id)
             .with("start", times::duration(start(take)));
         if !take.is_open {
-            period = period.with("duration", times::duration(window.lasts(take)));
+            period = period.with("duration", times::duration(window.is_whole_for(take)));
         }
         let video: Vec<&TrackEntry> = take.tracks.iter().filter(|track| is_video(track)).collect();
         if !video.is_empty() {

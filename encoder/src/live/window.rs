@@ -148,6 +148,11 @@ impl TrackWindow {
         self.open().map_or(self.next, |open| open.number) - 1
     }
 
+    /// Playlists have a whole segment at least: there are players that refuse others.
+    pub(super) fn can_be_listed(&self) -> bool {
+        self.segments.iter().any(|segment| segment.is_whole)
+    }
+
     /// The segment in production.
     pub(super) fn open(&self) -> Option<&Segment> {
         self.segments.back().filter(|segment| !segment.is_whole)
@@ -327,6 +332,20 @@ impl Window {
             Some(last.ends_at())
         };
         take.tracks.first().and_then(of).unwrap_or_default()
+    }
+
+    /// How long all tracks of a take have media: behind that are segments that one of them lacks, which an MPD cannot say.
+    pub(super) fn is_whole_for(&self, take: &TakeEntry) -> Duration {
+        let of = |track: &TrackEntry| {
+            let track = self.tracks.get(self.track(&track.name)?)?;
+            let mut of_take = track
+                .segments
+                .iter()
+                .rev()
+                .filter(|segment| segment.take == take.id);
+            of_take.find(|segment| !segment.is_gap).map(Segment::ends_at)
+        };
+        take.tracks.iter().filter_map(of).min().unwrap_or_default()
     }
 
     /// The keys of a track of the current take, from its next segment on. Returns the track's index here.

@@ -486,3 +486,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_playlist_of_parts_alone_goes_on_with_its_first_segment() {
+    let url = "https://h/live.m3u8";
+    let text = |body: &str| {
+        format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-PART-INF:PART-TARGET=1\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-MAP:URI=\"i.mp4\"\n\
+             #EXT-X-PART:DURATION=1,URI=\"7.0.mp4\",INDEPENDENT=YES\n{body}"
+        )
+    };
+    let mut playlist = MediaPlaylist::read(text("").as_bytes(), url, None).unwrap();
+    let more = text("#EXT-X-PART:DURATION=1,URI=\"7.1.mp4\"\n");
+    let refreshed = playlist.refresh(more.as_bytes(), url).unwrap();
+    assert_eq!((refreshed.added, refreshed.discontinued), (0, false));
+    let whole = format!("{more}#EXTINF:2,\n7.mp4\n");
+    let refreshed = playlist.refresh(whole.as_bytes(), url).unwrap();
+    assert_eq!((refreshed.added, refreshed.discontinued), (1, false));
+    assert_eq!((playlist.index.len(), playlist.parts.len()), (1, 2));
+    // Numbers that went back are no continuation.
+    let other = whole.replace("SEQUENCE:7", "SEQUENCE:3");
+    assert!(playlist.refresh(other.as_bytes(), url).unwrap().discontinued);
+}

@@ -242,26 +242,26 @@ async fn who_waits_too_long_or_with_too_many_is_told() {
     let mut short = take(&["v"], SystemTime::now());
     short.segment_target = Duration::from_secs(1);
     broadcast.begin(short).unwrap();
-    broadcast.part(0, part(0)).unwrap();
+    feed(&broadcast, 1, 0..5);
     let origin = LiveOrigin::new(2);
     origin.add("s", Arc::clone(&broadcast)).unwrap();
     assert!(origin.add("s", Arc::clone(&broadcast)).is_err());
     assert!(origin.add("../s", Arc::clone(&broadcast)).is_err());
     let router = origin.router();
-    let reload = held(&router, "/s/hls/v.m3u8?_HLS_msn=1").await;
-    let hint = held(&router, "/s/v/1.1.m4s").await;
-    let refused = get(&router, "/s/v/1.1.m4s").await;
+    let reload = held(&router, "/s/hls/v.m3u8?_HLS_msn=2").await;
+    let hint = held(&router, "/s/v/2.1.m4s").await;
+    let refused = get(&router, "/s/v/2.1.m4s").await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(field(&refused, "retry-after"), "2");
     // What is there already does not wait.
-    assert_eq!(get(&router, "/s/v/1.0.m4s").await.status(), StatusCode::OK);
+    assert_eq!(get(&router, "/s/v/2.0.m4s").await.status(), StatusCode::OK);
     let reload = reload.await.unwrap();
     assert_eq!(reload.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(field(&reload, "cache-control"), "no-store");
     let hint = hint.await.unwrap();
     assert_eq!(hint.status(), StatusCode::NOT_FOUND);
     assert_eq!(field(&hint, "cache-control"), "public, max-age=1");
-    let stopped = held(&router, "/s/v/1.1.m4s").await;
+    let stopped = held(&router, "/s/v/2.1.m4s").await;
     origin.stop();
     assert_eq!(stopped.await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
 }

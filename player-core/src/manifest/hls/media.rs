@@ -127,12 +127,14 @@ impl MediaPlaylist {
             return Ok(refreshed);
         }
         let mut playlist = Self::read(bytes, url, self.imported.as_deref())?;
+        // Where nothing but parts was listed there is nothing to go on from.
+        let is_first = self.index.is_empty() && self.index.numbers().0 == playlist.index.numbers().0;
         let start = self.start_of(&playlist);
         playlist.shift(start);
         let refreshed = Refreshed {
             added: playlist.index.len(),
             removed: self.index.len(),
-            discontinued: true,
+            discontinued: !is_first,
         };
         *self = playlist;
         Ok(refreshed)

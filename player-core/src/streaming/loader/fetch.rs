@@ -942,7 +942,6 @@ impl Loader {
     }
 }
 
-/// What segments come in, by what their playlist says.
 /// The keys that a manifest names.
 fn key_ids(ways: &[Protection]) -> Vec<KeyId> {
     let mut ids: Vec<KeyId> = ways
@@ -955,6 +954,7 @@ fn key_ids(ways: &[Protection]) -> Vec<KeyId> {
     ids
 }
 
+/// What segments come in, by what their playlist says.
 fn container(kind: TrackKind, mime: &str) -> Container {
     match mime {
         "video/mp2t" if kind != TrackKind::Text => Container::MpegTs,

@@ -379,6 +379,12 @@ impl Loader {
         self.flight.as_ref().is_some_and(|flight| flight.job == job)
     }
 
+    /// It fetches by this job what was hinted at, and is not listed.
+    pub(crate) fn is_announced(&self, job: JobId) -> bool {
+        let mut flight = self.flight.iter().filter(|flight| flight.job == job);
+        flight.any(|flight| matches!(flight.extent, Extent::Announced(_)))
+    }
+
     /// What the segment on its way begins with is here.
     pub(crate) fn on_head(&mut self, media: Box<Facts>) {
         if let Some(flight) = &mut self.flight {

@@ -778,7 +778,10 @@ impl Session {
             some if some > MediaTime::ZERO => hope.max(Hope::Outage),
             _ => hope,
         };
+        // What is hinted at may never come (RFC 8216bis, 4.4.5.3).
+        let was_hint = loader.is_announced(job.id);
         match loader.on_failed(cx, &mut self.shared, job.purpose, hope, cause.clone()) {
+            Ok(()) if was_hint => {}
             Ok(()) => {
                 if kind != TrackKind::Text {
                     self.cause = Some(cause.clone());
