@@ -10,7 +10,8 @@ use player_core::manifest::hls::MediaPlaylist;
 use proptest::prelude::*;
 
 use super::testing::{feed, open, part, take};
-use super::{Broadcast, LiveError, LiveSink};
+use super::{Broadcast, LiveError, LiveSink, TrackKeys};
+use crate::protect::{ContentProtection, HlsKey};
 
 const URL: &str = "https://h/live/s/hls/v.m3u8";
 
@@ -104,6 +105,70 @@ fn a_publisher_that_comes_back_is_behind_a_discontinuity() {
     // What only one of both has is not of the period.
     assert_eq!(read.periods[0].duration, Some(Duration::from_millis(2500)));
     assert_eq!(read.periods[1].start, Some(Duration::from_secs(30)));
+}
+
+#[test]
+fn keys_are_told_where_they_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = |name: &str| TrackKeys {
+        hls: vec![HlsKey {
+            method: "SAMPLE-AES".into(),
+            uri: format!("skd://{name}"),
+            iv: None,
+            key_format: None,
+            key_id: None,
+        }],
+        dash: vec![ContentProtection {
+            scheme_id_uri: format!("urn:{name}"),
+            ..ContentProtection::default()
+        }],
+    };
+    let check = |broadcast: &Broadcast| {
+        let text = full(broadcast, "v");
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("#EXT-X-KEY") || line.ends_with(".m4s"))
+            .collect();
+        let expected = [
+            "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://one\"",
+            "../v/1.m4s",
+            "../v/2.m4s",
+            "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"skd://two\"",
+            "../v/3.m4s",
+        ];
+        assert_eq!(lines, expected, "{text}");
+        let mpd = String::from_utf8(broadcast.mpd().unwrap().to_vec()).unwrap();
+        assert!(
+            mpd.contains("schemeIdUri=\"urn:two\"") && !mpd.contains("urn:one"),
+            "{mpd}"
+        );
+    };
+    {
+        let broadcast = open(folder.path(), 60);
+        broadcast.begin(take(&["v"], wall())).unwrap();
+        broadcast.keys(0, keys("one")).unwrap();
+        feed(&broadcast, 1, 0..8);
+        broadcast.keys(0, keys("two")).unwrap();
+        feed(&broadcast, 1, 8..9);
+        // Within a segment nothing changes.
+        assert!(broadcast.keys(0, keys("three")).is_err());
+        feed(&broadcast, 1, 9..12);
+        broadcast.pause();
+        check(&broadcast);
+    }
+    // A process that follows knows them.
+    let broadcast = open(folder.path(), 60);
+    check(&broadcast);
+    // What is clear says so.
+    broadcast
+        .begin(take(&["v"], wall() + Duration::from_secs(60)))
+        .unwrap();
+    feed(&broadcast, 1, 0..4);
+    let text = full(&broadcast, "v");
+    assert!(
+        text.contains("#EXT-X-DISCONTINUITY\n#EXT-X-KEY:METHOD=NONE\n"),
+        "{text}"
+    );
 }
 
 #[test]
