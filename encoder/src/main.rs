@@ -25,6 +25,9 @@ enum Command {
     /// Encode what publishers send by RTMP or SRT, or a file in real time, as a live stream.
     #[command(after_help = cli::live::EXAMPLES)]
     Live(Box<cli::live::Live>),
+    /// Cut a piece out of a live stream, on the air or over, without encoding it again.
+    #[command(after_help = cli::clip::EXAMPLES)]
+    Clip(cli::clip::Clip),
     /// Package files that are encoded already, without encoding them again.
     #[command(after_help = cli::package::EXAMPLES)]
     Package(Box<cli::package::Package>),
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Vod(arguments) => cli::vod::run(*arguments),
         Command::Live(arguments) => cli::live::run(*arguments),
+        Command::Clip(arguments) => cli::clip::run(arguments),
         Command::Package(arguments) => cli::package::run(*arguments),
         Command::Plan(arguments) => cli::plan::run(*arguments),
         Command::Join(arguments) => cli::join::run(*arguments),

@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+pub(crate) mod clip;
 pub(crate) mod compare;
 pub(crate) mod join;
 pub(crate) mod live;

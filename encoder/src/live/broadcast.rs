@@ -457,7 +457,7 @@ impl LiveSink for Broadcast {
             writer.journal.end()?;
         }
         self.publish_all(writer);
-        self.archive(writer)
+        archive(&writer.window, &self.options.folder)
     }
 }
 
@@ -490,29 +490,28 @@ impl Broadcast {
         take.delay = since.saturating_sub(first).min(LONGEST_DELAY);
         self.publish_manifests(writer);
     }
+}
 
-    /// Puts the playlists and the MPD of what is over beside its segments: the folder can be served by anything.
-    fn archive(&self, writer: &Writer) -> Result<(), LiveError> {
-        let folder = &self.options.folder;
-        let put = |path: PathBuf, bytes: Bytes| -> Result<(), LiveError> {
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent).map_err(|error| failed(parent, &error))?;
-            }
-            write_file(&path, &[bytes])
-        };
-        for track in &writer.window.tracks {
-            if let Some(view) = self.view(&track.name) {
-                let full = view.state.borrow().full.clone();
-                put(folder.join(format!("hls/{}.m3u8", track.name)), full)?;
-            }
+/// Puts the playlists and the MPD of what is over beside its segments: the folder can be served by anything.
+pub(super) fn archive(window: &Window, folder: &Path) -> Result<(), LiveError> {
+    let put = |path: PathBuf, text: String| -> Result<(), LiveError> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|error| failed(parent, &error))?;
         }
-        if let Some(mpd) = self.mpd() {
-            put(folder.join("dash/manifest.mpd"), mpd)?;
-        }
-        match self.multivariant() {
-            Some(multivariant) => put(folder.join("hls/master.m3u8"), multivariant),
-            None => Ok(()),
-        }
+        write_file(&path, &[text.into()])
+    };
+    for track in window.tracks.iter().filter(|track| track.can_be_listed()) {
+        put(
+            folder.join(format!("hls/{}.m3u8", track.name)),
+            hls::media(window, track).full,
+        )?;
+    }
+    if let Some(mpd) = dash::mpd(window, Duration::ZERO, SystemTime::now()) {
+        put(folder.join("dash/manifest.mpd"), mpd)?;
+    }
+    match window.takes.iter().rev().find(|take| take.is_ready) {
+        Some(take) => put(folder.join("hls/master.m3u8"), hls::multivariant(take)),
+        None => Ok(()),
     }
 }
 
@@ -578,7 +577,7 @@ fn remove(path: &Path) {
     }
 }
 
-fn failed(path: &Path, error: &io::Error) -> LiveError {
+pub(super) fn failed(path: &Path, error: &io::Error) -> LiveError {
     LiveError::Output {
         reason: format!("{}: {error}", path.display()),
     }

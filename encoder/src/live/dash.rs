@@ -16,7 +16,15 @@ pub(super) fn mpd(window: &Window, target: Duration, now: SystemTime) -> Option<
     let first = takes.first()?;
     // Period@start counts from the first take of all, so that it stays the same when old takes leave.
     let epoch = window.epoch.unwrap_or(first.wall);
-    let start = |take: &TakeEntry| take.wall.duration_since(epoch).unwrap_or_default();
+    let start = |take: &TakeEntry| {
+        let (_, skipped) = kept_from(take, window);
+        (take.wall + skipped).duration_since(epoch).unwrap_or_default()
+    };
+    let lasts = |take: &TakeEntry| {
+        window
+            .is_whole_for(take)
+            .saturating_sub(kept_from(take, window).1)
+    };
     let mut mpd = Element::new("MPD").with("xmlns", "urn:mpeg:dash:schema:mpd:2011");
     if window.tracks.iter().any(|track| !track.keys.is_empty()) {
         for (name, uri) in NAMESPACES {
@@ -32,7 +40,7 @@ pub(super) fn mpd(window: &Window, target: Duration, now: SystemTime) -> Option<
     if window.is_over {
         let end = takes
             .last()
-            .map_or(Duration::ZERO, |last| start(last) + window.is_whole_for(last));
+            .map_or(Duration::ZERO, |last| start(last) + lasts(last));
         mpd = mpd
             .with("type", "static")
             .with("mediaPresentationDuration", times::duration(end));
@@ -68,7 +76,7 @@ pub(super) fn mpd(window: &Window, target: Duration, now: SystemTime) -> Option<
             .with("id", take.id)
             .with("start", times::duration(start(take)));
         if !take.is_open {
-            period = period.with("duration", times::duration(window.is_whole_for(take)));
+            period = period.with("duration", times::duration(lasts(take)));
         }
         let video: Vec<&TrackEntry> = take.tracks.iter().filter(|track| is_video(track)).collect();
         if !video.is_empty() {
@@ -158,17 +166,33 @@ fn protection<'a>(take: &TakeEntry, track: &TrackEntry, window: &'a Window) -> &
         .map_or(&[], |keys| &keys.dash)
 }
 
+/// The number of a take's first segment, and where in the take it begins. When nothing leaves the window any more that is the first that
+/// is left: players of VOD begin with what the MPD lists first.
+pub(super) fn kept_from(take: &TakeEntry, window: &Window) -> (u64, Duration) {
+    let first = take.first.max(window.first());
+    let index = u32::try_from(first - take.first).unwrap_or(u32::MAX);
+    match window.is_over && index > 0 {
+        true => (first, take.segment.saturating_mul(index)),
+        false => (take.first, Duration::ZERO),
+    }
+}
+
 fn template(take: &TakeEntry, track: &TrackEntry, window: &Window) -> Element {
     let ticks = (take.segment.as_secs_f64() * f64::from(track.timescale)).round() as u64;
+    let (number, skipped) = kept_from(take, window);
     let mut template = Element::new("SegmentTemplate")
         .with("timescale", track.timescale)
         .with("duration", ticks)
-        .with("startNumber", take.first)
+        .with("startNumber", number)
         .with(
             "initialization",
             format!("$RepresentationID$/init-{}.mp4", take.id),
         )
         .with("media", "$RepresentationID$/$Number$.m4s");
+    if !skipped.is_zero() {
+        let offset = (skipped.as_secs_f64() * f64::from(track.timescale)).round() as u64;
+        template = template.with("presentationTimeOffset", offset);
+    }
     if !window.is_over {
         let part = window.targets.map_or(take.segment, |targets| targets.part);
         // A chunk is there when it has been encoded, too; what is asked for too early is held all the same.

@@ -69,27 +69,10 @@ impl Journal {
             });
         }
         let path = folder.join(NAME);
-        let mut is_open = false;
-        let mut lines = 0;
-        if path.exists() {
-            let file = File::open(&path).map_err(failed(&path))?;
-            let mut reader = BufReader::new(file);
-            let mut line = Vec::new();
-            loop {
-                line.clear();
-                let read = io::Read::take(&mut reader, LONGEST_LINE).read_until(b'\n', &mut line);
-                if read.map_err(failed(&path))? == 0 {
-                    break;
-                }
-                // The last line of a process that was killed may be cut short; whatever it was, nothing came after it.
-                let Ok(record) = serde_json::from_slice(&line) else {
-                    tracing::warn!(path = %path.display(), line = lines + 1, "the journal is cut short");
-                    break;
-                };
-                lines += 1;
-                is_open = apply(record, window, is_open);
-            }
-        }
+        let (lines, is_open) = match path.exists() {
+            true => read(&path, window).map_err(failed(&path))?,
+            false => (0, false),
+        };
         let file = OpenOptions::new()
             .create(true)
             .append(true)
@@ -200,6 +183,27 @@ impl Journal {
         LiveError::Output {
             reason: format!("{}: {error}", self.path.display()),
         }
+    }
+}
+
+/// Reads what a journal says into `window`, also while another process goes on with it. Returns how many lines it has, and whether a
+/// publisher was there at its end.
+pub(super) fn read(path: &Path, window: &mut Window) -> io::Result<(usize, bool)> {
+    let mut reader = BufReader::new(File::open(path)?);
+    let mut line = Vec::new();
+    let (mut lines, mut is_open) = (0, false);
+    loop {
+        line.clear();
+        if io::Read::take(&mut reader, LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok((lines, is_open));
+        }
+        // The last line of a process that was killed may be cut short; whatever it was, nothing came after it.
+        let Ok(record) = serde_json::from_slice(&line) else {
+            tracing::warn!(path = %path.display(), line = lines + 1, "the journal is cut short");
+            return Ok((lines, is_open));
+        };
+        lines += 1;
+        is_open = apply(record, window, is_open);
     }
 }
 

@@ -18,6 +18,7 @@
 //! (RFC 8216bis) and an LL-DASH MPD (ISO/IEC 23009-1) over the same parts. [`LiveOrigin`] serves any number of broadcasts over HTTP.
 
 mod broadcast;
+mod clip;
 pub mod clock;
 mod dash;
 mod encode;
@@ -42,6 +43,7 @@ mod window;
 pub use ingest::rtmp::fuzzing;
 
 pub use broadcast::{Broadcast, BroadcastOptions};
+pub use clip::{Clip, ClipOptions, ClipTime, clip};
 pub use error::LiveError;
 pub use event::{EncoderStatus, LatencyBudget, LiveEvent, TakenRendition};
 pub use feed::{LiveSink, Part, Take, Track, TrackKeys, TrackKind};

@@ -10,7 +10,7 @@ use player_core::manifest::hls::MediaPlaylist;
 use proptest::prelude::*;
 
 use super::testing::{feed, open, part, take};
-use super::{Broadcast, LiveError, LiveSink, TrackKeys};
+use super::{Broadcast, ClipOptions, ClipTime, LiveError, LiveSink, TrackKeys, clip};
 use crate::protect::{ContentProtection, HlsKey};
 
 const URL: &str = "https://h/live/s/hls/v.m3u8";
@@ -168,6 +168,82 @@ fn keys_are_told_where_they_change() {
     assert!(
         text.contains("#EXT-X-DISCONTINUITY\n#EXT-X-KEY:METHOD=NONE\n"),
         "{text}"
+    );
+}
+
+#[test]
+fn a_clip_has_the_segments_in_between() {
+    let folder = tempfile::tempdir().unwrap();
+    let broadcast = open(&folder.path().join("stream"), 600);
+    broadcast.begin(take(&["v", "a"], wall())).unwrap();
+    feed(&broadcast, 2, 0..24);
+    broadcast.pause();
+    broadcast
+        .begin(take(&["v", "a"], wall() + Duration::from_secs(60)))
+        .unwrap();
+    feed(&broadcast, 2, 0..9);
+    let cut = |from: &str, to: &str, name: &str| {
+        clip(&ClipOptions {
+            stream: folder.path().join("stream"),
+            out: folder.path().join(name),
+            from: from.parse().unwrap(),
+            to: to.parse().unwrap(),
+        })
+    };
+    // The stream is on the air; segments are 2 s, and what is in production is not of the clip.
+    let made = cut("9.5", "2027-01-15T08:01:30Z", "two").unwrap();
+    assert_eq!((made.segments, made.duration_s), (8, 56.0), "{made:?}");
+    let out = folder.path().join("two");
+    let text = fs::read_to_string(out.join("hls/v.m3u8")).unwrap();
+    let names: Vec<&str> = text.lines().filter(|line| line.ends_with(".m4s")).collect();
+    assert_eq!(
+        names,
+        ["../v/5.m4s", "../v/6.m4s", "../v/7.m4s", "../v/8.m4s"],
+        "{text}"
+    );
+    assert!(
+        text.contains("#EXT-X-ENDLIST") && text.contains("#EXT-X-DISCONTINUITY\n"),
+        "{text}"
+    );
+    for track in ["v", "a"] {
+        let source = folder.path().join("stream").join(track);
+        let mut names: Vec<String> = (5..9).map(|number| format!("{number}.m4s")).collect();
+        names.extend(["init-0.mp4".to_owned(), "init-1.mp4".to_owned()]);
+        for name in &names {
+            let copy = fs::read(out.join(track).join(name)).unwrap();
+            assert_eq!(copy, fs::read(source.join(name)).unwrap());
+        }
+        assert_eq!(fs::read_dir(out.join(track)).unwrap().count(), names.len());
+    }
+    let mpd = fs::read_to_string(out.join("dash/manifest.mpd")).unwrap();
+    let read = dash_mpd_core::parse(&mpd).unwrap();
+    let periods: Vec<_> = read
+        .periods
+        .iter()
+        .map(|period| (period.start, period.duration))
+        .collect();
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    assert_eq!(
+        periods,
+        [(seconds(0), seconds(4)), (seconds(52), seconds(4))],
+        "{mpd}"
+    );
+    assert!(
+        mpd.contains("startNumber=\"5\"") && mpd.contains("presentationTimeOffset=\"720000\""),
+        "{mpd}"
+    );
+    assert!(fs::exists(out.join("hls/master.m3u8")).unwrap());
+
+    let refused = |from: &str, to: &str, name: &str| cut(from, to, name).unwrap_err().to_string();
+    assert!(refused("9", "12", "two").contains("there already"));
+    assert!(refused("20", "30", "none").contains("2027-01-15T08:00:00"));
+    assert!(refused("30", "10", "none").contains("nothing is there"));
+    for text in ["", "x", "-1", "1:2:3:4", "1e300", "2026-13-01T00:00:00Z"] {
+        assert!(text.parse::<ClipTime>().is_err(), "{text}");
+    }
+    assert_eq!(
+        "1:02:03.5".parse(),
+        Ok(ClipTime::Since(Duration::from_millis(3_723_500)))
     );
 }
 

@@ -565,6 +565,18 @@ impl Window {
         self.forget(first);
     }
 
+    /// Lets go of what comes after a number.
+    pub(super) fn forget_after(&mut self, last: u64) {
+        for track in &mut self.tracks {
+            while track.segments.back().is_some_and(|segment| segment.number > last) {
+                track.segments.pop_back();
+            }
+            track.keys.retain(|change| change.number <= last);
+            track.next = track.next.min(last + 1);
+        }
+        self.takes.retain(|take| take.first <= last);
+    }
+
     /// Lets go of what comes before a number.
     pub(super) fn forget(&mut self, first: u64) {
         for track in &mut self.tracks {
