@@ -87,7 +87,16 @@ pub struct Clip {
 pub fn clip(options: &ClipOptions) -> Result<Clip, LiveError> {
     let mut window = Window::new(Duration::MAX);
     let path = options.stream.join(journal::NAME);
-    journal::read(&path, &mut window).map_err(|error| failed(&path, &error))?;
+    journal::read(&path, &mut window).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => LiveError::BadOption {
+            option: "stream",
+            reason: format!(
+                "{} holds no live stream; name the folder of one, NAME in the --out of `live`",
+                options.stream.display()
+            ),
+        },
+        _ => failed(&path, &error),
+    })?;
     window.settle(false);
     let began = window.epoch.unwrap_or(SystemTime::UNIX_EPOCH);
     let at = |time| match time {
